@@ -1,0 +1,45 @@
+"""Group normalization."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import Tensor, nn
+
+from gankit.slots import Ge, Gt
+
+
+class GroupNorm(nn.GroupNorm):
+    """Group normalization: the channels of a picture are normalized in groups, with a scale and offset per channel.
+
+    (N, C, H, W) -> the same shape, in the dtype of the input.
+
+    Args:
+        groups: number of groups; a layer with fewer channels than that has one group per channel.
+        affine: learn a scale and an offset per channel.
+        eps: added to the variance.
+
+    Raises:
+        ValueError: the channels cannot be divided into that many groups.
+
+    Paper: arXiv 1803.08494.
+    """
+
+    adaptive = False
+    conv_bias = False
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        groups: Annotated[int, Ge(1)] = 32,
+        affine: bool = True,
+        eps: Annotated[float, Gt(0)] = 1e-5,
+    ) -> None:
+        groups = min(groups, channels)
+        if channels % groups:
+            raise ValueError(f"{channels} channels cannot be divided into {groups} groups")
+        super().__init__(groups, channels, eps=eps, affine=affine)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return super().forward(input).to(input.dtype)  # autocast would leave it in fp32
