@@ -1,0 +1,158 @@
+"""`evaluate`: a method on the test split of a dataset, each figure with the protocol that made it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gankit.core.errors import GankitError
+from gankit.core.registry import components
+from gankit.evaluation.metrics import Metric, true_objects
+
+RESAMPLES, BOOTSTRAP_SEED = 1000, 0
+
+
+def default_metrics() -> dict[str, Metric]:
+    """All registered metrics with their defaults; each is measured where the data and the method offer what it needs."""
+    return {entry.name: entry.make() for entry in components().entries("metric")}
+
+
+@torch.inference_mode()
+def evaluate(
+    method: nn.Module,
+    dataset: Any,
+    batch_size: int = 16,
+    device: str | torch.device = "cpu",
+    limit: int | None = None,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    step: int | None = None,
+    ema: bool | None = None,
+) -> dict[str, Any]:
+    """Measure `method` on `dataset.split("test")` in each of its directions.
+
+    A metric is measured where the data (mask, counterpart) and the method (attention) offer the tensors that it names;
+    without a mask or a counterpart nothing can be measured and `results` is empty. `limit` takes the first pictures
+    alone. `step` and `ema` (averaged weights or not) are only noted in the protocol.
+
+    Returns a JSON-able dict: `results`, a list of rows `{metric, direction, value, interval, unit, better, protocol}`;
+    `interval` is the 95 % percentile bootstrap over pictures (1000 resamples, seed 0), None for a single picture.
+    A figure that is not defined (no masked pixel at all) is None. Raises `GankitError` when the method returns numbers
+    that are not finite.
+    """
+    metrics = default_metrics() if metrics is None else metrics
+    common = {
+        "split": "test",
+        "seed": getattr(dataset, "seed", None),
+        "rounding": "8 bit",
+        "weights_sha256": weights_sha256(method)[:12],
+        "device": str(device),
+        "step": step,
+        "ema": ema,
+    }
+    training, origin = method.training, next((p.device for p in method.parameters()), torch.device("cpu"))
+    method.eval().to(device)
+    try:
+        rows = _statistics(method, dataset, metrics, batch_size, device, limit)
+    finally:
+        method.train(training).to(origin)
+    return {"results": [_result(name, metrics[name], way, values, common) for (name, way), values in rows.items()]}
+
+
+def weights_sha256(method: nn.Module) -> str:
+    """The SHA-256 of all entries of the state dict, by name: name, type, shape and bytes. Independent of the device."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(method.state_dict().items()):
+        flat = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {flat.dtype} {tuple(flat.shape)}\n".encode())
+        digest.update(flat.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def bootstrap(metric: Metric, statistics: Tensor) -> list[float | None] | None:
+    """The 95 % percentile interval of a metric over resampled pictures; statistics: (N, K). None for N < 2."""
+    count = len(statistics)
+    if count < 2:
+        return None
+    generator = torch.Generator().manual_seed(BOOTSTRAP_SEED)
+    figures = [
+        metric.summarise(statistics[torch.randint(count, (count,), generator=generator)]) for _ in range(RESAMPLES)
+    ]
+    low, high = torch.stack(figures).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return [_number(low), _number(high)]
+
+
+def _statistics(
+    method: Any,
+    dataset: Any,
+    metrics: Mapping[str, Metric],
+    batch_size: int,
+    device: str | torch.device,
+    limit: int | None,
+) -> dict[tuple[str, str], Tensor]:
+    """(metric, direction) -> (N, K), in the order of the metrics, then of the directions."""
+    found: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
+    for batch in _batches(dataset.split("test"), batch_size, limit):
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        for way in method.directions:
+            tensors = _tensors(method, batch, way, bool(getattr(dataset, "paired", False)))
+            for name, metric in metrics.items():
+                if set(metric.needs()) <= tensors.keys():
+                    values = metric.statistics(*(tensors[need] for need in metric.needs()))
+                    found[name, way].append(values.cpu())
+    order = [(name, way) for name in metrics for way in method.directions]
+    return {key: torch.cat(found[key]) for key in order if key in found}
+
+
+def _tensors(method: Any, batch: dict[str, Tensor], direction: str, paired: bool) -> dict[str, Tensor]:
+    """What the metrics may ask for, in one direction; what the data or the method lack is left out."""
+    start, end = direction.split("2")
+    source, mask = batch[start], batch.get(f"mask_{start}")
+    truth = batch.get(f"truth_{direction}", batch.get(end) if paired else None)
+    if mask is None and truth is None:
+        return {}
+    known = {"source": source, "mask": mask, "truth": truth, "output": method.translate(source, direction)}
+    if mask is not None:
+        known["objects"] = mask if truth is None else true_objects(mask, source, truth)
+        known["attention"] = method.attend(source, direction)
+    for name in ("output", "attention"):
+        tensor = known.get(name)
+        if tensor is not None and not bool(tensor.isfinite().all()):
+            raise GankitError(
+                f"the {name} of {direction} holds NaN or infinite values, so it cannot be measured; "
+                "take an earlier checkpoint or train again with a smaller learning rate"
+            )
+    return {name: tensor for name, tensor in known.items() if tensor is not None}
+
+
+def _batches(samples: Any, size: int, limit: int | None) -> Iterator[dict[str, Tensor]]:
+    """Consecutive samples of equal shapes, stacked; pictures of other sizes start another batch."""
+    count = len(samples) if limit is None else min(limit, len(samples))
+    tensors = ({name: x for name, x in samples.item(i).items() if isinstance(x, Tensor)} for i in range(count))
+    for _, group in itertools.groupby(tensors, lambda sample: {name: x.shape for name, x in sample.items()}):
+        while chunk := list(itertools.islice(group, size)):
+            yield {name: torch.stack([sample[name] for sample in chunk]) for name in chunk[0]}
+
+
+def _result(name: str, metric: Metric, direction: str, statistics: Tensor, common: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "metric": name,
+        "direction": direction,
+        "value": _number(float(metric.summarise(statistics))),
+        "interval": bootstrap(metric, statistics),
+        "unit": metric.unit,
+        "better": metric.better,
+        "protocol": {"metric": name, "direction": direction, "n": len(statistics), **metric.protocol(), **common},
+    }
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None

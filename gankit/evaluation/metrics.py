@@ -1,0 +1,195 @@
+"""Figures of merit, each with the protocol that made it.
+
+A metric is written like a loss: the argument names of `statistics` are the tensors that it needs. For one direction
+those are `source` (the input), `output` (its translation), `truth` (the true counterpart), `attention` (the method's
+map), `mask` (1 on the objects of the source) and `objects` (1 on the objects of the source and of the truth). Pictures
+are (N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they would be saved; masks and maps are
+(N, 1, H, W) in [0, 1]. All arithmetic is float64.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gankit.slots import Ge, Gt, Le
+
+PEAK = 255.0
+
+
+def levels(picture: Tensor) -> Tensor:
+    """A picture in [-1, 1] as the float64 levels 0, 1, ..., 255 that an 8-bit file would hold."""
+    return picture.double().add(1).mul(PEAK / 2).round().clamp(0, PEAK)
+
+
+def true_objects(mask: Tensor, source: Tensor, truth: Tensor) -> Tensor:
+    """The mask of the source and all that must change beside it, for the truth may have another outline.
+
+    mask: (N, 1, H, W); source, truth: (N, C, H, W). Equals the mask where a translation keeps every outline.
+    """
+    changed = (levels(source) != levels(truth)).any(1, keepdim=True)
+    return ((mask > 0.5) | changed).to(mask.dtype)
+
+
+class Metric:
+    """One row of numbers a picture (`statistics`), and what a set of rows amounts to (`summarise`).
+
+    The two steps are apart so that a set of pictures can be measured batch by batch and then resampled.
+    """
+
+    unit: ClassVar[str] = ""
+    better: ClassVar[Literal["higher", "lower"]] = "higher"
+    pooling: ClassVar[str] = "mean over pictures"
+
+    def statistics(self, *args: Tensor) -> Tensor:
+        """(N, K) float64: what is kept of each picture."""
+        raise NotImplementedError
+
+    def summarise(self, statistics: Tensor) -> Tensor:
+        """(..., N, K) -> (...): the figure of N pictures."""
+        return statistics[..., 0].mean(-1)
+
+    def protocol(self) -> dict[str, object]:
+        """How the figure is obtained: JSON-able, printed beside it."""
+        return {"pooling": self.pooling}
+
+    def needs(self) -> tuple[str, ...]:
+        """The names of the tensors that `statistics` takes."""
+        return tuple(inspect.signature(self.statistics).parameters)
+
+    def __call__(self, *args: Tensor) -> float:
+        """The figure of one batch."""
+        return float(self.summarise(self.statistics(*args)))
+
+
+class PSNR(Metric):
+    """Peak signal-to-noise ratio of output and truth in dB, on 0..255 over all channels; the mean over pictures.
+
+    Identical pictures count as `cap` dB, for the mean would be infinite otherwise.
+    """
+
+    unit = "dB"
+
+    def __init__(self, *, cap: Annotated[float, Gt(0)] = 100.0) -> None:
+        self.cap = cap
+
+    def statistics(self, output: Tensor, truth: Tensor) -> Tensor:
+        error = (levels(output) - levels(truth)).square().flatten(1).mean(1)
+        return decibels(error, self.cap)[:, None]
+
+    def protocol(self) -> dict[str, object]:
+        return {**super().protocol(), "data_range": PEAK, "cap": self.cap}
+
+
+class SSIM(Metric):
+    """Structural similarity of output and truth in [-1, 1] (Wang et al. 2004): mean over windows, channels, pictures.
+
+    An 11 x 11 Gaussian window of sigma 1.5, K1 = 0.01, K2 = 0.03, on 0..255. As in the authors' code, only windows that
+    lie whole inside the picture count (torchmetrics 1.9 counts reflected borders too, which moves the third
+    decimal), so both sides must have at least 11 pixels (`ValueError`).
+    """
+
+    window, sigma = 11, 1.5
+
+    def statistics(self, output: Tensor, truth: Tensor) -> Tensor:
+        if min(output.shape[-2:]) < self.window:
+            height, width = output.shape[-2:]
+            raise ValueError(f"SSIM needs pictures of at least 11 x 11 px, these have {width} x {height}")
+        x, y = levels(output), levels(truth)
+        mean_x, mean_y = self._blur(x), self._blur(y)
+        variance_x = self._blur(x * x) - mean_x**2
+        variance_y = self._blur(y * y) - mean_y**2
+        covariance = self._blur(x * y) - mean_x * mean_y
+        c1, c2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
+        luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+        structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
+        return (luminance * structure).flatten(1).mean(1)[:, None]
+
+    def protocol(self) -> dict[str, object]:
+        return {**super().protocol(), "data_range": PEAK, "window": f"gaussian {self.window}, sigma {self.sigma}"}
+
+    def _blur(self, x: Tensor) -> Tensor:
+        offset = torch.arange(self.window, dtype=x.dtype, device=x.device) - self.window // 2
+        kernel = torch.exp(-(offset**2) / (2 * self.sigma**2))
+        kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
+        rows = F.conv2d(x, kernel, groups=x.shape[1])
+        return F.conv2d(rows, kernel.transpose(2, 3), groups=x.shape[1])
+
+
+class AttentionIoU(Metric):
+    """Intersection over union of the attention map, cut at `threshold` (map > threshold), and the true mask.
+
+    The mean over pictures; 1 where both are empty.
+    """
+
+    def __init__(self, *, threshold: Annotated[float, Ge(0), Le(1)] = 0.5) -> None:
+        self.threshold = threshold
+
+    def statistics(self, attention: Tensor, mask: Tensor) -> Tensor:
+        ours, true = (attention > self.threshold).flatten(1), (mask > 0.5).flatten(1)
+        intersection, union = (ours & true).sum(1).double(), (ours | true).sum(1).double()
+        return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)[:, None]
+
+    def protocol(self) -> dict[str, object]:
+        return {**super().protocol(), "threshold": self.threshold}
+
+
+class BackgroundPSNR(Metric):
+    """How well the background is kept: PSNR in dB, on 0..255, of output and source outside the true objects.
+
+    Pooled: one mean squared error over all background pixels of the set, which is never above the mean of the
+    pictures' own figures, and which a few untouched backgrounds cannot make infinite. `cap` dB where nothing differs.
+    """
+
+    unit = "dB"
+    pooling = "over all background pixels"
+
+    def __init__(self, *, cap: Annotated[float, Gt(0)] = 100.0) -> None:
+        self.cap = cap
+
+    def statistics(self, output: Tensor, source: Tensor, objects: Tensor) -> Tensor:
+        background = (objects <= 0.5).expand_as(source)
+        error = (levels(output) - levels(source)).square() * background
+        return torch.stack([error.flatten(1).sum(1), background.flatten(1).sum(1).double()], 1)
+
+    def summarise(self, statistics: Tensor) -> Tensor:
+        return decibels(ratio(statistics), self.cap)
+
+    def protocol(self) -> dict[str, object]:
+        return {**super().protocol(), "data_range": PEAK, "region": "outside the true objects", "cap": self.cap}
+
+
+class TranslationError(Metric):
+    """How much of the way is left: the mean |output - truth| on the true objects over that of the source.
+
+    0 is the true counterpart, 1 is no better than returning the input. Both means are pooled over all their pixels.
+    """
+
+    better = "lower"
+    pooling = "over all object pixels"
+
+    def statistics(self, output: Tensor, source: Tensor, truth: Tensor, objects: Tensor) -> Tensor:
+        target, inside = levels(truth), objects > 0.5
+        errors = [((levels(x) - target).abs() * inside).flatten(1).sum(1) for x in (output, source)]
+        return torch.stack(errors, 1)
+
+    def summarise(self, statistics: Tensor) -> Tensor:
+        return ratio(statistics)
+
+    def protocol(self) -> dict[str, object]:
+        return {**super().protocol(), "region": "inside the true objects", "relative_to": "returning the input"}
+
+
+def ratio(statistics: Tensor) -> Tensor:
+    """(..., N, 2) -> (...): the sum of the first column over that of the second; NaN where there is nothing."""
+    numerator, denominator = statistics.sum(-2).unbind(-1)
+    return numerator / denominator
+
+
+def decibels(squared_error: Tensor, cap: float) -> Tensor:
+    """PSNR of a mean squared error on 0..255, at most `cap`."""
+    return (10 * torch.log10(PEAK**2 / squared_error)).clamp(max=cap)

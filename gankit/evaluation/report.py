@@ -1,0 +1,197 @@
+"""The report of a run: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from gankit.core.errors import GankitError
+from gankit.evaluation.curves import line_chart, loss_curves, read_log, short
+
+GRIDS = 8
+STYLE = """
+:root{color-scheme:light dark;--paper:#fff;--ink:#1d2228;--soft:#66707c;--rule:#dfe3e8;--panel:#f6f7f9;
+--line-0:#1769c2;--line-1:#d0551b;--line-2:#2c8a4b;--line-3:#8a4fc0;--line-4:#b08400;--line-5:#c23a75}
+@media(prefers-color-scheme:dark){:root{--paper:#16181c;--ink:#e3e6ea;--soft:#98a2ad;--rule:#31363d;--panel:#1e2126;
+--line-0:#63a8f5;--line-1:#f38f5c;--line-2:#66c587;--line-3:#bd93ea;--line-4:#dcb54a;--line-5:#ee82ae}}
+*{box-sizing:border-box}body{margin:0 auto;max-width:74rem;padding:2rem 1.25rem 4rem;background:var(--paper);
+color:var(--ink);font:16px/1.5 system-ui,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
+h1{font-size:1.7rem;margin:0;line-height:1.25}h2{font-size:1.15rem;margin:2.5rem 0 .75rem}p{margin:.3rem 0}
+.soft,figcaption,th{color:var(--soft)}figure{margin:0}
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));gap:1rem}
+.chart{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:.7rem .7rem .3rem}
+figcaption{font-size:.85rem}.chart svg{display:block;width:100%;height:auto}.chart text{font-size:10px;fill:var(--soft)}
+.grid{stroke:var(--rule)}.key{margin-left:.7rem;white-space:nowrap}.key b{color:var(--ink);font-weight:600}
+.key i{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin-right:.35em}
+.table{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
+th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
+th{font-weight:500}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}td.p{font-size:.8rem;color:var(--soft)}
+.samples figure{margin-bottom:1.25rem}.samples img{display:block;max-width:100%;border-radius:6px;margin-top:.3rem}
+pre{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:1rem;overflow-x:auto;
+font:.82rem/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
+"""
+
+
+def write(run_dir: str | os.PathLike[str]) -> Path:
+    """Write `report.html` of a run and return its path.
+
+    Takes what is there: `recipe.json`, `recipe.yaml`, `metrics.jsonl` (a half-written last line is left out),
+    `samples/*.png`, `evaluation.json` with `evaluation.png`; what is missing is said in the report. The file appears
+    whole or not at all. Raises `GankitError` when `run_dir` is no directory or cannot be written to.
+    """
+    run = Path(run_dir)
+    if not run.is_dir():
+        raise GankitError(f"{run}: there is no such run directory")
+    target, draft = run / "report.html", run / f".report.html.{os.getpid()}"
+    try:
+        draft.write_text(html(run), encoding="utf-8")
+        os.replace(draft, target)
+    except OSError as e:
+        raise GankitError(f"{target}: cannot be written ({e.strerror})") from e
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def html(run: Path) -> str:
+    """The report as text."""
+    recipe = _json(run / "recipe.json")
+    log = read_log(run / "metrics.jsonl")
+    title = str((recipe.get("about") or {}).get("title") or recipe.get("name") or run.resolve().name)
+    sections = [
+        ("Figures", _figures(_json(run / "evaluation.json"), run / "evaluation.png")),
+        ("Losses", _curves(log)),
+        ("Samples", _samples(sorted((run / "samples").glob("*.png")))),
+        ("Recipe, with every default filled in", _recipe(run)),
+    ]
+    body = "".join(f"<section><h2>{name}</h2>{content}</section>" for name, content in sections)
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head>'
+        f"<body><header><h1>{escape(title)}</h1>{_summary(run, recipe, log)}</header>{body}</body></html>\n"
+    )
+
+
+def _summary(run: Path, recipe: Mapping[str, Any], log: list[dict[str, Any]]) -> str:
+    method = recipe.get("method") or {}
+    parts = [f"run {run.resolve().name}", str(method.get("type", "")) if isinstance(method, dict) else str(method)]
+    if arxiv := (recipe.get("about") or {}).get("arxiv"):
+        parts.append(f"arXiv:{arxiv}")
+    if log:
+        last = log[-1]
+        parts.append(f"{last['step']:,} steps")
+        parts += [f"{last['epoch'] + 1} epochs"] if isinstance(last.get("epoch"), int) else []
+        parts += [f"{_duration(last['time'])}"] if isinstance(last.get("time"), int | float) else []
+        speed = last.get("images_per_second")
+        parts += [f"{short(speed)} images/s"] if isinstance(speed, int | float) else []
+    return f'<p class="soft">{escape(" · ".join(part for part in parts if part))}</p>'
+
+
+def _figures(evaluation: Mapping[str, Any], picture: Path) -> str:
+    """The table of results; what all protocols share stands once, above it."""
+    results = [row for row in evaluation.get("results") or [] if isinstance(row, dict)]
+    if not results:
+        return _none(
+            "Not measured: `gankit evaluate` writes evaluation.json, where the data has masks or counterparts."
+        )
+    protocols = [row.get("protocol") or {} for row in results]
+    shared = {k: v for k, v in protocols[0].items() if all(k in p and p[k] == v for p in protocols)}
+    rows = "".join(_figure_row(row, shared) for row in results)
+    head = "<tr><th>metric</th><th>direction</th><th>value</th><th>95 % interval</th><th>protocol</th></tr>"
+    table = f'<div class="table"><table>{head}{rows}</table></div>'
+    drawn = f'<div class="samples">{_image(picture, "pictures of the test split")}</div>' if picture.is_file() else ""
+    return f'<p class="soft">{escape(_pairs(shared))}</p>{table}{drawn}'
+
+
+def _figure_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
+    own = {k: v for k, v in (row.get("protocol") or {}).items() if k not in {*shared, "metric", "direction"}}
+    arrow = {"higher": "↑", "lower": "↓"}.get(str(row.get("better")), "")
+    value = f"{_figure(row.get('value'))} {row.get('unit') or ''}"
+    between = " to ".join(map(_figure, row.get("interval") or [])) or "one picture"
+    cells = [
+        f"<td>{escape(str(row.get('metric')))} {arrow}</td><td>{escape(str(row.get('direction')))}</td>",
+        f'<td class="n">{escape(value)}</td><td class="n">{escape(between)}</td>',
+        f'<td class="p">{escape(_pairs(own))}</td>',
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _curves(log: list[dict[str, Any]]) -> str:
+    charts = [line_chart(name, lines) for name, lines in loss_curves(log).items()]
+    charts = [chart for chart in charts if chart]
+    if not charts:
+        return _none("Nothing logged: there is no whole line in metrics.jsonl.")
+    note = '<p class="soft">By step; the line is the mean of neighbouring steps, the band their range.</p>'
+    return f'{note}<div class="charts">{"".join(charts)}</div>'
+
+
+def _samples(paths: list[Path]) -> str:
+    """The newest first; of many, an even choice with the first and the last."""
+    if not paths:
+        return _none("No sample grids: there is no PNG in samples/.")
+    count = min(GRIDS, len(paths))
+    chosen = [paths[round(i * (len(paths) - 1) / max(count - 1, 1))] for i in range(count)] if count > 1 else paths[-1:]
+    note = (
+        f'<p class="soft">{count} of {len(paths)} grids; the others are in samples/.</p>' if len(paths) > count else ""
+    )
+    images = "".join(_image(path, _caption(path)) for path in reversed(chosen))
+    return f'{note}<div class="samples">{images}</div>'
+
+
+def _caption(path: Path) -> str:
+    word, _, number = path.stem.partition("_")
+    return f"{word} {int(number):,}" if number.isdigit() else path.stem
+
+
+def _recipe(run: Path) -> str:
+    for name in ("recipe.yaml", "recipe.json"):
+        if (run / name).is_file():
+            return f"<pre>{escape((run / name).read_text(encoding='utf-8', errors='replace'))}</pre>"
+    return _none("There is no recipe.yaml in the run.")
+
+
+def _image(path: Path, caption: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    picture = f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{picture}</figure>"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """The object in a file; empty where there is none or it is not whole."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _pairs(items: Mapping[str, Any]) -> str:
+    return " · ".join(f"{_word(k)} {_plain(v)}" for k, v in items.items() if v is not None)
+
+
+def _word(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _figure(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else "undefined"
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"
+
+
+def _none(text: str) -> str:
+    return f'<p class="soft">{escape(text)}</p>'
