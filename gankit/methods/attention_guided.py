@@ -1,0 +1,169 @@
+"""AGIT: unsupervised attention-guided translation (Mejjati et al. 2018, arXiv 1806.02311)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, ClassVar, Literal
+
+from torch import Tensor, nn
+
+from gankit.attention.mask import MaskAttention
+from gankit.discriminators.patch import PatchDiscriminator
+from gankit.generators.resnet import ResnetGenerator
+from gankit.init import initialize
+from gankit.methods.base import Turn, TwoWayTranslation, image_of, tensor
+from gankit.methods.cyclegan import Init
+from gankit.slots import Attention, Discriminator, Ge, Generator, Gt, Le
+
+
+class AttentionGuided(TwoWayTranslation):
+    """AGIT (arXiv 1806.02311): an attention network cuts out what a generator may change; the rest is the source.
+
+    With map m of the source s, the output is generator(s) * m + s * (1 - m); the cycle goes through the other
+    direction's map of the output. From epoch `whole_image_until_epoch` on, critics see only what the maps attend to.
+    Pictures (N, C, H, W) in [-1, 1], maps (N, 1, H, W) in [0, 1].
+
+    Offers output, attention, raw (the generator's picture before composition), reconstruction, identity,
+    fake_logits, real_logits in both directions. identity and reconstruction are composed as the output is.
+
+    Paper and released code agree on the composition and differ below; the defaults are the paper's.
+
+    Parameters
+    ----------
+    whole_image_until_epoch: critics see whole pictures before this epoch (counted from 0), masked ones from it on.
+    threshold: what of a picture a critic sees in the second phase: where the map is at least this.
+    freeze_attention: the maps stop learning when that phase begins.
+    drop_norm: instance norm leaves the critics when it begins (zeroed regions would dominate its statistics).
+    masked_fake: what is masked for the critic: the generator's own picture (`raw`, the paper's equation 6) or the
+        composed output (`composed`, the released code).
+    alternate: the released code's order of moves: generator a2b, its critic, generator b2a, its critic. False: both
+        generators, then both critics.
+    """
+
+    carried: ClassVar[tuple[str, ...]] = ("judged", "judged_mask", "output")
+
+    def __init__(
+        self,
+        generator: Generator = partial(ResnetGenerator, channels=32),
+        attention: Attention = MaskAttention,
+        discriminator: Discriminator = PatchDiscriminator,
+        channels_a: Annotated[int, Ge(1)] = 3,
+        channels_b: Annotated[int, Ge(1)] = 3,
+        whole_image_until_epoch: Annotated[int, Ge(0)] = 30,
+        threshold: Annotated[float, Ge(0), Le(1)] = 0.1,
+        freeze_attention: bool = True,
+        drop_norm: bool = True,
+        masked_fake: Literal["raw", "composed"] = "raw",
+        alternate: bool = False,
+        init: Init = "normal",
+        init_gain: Annotated[float, Gt(0)] = 0.02,
+    ) -> None:
+        super().__init__()
+        if channels_a != channels_b:
+            raise ValueError(
+                f"attention_guided mixes source and output pixel by pixel: channels_a ({channels_a}) and channels_b "
+                f"({channels_b}) must be equal"
+            )
+        self.whole_image_until_epoch = whole_image_until_epoch
+        self.threshold = threshold
+        self.freeze_attention = freeze_attention
+        self.drop_norm = drop_norm
+        self.masked_fake = masked_fake
+        self.alternate = alternate
+        self.masked_phase = False
+        for direction in self.directions:
+            self.add("generator", direction, generator(channels_a, channels_b))
+            self.add("attention_net", direction, attention(channels_a))
+            self.add("discriminator", direction, discriminator(channels_b))
+        if not getattr(self.network("attention_net", "a2b"), "has_map", True):
+            raise ValueError("attention_guided needs an attention head that gives a map: mask, cam or cbam, say")
+        initialize(self.networks, init, init_gain)
+        self.set_epoch(0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Enter or leave the phase in which critics see only what is attended to."""
+        self.masked_phase = epoch >= self.whole_image_until_epoch
+        for direction in self.directions:
+            self.network("attention_net", direction).requires_grad_(not (self.masked_phase and self.freeze_attention))
+            critic = self.network("discriminator", direction)
+            if hasattr(critic, "norm_enabled"):
+                critic.norm_enabled = not (self.masked_phase and self.drop_norm)
+
+    def turns(self) -> list[Turn]:
+        players = ("generator", "attention_net")
+        if not self.alternate:
+            return [Turn("generator", "generator", players), Turn("discriminator", "discriminator", ("discriminator",))]
+        return [
+            turn
+            for d in self.directions
+            for turn in (
+                Turn(f"generator_{d}", "generator", players, (d,)),
+                Turn(f"discriminator_{d}", "discriminator", ("discriminator",), (d,)),
+            )
+        ]
+
+    def unavailable(self, name: str) -> str | None:
+        if name in ("logits", "identity_logits"):
+            return "its attention network gives a map, not logits; ugatit's CAM gives logits"
+        return None
+
+    # -- composition -----------------------------------------------------------------------------------------------
+    @tensor
+    def attention(self, attention_net: nn.Module, source: Tensor) -> Tensor:
+        """Where the source may change, (N, 1, H, W) in [0, 1]."""
+        return self.map_of(attention_net, source)
+
+    @tensor
+    def raw(self, generator: nn.Module, source: Tensor) -> Tensor:
+        """The generator's picture, before composition."""
+        return image_of(generator(source))
+
+    @tensor
+    def output(self, raw: Tensor, attention: Tensor, source: Tensor) -> Tensor:
+        """The generator's picture where attended, the source elsewhere."""
+        return compose(raw, attention, source)
+
+    @tensor
+    def reconstruction(self, back_generator: nn.Module, back_attention_net: nn.Module, output: Tensor) -> Tensor:
+        """The output brought back, through the map that the other direction finds on it."""
+        return compose(image_of(back_generator(output)), self.map_of(back_attention_net, output), output)
+
+    @tensor
+    def identity(self, generator: nn.Module, attention_net: nn.Module, target: Tensor) -> Tensor:
+        """What this direction makes of a picture that is in its target domain already."""
+        return compose(image_of(generator(target)), self.map_of(attention_net, target), target)
+
+    # -- what critics see ------------------------------------------------------------------------------------------
+    @tensor
+    def judged(self, raw: Tensor, output: Tensor) -> Tensor:
+        """The fake that is shown to the critic."""
+        return raw if self.masked_phase and self.masked_fake == "raw" else output
+
+    @tensor
+    def judged_mask(self, attention: Tensor) -> Tensor:
+        """The map that made the fake: pooled with it, so that an old fake keeps its own."""
+        return attention
+
+    @tensor
+    def fake_logits(self, discriminator: nn.Module, judged: Tensor, judged_mask: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on the fake, masked in the second phase by the source's map."""
+        return discriminator(self.visible(judged, judged_mask))
+
+    @tensor
+    def real_logits(self, discriminator: nn.Module, target: Tensor, back_attention: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on the real picture, masked in the second phase by its own map."""
+        return discriminator(self.visible(target, back_attention))
+
+    def visible(self, picture: Tensor, attention: Tensor) -> Tensor:
+        if not self.masked_phase:
+            return picture
+        return picture * (attention >= self.threshold).to(picture.dtype)
+
+    @staticmethod
+    def map_of(attention_net: nn.Module, picture: Tensor) -> Tensor:
+        return attention_net(picture).map
+
+
+def compose(foreground: Tensor, attention: Tensor, background: Tensor) -> Tensor:
+    """foreground * attention + background * (1 - attention)."""
+    return foreground * attention + background * (1 - attention)

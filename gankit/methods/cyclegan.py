@@ -1,0 +1,46 @@
+"""CycleGAN: unpaired translation by cycle consistency (Zhu et al. 2017, arXiv 1703.10593)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from gankit.discriminators.patch import PatchDiscriminator
+from gankit.generators.resnet import ResnetGenerator
+from gankit.init import initialize
+from gankit.methods.base import Turn, TwoWayTranslation
+from gankit.slots import Discriminator, Ge, Generator, Gt
+
+Init = Literal["normal", "xavier", "kaiming", "orthogonal", "default"]
+
+
+class CycleGAN(TwoWayTranslation):
+    """CycleGAN (arXiv 1703.10593): two generators, two critics, a cycle in each direction.
+
+    Offers output, reconstruction, identity, fake_logits, real_logits in both directions; attention and logits too
+    when the generator has an attention head. The generators move first, the critics second, on the fakes of before
+    that move, as in the paper's code. Pictures (N, C, H, W) in [-1, 1].
+
+    channels_a, channels_b: channels of the pictures of each domain. init: how weights start; the paper draws them
+    from N(0, 0.02).
+    """
+
+    def __init__(
+        self,
+        generator: Generator = ResnetGenerator,
+        discriminator: Discriminator = PatchDiscriminator,
+        channels_a: Annotated[int, Ge(1)] = 3,
+        channels_b: Annotated[int, Ge(1)] = 3,
+        init: Init = "normal",
+        init_gain: Annotated[float, Gt(0)] = 0.02,
+    ) -> None:
+        super().__init__()
+        for direction, (source, target) in {"a2b": (channels_a, channels_b), "b2a": (channels_b, channels_a)}.items():
+            self.add("generator", direction, generator(source, target))
+            self.add("discriminator", direction, discriminator(target))
+        initialize(self.networks, init, init_gain)
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("generator", "generator", ("generator",)),
+            Turn("discriminator", "discriminator", ("discriminator",)),
+        ]

@@ -1,0 +1,77 @@
+"""pix2pix: translation learned from pairs (Isola et al. 2017, arXiv 1611.07004)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gankit.discriminators.patch import PatchDiscriminator
+from gankit.generators.unet import UNetGenerator
+from gankit.init import initialize
+from gankit.methods.base import Translation, Turn, tensor
+from gankit.methods.cyclegan import Init
+from gankit.norms.batch import BatchNorm
+from gankit.slots import Discriminator, Ge, Generator, Gt
+
+
+class Paired(Translation):
+    """pix2pix (arXiv 1611.07004): one generator, and a critic that sees the source beside the picture it judges.
+
+    Offers output, fake_logits, real_logits of the one direction a2b. The critic moves first. Pictures (N, C, H, W)
+    in [-1, 1].
+
+    conditional: whether the critic sees the source too. noise_at_test: keep dropout, and the statistics of the
+    picture at hand in batch norm, when translating, as the paper does: dropout is its only source of noise.
+    """
+
+    directions: ClassVar[tuple[str, ...]] = ("a2b",)
+    fields: ClassVar[Mapping[str, Mapping[str, str]]] = {"a2b": {"source": "a", "target": "b"}}
+
+    def __init__(
+        self,
+        generator: Generator = UNetGenerator,
+        discriminator: Discriminator = partial(PatchDiscriminator, norm=BatchNorm),
+        channels_a: Annotated[int, Ge(1)] = 3,
+        channels_b: Annotated[int, Ge(1)] = 3,
+        conditional: bool = True,
+        noise_at_test: bool = True,
+        init: Init = "normal",
+        init_gain: Annotated[float, Gt(0)] = 0.02,
+    ) -> None:
+        super().__init__()
+        self.conditional = conditional
+        self.noise_at_test = noise_at_test
+        self.add("generator", "a2b", generator(channels_a, channels_b))
+        self.add("discriminator", "a2b", discriminator(channels_a + channels_b if conditional else channels_b))
+        initialize(self.networks, init, init_gain)
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", "discriminator", ("discriminator",)),
+            Turn("generator", "generator", ("generator",)),
+        ]
+
+    @tensor
+    def fake_logits(self, discriminator: nn.Module, source: Tensor, output: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on the translation, beside its source."""
+        return discriminator(self.seen(source, output))
+
+    @tensor
+    def real_logits(self, discriminator: nn.Module, source: Tensor, target: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on the real counterpart, beside its source."""
+        return discriminator(self.seen(source, target))
+
+    def seen(self, source: Tensor, picture: Tensor) -> Tensor:
+        return torch.cat([source, picture], 1) if self.conditional else picture
+
+    def train(self, mode: bool = True) -> Paired:
+        super().train(mode)
+        if not mode and self.noise_at_test:
+            for module in self.network("generator", "a2b").modules():
+                if isinstance(module, nn.Dropout | nn.Dropout2d | nn.BatchNorm2d):
+                    module.train()
+        return self

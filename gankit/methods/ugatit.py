@@ -1,0 +1,34 @@
+"""U-GAT-IT: attention by class activation, adaptive layer-instance normalization (Kim et al. 2019, arXiv 1907.10830)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from gankit.discriminators.ugatit import UGATITDiscriminator
+from gankit.generators.ugatit import UGATITGenerator
+from gankit.methods.base import Turn
+from gankit.methods.cyclegan import CycleGAN, Init
+from gankit.slots import Discriminator, Ge, Generator, Gt
+
+
+class UGATIT(CycleGAN):
+    """U-GAT-IT (arXiv 1907.10830): CycleGAN's plan with CAM heads in generators and critics, critics first.
+
+    Offers what CycleGAN offers, and attention, logits, identity_logits of the generators' CAM. One set of fakes
+    serves both turns, which equals the official PyTorch code's two (the generators do not move in between). Weights
+    start as PyTorch draws them, as in that code; its TensorFlow twin draws N(0, 0.02): `init: normal`.
+    """
+
+    def __init__(
+        self,
+        generator: Generator = UGATITGenerator,
+        discriminator: Discriminator = UGATITDiscriminator,
+        channels_a: Annotated[int, Ge(1)] = 3,
+        channels_b: Annotated[int, Ge(1)] = 3,
+        init: Init = "default",
+        init_gain: Annotated[float, Gt(0)] = 0.02,
+    ) -> None:
+        super().__init__(generator, discriminator, channels_a, channels_b, init, init_gain)
+
+    def turns(self) -> list[Turn]:
+        return super().turns()[::-1]

@@ -1,0 +1,185 @@
+"""One training step: every turn's forward, backward and update, in the method's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gankit.core.errors import TrainingError
+from gankit.methods.base import Method
+from gankit.methods.plan import Term, TurnModule, carried_keys, evaluate, plan_turns
+from gankit.training.devices import Devices
+from gankit.training.optimizers import make
+from gankit.training.pool import ImagePool
+
+Batch = Mapping[str, Tensor]
+
+
+class Stepper:
+    """Plays the turns of a method. What research code needs to train in a loop of its own:
+
+        stepper = Stepper(CycleGAN(), {"adversarial": LSGAN(), "cycle": Term(Cycle(), weight=10)})
+        for batch in loader:
+            losses = stepper.step(batch)   # {"generator/cycle/a2b": 1.23, ...}
+
+    Parameters
+    ----------
+    method: the networks and tensors; moved to the device.
+    terms: name -> a `Term`, or a loss (weight 1).
+    optimizer: options of `gankit.training.optimizers.make`: type, lr, betas, ...
+    optimizers: options that differ for one turn, by the turn's name or side.
+    pool_size: past fakes that critics are shown again (Shrivastava et al., arXiv 1612.07828); 0: none.
+    ema: decay of the running mean of the generators' weights, kept as `self.ema`; None: none.
+    clip_norm: largest norm of a turn's gradient.
+    devices: device, precision, processes; default: this process, fp32, CPU or the first GPU.
+
+    Raises
+    ------
+    BuildError when a loss asks for a tensor that the method does not offer. TrainingError, from `step`, when a term
+    is not finite.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        terms: Mapping[str, Term | nn.Module],
+        optimizer: Mapping[str, Any] | None = None,
+        optimizers: Mapping[str, Mapping[str, Any]] | None = None,
+        pool_size: int = 50,
+        ema: float | None = None,
+        clip_norm: float | None = None,
+        devices: Devices | None = None,
+    ) -> None:
+        self.devices = devices or Devices.open()
+        self.method = method.to(self.devices.device)
+        self.terms = {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()}
+        self.turns = plan_turns(method, self.terms)
+        for turn in self.turns:
+            turn.to(self.devices.device)
+        self.optimizers = self._make_optimizers({"type": "adam", "lr": 2e-4, "betas": (0.5, 0.999)} | dict(optimizer or {}), optimizers or {})
+        self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimizers.items()}
+        self.pools = {d: ImagePool(pool_size) for d in method.directions}
+        self.scaler = self.devices.scaler()
+        self.clip_norm = clip_norm
+        self.steps = 0
+        self.ema = self._make_ema(ema) if ema else None
+        self.devices.broadcast([*method.parameters(), *method.buffers()])
+
+    # -- the step --------------------------------------------------------------------------------------------------
+    def step(self, batches: Batch | Sequence[Batch]) -> dict[str, float]:
+        """One update of every turn that is due.
+
+        batches: fields by name, each (N, C, H, W) in [-1, 1]; or a sequence of such, whose gradients are accumulated
+        into one update. Returns the weighted terms by `turn/term/direction`.
+        """
+        batches = [batches] if isinstance(batches, Mapping) else list(batches)
+        batches = [{k: v.to(self.devices.device, non_blocking=True) for k, v in b.items()} for b in batches]
+        due = [turn for turn in self.turns if self.steps % turn.turn.every == 0]
+        carried: list[dict[str, Any]] = [{} for _ in batches]  # fakes of this step, for the critics
+        ahead: list[dict[str, Any]] = [{} for _ in batches]  # the generator's forward, when the critic plays first
+        losses: dict[str, Tensor] = {}
+        for number, turn in enumerate(due):
+            if turn.needs:
+                self._prepare(turn, due[number + 1 :], batches, carried, ahead)
+            losses |= self._play(turn, batches, carried, ahead)
+        self.steps += 1
+        if self.ema is not None:
+            self.ema.update_parameters(self.players)
+        return self._checked(losses)
+
+    def _prepare(self, critic: TurnModule, later: list[TurnModule], batches: list[Batch], carried: list[dict], ahead: list[dict]) -> None:
+        """Make the fakes that a critic needs and no turn has made yet in this step."""
+        if all(key in carried[0] for key in critic.needs):
+            return
+        maker = next((t for t in later if t.turn.side == "generator" and set(critic.needs) <= set(t.carries)), None)
+        names = carried_keys(self.method)
+        for i, batch in enumerate(batches):
+            with self.devices.autocast():
+                if maker is not None and len(batches) == 1:
+                    carried[i] |= maker.carry(batch)
+                    ahead[i] |= carried[i]  # one forward serves both turns
+                    continue
+                with torch.no_grad():
+                    for name, direction in (names[key] for key in critic.needs):
+                        by_field = {k: v for k, v in batch.items()}
+                        carried[i][f"{name}@{direction}"] = evaluate(self.method, direction, by_field, [name])[name]
+
+    def _play(self, turn: TurnModule, batches: list[Batch], carried: list[dict], ahead: list[dict]) -> dict[str, Tensor]:
+        """One turn: the gradient of its losses over all the batches, then its optimizer's step."""
+        optimizer = self.optimizers[turn.turn.name]
+        parameters = [p for p in turn.parameters_trained() if p.requires_grad]
+        optimizer.zero_grad(set_to_none=True)
+        seen: dict[str, Tensor] = {}
+        for i, batch in enumerate(batches):
+            given = self._fakes(turn, carried[i]) if turn.needs else ahead[i]
+            with self.devices.autocast():
+                losses, values = turn(batch, given, self.steps)
+                total = sum(losses.values()) / len(batches)
+            carried[i] |= values
+            if losses:
+                self.scaler.scale(total).backward(inputs=parameters)
+            for key, value in losses.items():
+                seen[key] = seen.get(key, 0) + value.detach().float() / len(batches)
+        self._update(optimizer, parameters)
+        return seen
+
+    def _fakes(self, turn: TurnModule, carried: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What a critic is shown: the fakes, detached, through the pool of their direction."""
+        given: dict[str, Tensor] = {}
+        for direction, pool in self.pools.items():
+            keys = [key for key in turn.needs if key.endswith(f"@{direction}")]
+            if keys:
+                given |= zip(keys, pool.query(tuple(carried[key].detach() for key in keys)), strict=True)
+        return given
+
+    def _update(self, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if not gradients:
+            return
+        self.devices.average(gradients)
+        if self.clip_norm is not None:
+            self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+    def _checked(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        values = torch.stack(list(losses.values())) if losses else torch.zeros(0)
+        self.devices.average([values])
+        result = dict(zip(losses, values.tolist(), strict=True))  # the one wait for the device in a step
+        bad = [key for key, value in result.items() if value != value or abs(value) == float("inf")]
+        if bad:
+            raise TrainingError(f"step {self.steps}: the loss {' and '.join(bad)} became {result[bad[0]]}")
+        return result
+
+    # -- schedule and state ------------------------------------------------------------------------------------------
+    def set_rate(self, factor: float) -> dict[str, float]:
+        """Multiply every optimizer's learning rate at the start by `factor`; returns the rates now, by turn."""
+        for name, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self.base_rates[name], strict=True):
+                group["lr"] = rate * factor
+        return {name: o.param_groups[0]["lr"] for name, o in self.optimizers.items()}
+
+    @property
+    def players(self) -> nn.ModuleDict:
+        """The networks of the generators' turns: what makes pictures."""
+        keys = {k: None for t in self.method.turns() if t.side == "generator" for k in self.method.trained_by(t)}
+        return nn.ModuleDict({key: self.method.networks[key] for key in keys})
+
+    def _make_ema(self, decay: float) -> AveragedModel:
+        return AveragedModel(self.players, multi_avg_fn=get_ema_multi_avg_fn(decay)).requires_grad_(False)
+
+    def _make_optimizers(self, options: dict[str, Any], by_turn: Mapping[str, Mapping[str, Any]]) -> dict[str, torch.optim.Optimizer]:
+        made = {}
+        for number, module in enumerate(self.turns):
+            turn = module.turn
+            own = options | dict(by_turn.get(turn.side, {})) | dict(by_turn.get(turn.name, {}))
+            # TensorFlow's one Adam counts the steps of all turns together: TFAdam's stride and offset
+            made[turn.name] = make(own, module.parameters_trained(), stride=len(self.turns), offset=number)
+        return made
+
+

@@ -1,0 +1,389 @@
+"""Whole training steps: the reference's weights and pictures through gankit's own turns, pools and optimizers."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gankit.core.schema import Slot, build_component
+from gankit.interop import aggan, aggan_discriminators, junyanz, junyanz_discriminators, ugatit, ugatit_discriminators
+from gankit.losses.adversarial import LSGAN, WGAN, Vanilla
+from gankit.losses.cam import CAMLoss
+from gankit.losses.reconstruction import L1, Cycle, Identity
+from gankit.methods.attention_guided import AttentionGuided
+from gankit.methods.base import Method
+from gankit.methods.cyclegan import CycleGAN
+from gankit.methods.paired import Paired
+from gankit.methods.plan import Term
+from gankit.methods.ugatit import UGATIT
+from gankit.training.devices import Devices
+from gankit.training.schedules import Schedule
+from gankit.training.step import Stepper
+from tests.golden.harness import Case, Comparison, Unsupported, compare, compare_gradient, compare_output, family
+
+State = Mapping[str, Tensor]
+Importer = Callable[[State], tuple[dict[str, Any], dict[str, Tensor]]]
+LOSSES = 1e-4  # of a trajectory's losses: the bound of the rules, generous (drift is below 1e-5)
+WEIGHTS = 1e-3  # share of the learning rate by which a final weight may be off
+
+
+class Networks:
+    """A method whose networks hold the reference's weights, and the way back from its keys to ours."""
+
+    def __init__(self, states: Mapping[str, State], importers: Mapping[str, Importer]) -> None:
+        self.states = states
+        self.importers = importers
+        self.fragments = {net: importers[net](state)[0] for net, state in states.items()}
+
+    def factory(self, kind: str, net: str) -> Any:
+        return build_component(Slot(kind).pick(self.fragments[net]))
+
+    def load(self, method: Method, places: Mapping[str, str]) -> None:
+        """places: the reference's net -> our network's key."""
+        self.places = places
+        for net, key in places.items():
+            method.networks[key].load_state_dict(self.importers[net](self.states[net])[1])
+
+    def compare(self, method: Method, net: str, stored: State, judge: Callable[..., Comparison], gradients: bool = False) -> Iterator[Comparison]:
+        """Hold stored tensors, under the reference's keys, against ours: through the importer, so that layouts agree.
+
+        The importer is asked twice: with the stored values in place, and with NaN in place, which marks what they are.
+        """
+        state = {k: torch.zeros_like(v) for k, v in self.states[net].items()}
+        unknown = [k for k in stored if k not in state]
+        if unknown:
+            raise Unsupported(f"{net} has no {unknown[0]}")
+        expected = self.importers[net](state | dict(stored))[1]
+        marked = self.importers[net](state | {k: torch.full_like(v, torch.nan) for k, v in stored.items()})[1]
+        network = method.networks[self.places[net]]
+        ours = {n: p.grad for n, p in network.named_parameters()} if gradients else network.state_dict()
+        for name, mark in marked.items():
+            if torch.is_floating_point(mark) and mark.isnan().any():
+                value = ours[name]
+                if value is None:
+                    value = torch.zeros_like(expected[name])
+                yield judge(f"{net}.{name}", value, expected[name])
+
+
+def junyanz_networks(case: Case, nets: tuple[str, ...]) -> Networks:
+    opt = case.info["opt"]
+    extra = {"dropout": not opt.get("no_dropout", True)}
+    importers: dict[str, Importer] = {
+        net: (lambda s: junyanz.generator(s, **extra)) if net.startswith("G") else junyanz_discriminators.discriminator
+        for net in nets
+    }
+    return Networks({net: case.state(net) for net in nets}, importers)
+
+
+GAN_MODES: dict[str, type[nn.Module]] = {"lsgan": LSGAN, "vanilla": Vanilla}
+
+
+def adversarial(opt: Mapping[str, Any]) -> nn.Module:
+    mode = opt["gan_mode"]
+    if mode == "wgangp":
+        return WGAN(halve=True)
+    if mode not in GAN_MODES:
+        raise Unsupported(f"gan_mode {mode}")
+    return GAN_MODES[mode]()
+
+
+def adam(opt: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "adam", "lr": opt["lr"], "betas": (opt["beta1"], 0.999)}
+
+
+def final_weight(lr: float) -> Callable[..., Comparison]:
+    """Adam moves a weight by about lr a step: a bound in shares of that notices one wrong step."""
+    return lambda name, ours, theirs: compare(name, ours, theirs, rtol=1e-4, atol=WEIGHTS * lr)
+
+
+@family("cyclegan.trajectory")
+def cyclegan(case: Case) -> Iterator[Comparison]:
+    opt = case.info["opt"]
+    nets = junyanz_networks(case, ("G_A", "G_B", "D_A", "D_B"))
+    a2b = opt.get("direction", "AtoB") == "AtoB"
+    pictures = ("A", "B") if a2b else ("B", "A")
+    channels = (opt["input_nc"], opt["output_nc"])
+    method = CycleGAN(nets.factory("generator", "G_A"), nets.factory("discriminator", "D_A"), *channels, init="default")
+    nets.load(method, {"G_A": "generator_a2b", "G_B": "generator_b2a", "D_A": "discriminator_a2b", "D_B": "discriminator_b2a"})
+    lambdas = {"a2b": opt["lambda_A"], "b2a": opt["lambda_B"]}
+    identity = {"a2b": opt["lambda_B"] * opt["lambda_identity"], "b2a": opt["lambda_A"] * opt["lambda_identity"]}
+    terms = {
+        "gan": Term(adversarial(opt)),
+        "cycle": Term(Cycle(), weight=lambdas),
+        "identity": Term(Identity(), weight=identity),
+    }
+    stepper = Stepper(method, terms, adam(opt), pool_size=opt.get("pool_size", 50), devices=Devices(torch.device("cpu")))
+    random.seed(case.info.get("python_random_seed_before_step0", 0))
+    names = {
+        "D_A": "discriminator/gan/a2b", "G_A": "generator/gan/a2b", "cycle_A": "generator/cycle/a2b", "idt_A": "generator/identity/a2b",
+        "D_B": "discriminator/gan/b2a", "G_B": "generator/gan/b2a", "cycle_B": "generator/cycle/b2a", "idt_B": "generator/identity/b2a",
+    }  # fmt: skip
+    stored = case["output.losses"]
+    for step in range(len(stored)):
+        batch = {"a": case[f"input.step{step}.{pictures[0]}"], "b": case[f"input.step{step}.{pictures[1]}"]}
+        wanted = case.prefix(f"output.step{step}.")
+        for name, tensor in {"fake_B": "output", "rec_A": "reconstruction"}.items():
+            if name in wanted:
+                yield compare_output(f"step {step} {name}", observe(method, batch, tensor), wanted[name])
+        losses = stepper.step(batch)
+        ours = torch.tensor([losses.get(names[n], 0.0) for n in case.info["loss_names"]])
+        yield compare(f"losses of step {step}", ours, stored[step], rtol=LOSSES, atol=LOSSES)
+        if step == 0:
+            for net in nets.states:
+                gradients = {first_conv(k, nets.states[net]): v for k, v in case.prefix(f"grad.step0.{net}.").items()}
+                yield from nets.compare(method, net, gradients, compare_gradient, gradients=True)
+    yield from finals(case, nets, method, "output.final.", opt["lr"])
+
+
+def first_conv(key: str, state: State) -> str:
+    return next(iter(state)) if key == "first_conv.weight" else key
+
+
+def finals(case: Case, nets: Networks, method: Method, prefix: str, lr: float) -> Iterator[Comparison]:
+    for net in nets.states:
+        yield from nets.compare(method, net, case.prefix(f"{prefix}{net}."), final_weight(lr))
+
+
+def observe(method: Method, batch: Mapping[str, Tensor], name: str, direction: str = "a2b") -> Tensor:
+    """A tensor of the forward, as the step would compute it, leaving no trace in the buffers."""
+    from gankit.methods.plan import evaluate
+
+    buffers = {k: v.clone() for k, v in method.named_buffers()}
+    with torch.no_grad():
+        value = evaluate(method, direction, batch, [name])[name]
+        for key, buffer in method.named_buffers():
+            buffer.copy_(buffers[key])
+    return value
+
+
+@family("pix2pix.trajectory")
+def pix2pix(case: Case) -> Iterator[Comparison]:
+    opt = case.info["opt"]
+    if not opt.get("no_dropout", True):
+        raise Unsupported("dropout is on: its draws cannot be replayed")
+    nets = junyanz_networks(case, ("G", "D"))
+    channels = (opt["input_nc"], opt["output_nc"])
+    method = Paired(nets.factory("generator", "G"), nets.factory("discriminator", "D"), *channels, init="default")
+    nets.load(method, {"G": "generator_a2b", "D": "discriminator_a2b"})
+    gan = adversarial(opt)
+    terms = {"gan": Term(gan), "l1": Term(L1(), weight=opt["lambda_L1"])}
+    stepper = Stepper(method, terms, adam(opt), pool_size=0, devices=Devices(torch.device("cpu")))
+    a, b = ("A", "B") if opt.get("direction", "AtoB") == "AtoB" else ("B", "A")
+    stored = case["output.losses"]
+    for step in range(len(stored)):
+        batch = {f: case[f"input.step{step}.{k}"] if f"input.step{step}.{k}" in case else case[f"input.{k}"] for f, k in (("a", a), ("b", b))}
+        if f"output.step{step}.fake_B" in case:
+            yield compare_output(f"step {step} fake_B", observe(method, batch, "output"), case[f"output.step{step}.fake_B"])
+        judged = {}
+        for name in ("real_logits", "fake_logits"):
+            judged[name] = observe(method, batch, name)
+        losses = stepper.step(batch)
+        ours = {
+            "G_GAN": losses["generator/gan/a2b"],
+            "G_L1": losses["generator/l1/a2b"],
+            "D_real": gan.on_real(judged["real_logits"]).item(),
+            "D_fake": gan.on_fake(judged["fake_logits"]).item(),
+        }
+        both = 0.5 * (ours["D_real"] + ours["D_fake"])
+        yield compare(f"critic of step {step}", torch.tensor(losses["discriminator/gan/a2b"]), torch.tensor(both), rtol=1e-5, atol=1e-6)
+        yield compare(f"losses of step {step}", torch.tensor([ours[n] for n in case.info["loss_names"]]), stored[step], rtol=LOSSES, atol=LOSSES)
+    yield from finals(case, nets, method, "output.final.", opt["lr"])
+
+
+@family("ugatit.trajectory")
+def ugatit_steps(case: Case) -> Iterator[Comparison]:
+    args, hyper = case.info["args"], case.info["hyper"]
+    states: dict[str, State] = {net: case.state(net) for net in ("genA2B", "genB2A")}
+    states |= {f"dis{d}": {f"{s}.{k}": v for s in "GL" for k, v in case.state(f"dis{s}{d}").items()} for d in "AB"}
+    importers: dict[str, Importer] = {n: ugatit.generator for n in ("genA2B", "genB2A")}
+    importers |= {n: _both_critics for n in ("disA", "disB")}
+    nets = Networks(states, importers)
+    method = UGATIT(nets.factory("generator", "genA2B"), nets.factory("discriminator", "disB"))
+    nets.load(method, {"genA2B": "generator_a2b", "genB2A": "generator_b2a", "disB": "discriminator_a2b", "disA": "discriminator_b2a"})
+    terms = {
+        "gan": Term(LSGAN(halve=False), weight=hyper["adv"]),
+        "cycle": Term(Cycle(), weight=hyper["cycle"]),
+        "identity": Term(Identity(), weight=hyper["identity"]),
+        "cam": Term(CAMLoss(), weight=hyper["cam"]),
+    }
+    adam_options = {"type": "adam", "lr": hyper["lr"], "betas": tuple(hyper["betas"]), "weight_decay": hyper["weight_decay"]}
+    stepper = Stepper(method, terms, adam_options, pool_size=0, devices=Devices(torch.device("cpu")))
+    a, b = (case[f"input.{d}_u8"].float() / 127.5 - 1 for d in "AB")
+    loss = case.prefix("output.loss.")
+    for step, rate in enumerate(case["output.lr"].tolist()):
+        stepper.set_rate(rate / hyper["lr"])
+        batch = {"a": a[step % len(a)][None], "b": b[step % len(b)][None]}
+        losses = stepper.step(batch)
+        theirs = _sums_of_ugatit(loss, step, hyper)
+        for key, value in theirs.items():
+            yield compare(f"{key} of step {step}", torch.tensor(losses[key]), value, rtol=LOSSES, atol=LOSSES)
+        stored = case.prefix(f"output.step{step + 1}.")
+        if "fake_A2B" in stored:  # the generators' forward of that step: made before their update, after this one
+            nxt = {"a": a[(step + 1) % len(a)][None], "b": b[(step + 1) % len(b)][None]}
+            yield compare_output(f"fake_A2B of step {step + 1}", observe(method, nxt, "output")[..., ::4, ::4], stored["fake_A2B"])
+    final = {net: case.prefix(f"final.{net}.") for net in ("genA2B", "genB2A")}
+    final |= {f"dis{d}": {f"{s}.{k}": v for s in "GL" for k, v in case.prefix(f"final.dis{s}{d}.").items()} for d in "AB"}
+    for net, stored in final.items():
+        yield from nets.compare(method, net, stored, final_weight(hyper["lr"]))
+    assert args["iteration"] == len(case["output.lr"])
+
+
+def _both_critics(state: State) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The reference's global and local critic as gankit's one."""
+    parts = [{k[2:]: v for k, v in state.items() if k.startswith(f"{s}.")} for s in "GL"]
+    return ugatit_discriminators.discriminator(*parts)
+
+
+def _sums_of_ugatit(loss: State, step: int, hyper: Mapping[str, float]) -> dict[str, Tensor]:
+    """The reference's 28 named losses of a step, summed to our terms. Its A (pictures of a) is our b2a."""
+    theirs: dict[str, Tensor] = {}
+    for letter, own, other in (("A", "b2a", "a2b"), ("B", "a2b", "b2a")):
+        theirs[f"discriminator/gan/{own}"] = loss[f"D_loss_{letter}"][step]
+        parts = [loss[f"G_ad_{cam}loss_{scale}{letter}"][step] for cam in ("", "cam_") for scale in "GL"]
+        theirs[f"generator/gan/{own}"] = hyper["adv"] * torch.stack(parts).sum()
+        theirs[f"generator/cam/{own}"] = hyper["cam"] * loss[f"G_cam_loss_{letter}"][step]
+        theirs[f"generator/identity/{own}"] = hyper["identity"] * loss[f"G_identity_loss_{letter}"][step]
+        theirs[f"generator/cycle/{other}"] = hyper["cycle"] * loss[f"G_recon_loss_{letter}"][step]
+    return theirs
+
+
+# -- AGIT ----------------------------------------------------------------------------------------------------------
+PLACES = {
+    "g_A": "generator_a2b", "g_B": "generator_b2a", "g_A_ae": "attention_net_a2b", "g_B_ae": "attention_net_b2a",
+    "d_B": "discriminator_a2b", "d_A": "discriminator_b2a",
+}  # fmt: skip
+
+
+def agit_networks(case: Case) -> Networks:
+    states = {net: case.prefix(f"state.Model/{net}/") for net in PLACES}
+    importers: dict[str, Importer] = {"g_A": aggan.generator, "g_B": aggan.generator}
+    importers |= {"g_A_ae": aggan.attention, "g_B_ae": aggan.attention}
+    importers |= {"d_A": aggan_discriminators.discriminator, "d_B": aggan_discriminators.discriminator}
+    return Networks(states, importers)
+
+
+def agit_method(nets: Networks, switch: int, threshold: float) -> AttentionGuided:
+    """The released code's way in everything."""
+    method = AttentionGuided(
+        nets.factory("generator", "g_A"),
+        nets.factory("attention", "g_A_ae"),
+        nets.factory("discriminator", "d_A"),
+        whole_image_until_epoch=switch,
+        threshold=threshold,
+        masked_fake="composed",
+        alternate=True,
+        init="default",
+    )
+    nets.load(method, PLACES)
+    return method
+
+
+def agit_terms(lambda_a: float, lambda_b: float) -> dict[str, Term]:
+    return {"gan": Term(LSGAN()), "cycle": Term(Cycle(), weight={"a2b": lambda_a, "b2a": lambda_b})}
+
+
+def nchw(x: Tensor) -> Tensor:
+    return x.permute(0, 3, 1, 2).contiguous()
+
+
+def nhwc(x: Tensor) -> Tensor:
+    return x.permute(0, 2, 3, 1)
+
+
+@family("agit.trajectory")
+def agit(case: Case) -> Iterator[Comparison]:
+    args = case.info["args"]
+    nets = agit_networks(case)
+    method = agit_method(nets, args["switch"], args["threshold"])
+    lr = args["base_lr"]
+    options = {"type": "tf_adam", "lr": lr, "betas": (0.5, 0.999)}
+    stepper = Stepper(method, agit_terms(args["lambda_a"], args["lambda_b"]), options, pool_size=args["pool_size"], devices=Devices(torch.device("cpu")))
+    a, b = (nchw(case[f"input.{d}_u8"]).float() / 127.5 - 1 for d in "AB")
+    epochs, half = args["epochs"], args["epochs"] / 2
+    for epoch in range(epochs):
+        method.set_epoch(epoch)
+        stepper.set_rate(1.0 if epoch < half else 1 - (epoch - half) / half)
+        for step in range(epoch * args["iters_per_epoch"], (epoch + 1) * args["iters_per_epoch"]):
+            losses = stepper.step({"a": a[step % args["nimg"]][None], "b": b[step % args["nimg"]][None]})
+            yield from _agit_losses(case, step, losses)
+    for net in nets.states:
+        yield from nets.compare(method, net, case.prefix(f"final.Model/{net}/"), final_weight(lr))
+
+
+def _agit_losses(case: Case, step: int, losses: Mapping[str, float]) -> Iterator[Comparison]:
+    """Each of the four moves of an iteration reports its own loss."""
+    for name, turn in {"g_A": "generator_a2b", "d_B": "discriminator_a2b", "g_B": "generator_b2a", "d_A": "discriminator_b2a"}.items():
+        ours = sum(value for key, value in losses.items() if key.startswith(f"{turn}/"))
+        yield compare(f"{name}_loss of step {step}", torch.tensor(ours), case[f"output.{name}_loss"][step], rtol=LOSSES, atol=LOSSES)
+
+
+@family("agit.forward")
+def agit_forward(case: Case) -> Iterator[Comparison]:
+    """Every tensor of the forward, all losses and the generator's gradients, in both phases."""
+    nets = agit_networks(case)
+    method = agit_method(nets, 1, case.info["args"]["transition_rate_phase2"])
+    batch = {"a": nchw(case["input.images_a"]), "b": nchw(case["input.images_b"])}
+    names = {
+        "mask_a": ("attention", "a2b"), "mask_b": ("attention", "b2a"),
+        "fake_images_b": ("output", "a2b"), "fake_images_a": ("output", "b2a"),
+        "fake_images_b_from_g": ("raw", "a2b"), "fake_images_a_from_g": ("raw", "b2a"),
+        "cycle_images_a": ("reconstruction", "a2b"), "cycle_images_b": ("reconstruction", "b2a"),
+    }  # fmt: skip
+    for phase in (1, 2):
+        method.set_epoch(phase - 1)
+        stored = case.prefix(f"output.phase{phase}.")
+        for name, (tensor, direction) in names.items():
+            if name in stored:
+                yield compare_output(f"phase {phase} {name}", nhwc(observe(method, batch, tensor, direction)), stored[name])
+        yield from _agit_judgements(case, method, batch, phase)
+        yield from _agit_objective(case, nets, method, batch, phase)
+
+
+def _agit_judgements(case: Case, method: AttentionGuided, batch: Mapping[str, Tensor], phase: int) -> Iterator[Comparison]:
+    """The critics' maps on real, fake and pooled pictures, and the losses made of them."""
+    stored, gan = case.prefix(f"output.phase{phase}."), LSGAN()
+    for letter, own in (("a", "b2a"), ("b", "a2b")):  # pictures of a are judged in the direction that makes them
+        critic = method.network("discriminator", own)
+        mask = nchw(case[f"input.fake_pool_{letter}_mask"])[:, :1]
+        pooled = nchw(case[f"input.fake_pool_{letter}"])
+        judged = {
+            f"prob_real_{letter}_is_real": observe(method, batch, "real_logits", own),
+            f"prob_fake_{letter}_is_real": observe(method, batch, "fake_logits", own),
+            f"prob_fake_pool_{letter}_is_real": critic(method.visible(pooled, mask)).detach(),
+        }
+        for name, ours in judged.items():
+            if name in stored:
+                yield compare_output(f"phase {phase} {name}", nhwc(ours), stored[name])
+        real, fake, old = judged.values()
+        losses = {f"loss.lsgan_{letter}": gan(fake), f"loss.d_{letter.upper()}": gan.discriminator(real, old)}
+        for name, ours in losses.items():
+            yield compare(f"phase {phase} {name}", ours.reshape(1), stored[name], rtol=LOSSES)
+
+
+def _agit_objective(case: Case, nets: Networks, method: AttentionGuided, batch: Mapping[str, Tensor], phase: int) -> Iterator[Comparison]:
+    """The generators' losses, and their gradients; attention's too, which the second phase would freeze."""
+    from gankit.methods.plan import plan_turns
+
+    stored = case.prefix(f"output.phase{phase}.loss.")
+    method.requires_grad_(True)
+    for module in plan_turns(method, agit_terms(10, 10)):
+        if module.turn.side != "generator":
+            continue
+        method.zero_grad()
+        losses, _ = module(batch, {})
+        total = sum(losses.values(), torch.zeros(()))
+        letter = "A" if module.turn.name == "generator_a2b" else "B"
+        yield compare(f"phase {phase} loss.g_{letter}", total.reshape(1), stored[f"g_{letter}"], rtol=LOSSES)
+        gradients = case.prefix(f"grad.phase{phase}.g_{letter}_loss.Model/")
+        if gradients:
+            total.backward()
+        for net in nets.states:
+            own = {k.removeprefix(f"{net}/"): v for k, v in gradients.items() if k.startswith(f"{net}/")}
+            yield from nets.compare(method, net, own, compare_gradient, gradients=True)
+    for direction, letter in (("a2b", "a"), ("b2a", "b")):
+        cycle = Cycle()(observe(method, batch, "reconstruction", direction), batch[letter])
+        yield compare(f"phase {phase} cycle_{letter}", cycle.reshape(1), stored[f"cycle_{letter}_unweighted"], rtol=LOSSES)
