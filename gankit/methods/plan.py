@@ -170,10 +170,10 @@ class TurnModule(nn.Module):
                 losses[term.key] = term.weight * function(**{name: values[key] for name, key in term.arguments})
         return losses, {key: values[key] for key in self.carries}
 
-    def carry(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Only the carried values: the generator's forward, when the critic plays first."""
+    def ahead(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Only the carried values and what stands behind them: the generator's forward, when the critic plays first."""
         values = self.values(batch, {}, self.carries)
-        return {key: values[key] for key in self.carries}
+        return {node.key: values[node.key] for node in self.plan if node.key in values}
 
     def _behind(self, keys: Iterable[str]) -> set[str]:
         wanted, nodes = set(keys), {node.key: node for node in self.plan}

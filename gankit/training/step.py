@@ -100,13 +100,12 @@ class Stepper:
         for i, batch in enumerate(batches):
             with self.devices.autocast():
                 if maker is not None and len(batches) == 1:
-                    carried[i] |= maker.carry(batch)
-                    ahead[i] |= carried[i]  # one forward serves both turns
+                    ahead[i] = maker.ahead(batch)  # one forward serves both turns
+                    carried[i] |= {key: ahead[i][key] for key in maker.carries}
                     continue
                 with torch.no_grad():
                     for name, direction in (names[key] for key in critic.needs):
-                        by_field = {k: v for k, v in batch.items()}
-                        carried[i][f"{name}@{direction}"] = evaluate(self.method, direction, by_field, [name])[name]
+                        carried[i][f"{name}@{direction}"] = evaluate(self.method, direction, batch, [name])[name]
 
     def _play(self, turn: TurnModule, batches: list[Batch], carried: list[dict], ahead: list[dict]) -> dict[str, Tensor]:
         """One turn: the gradient of its losses over all the batches, then its optimizer's step."""
