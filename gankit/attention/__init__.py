@@ -1,0 +1,1 @@
+"""Attention heads: made with `channels`; the forward returns `Attended(features, map, logits)`."""

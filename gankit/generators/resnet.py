@@ -1,0 +1,124 @@
+"""CycleGAN's residual generator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from torch import nn
+
+from gankit.generators.style import StyleHead
+from gankit.generators.trunk import ResidualGenerator
+from gankit.layers import (
+    BlurDown,
+    BlurUp,
+    ConvNorm,
+    Geometry,
+    Pad,
+    Padding,
+    ResidualBlock,
+    SameConvTranspose2d,
+    conv,
+)
+from gankit.norms.instance import InstanceNorm
+from gankit.norms.rules import is_adaptive
+from gankit.slots import Attention, Ge, Norm
+
+Down = Literal["strided", "antialiased"]
+Up = Literal["transposed", "nearest", "antialiased"]
+
+
+class ResnetGenerator(ResidualGenerator):
+    """CycleGAN's generator: two halvings, residual blocks, two doublings.
+
+    (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]; with an attention head `Translated(image,
+    attention (N, 1, H/4, W/4) in [0, 1] or None, logits or None)`. Sides must be multiples of 4 and at least 8.
+
+    An attention head sits after the first half of the blocks. With an adaptive norm the blocks of the second half take
+    their scale and offset from a perceptron on the features there (U-GAT-IT's, light); the other layers have no style
+    to take: those before use an instance norm, the doublings the norm's companion (`lin` for `adalin`).
+
+    Args:
+        channels: width at full size; four times that at the bottleneck.
+        blocks: residual blocks; the paper takes 6 at 128 px and 9 from 256 px on.
+        norm: any norm, adaptive ones too.
+        padding: of the residual blocks.
+        dropout: inside the residual blocks.
+        attention: a head at the bottleneck.
+        down: `strided` convolutions, or convolutions and a blur (`antialiased`, as in CUT).
+        up: `transposed` convolutions, or convolutions after `nearest` or smooth (`antialiased`, as in CUT) enlarging.
+        ends: padding of the first and the last convolution.
+        geometry: `tensorflow` pads the strided and transposed convolutions as TensorFlow's SAME does (AGIT's code).
+        relu_after_sum: rectify the sum of each residual block (AGIT's code).
+
+    Raises:
+        ValueError: of the forward, for a wrong number of channels or size.
+
+    Papers: arXiv 1703.10593 (CycleGAN), 2007.15651 (CUT), 1806.02311 (AGIT: channels 32, affine instance norm, zero
+    padding, `tensorflow` geometry, `relu_after_sum`). The code pads the residual blocks and the two ends by reflection,
+    the rest by zeros.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 64,
+        blocks: Annotated[int, Ge(0)] = 9,
+        norm: Norm = InstanceNorm,
+        padding: Padding = "reflect",
+        dropout: bool = False,
+        attention: Attention | None = None,
+        down: Down = "strided",
+        up: Up = "transposed",
+        ends: Padding = "reflect",
+        geometry: Geometry = "symmetric",
+        relu_after_sum: bool = False,
+    ) -> None:
+        super().__init__()
+        wide = 4 * channels
+        probe = norm(wide)
+        adaptive = is_adaptive(probe)
+        if adaptive and not blocks:
+            raise ValueError(f"the adaptive norm {type(probe).__name__} needs at least one residual block")
+        before = InstanceNorm if adaptive else norm
+        after = getattr(probe, "companion", InstanceNorm) if adaptive else norm
+        block = partial(ResidualBlock, padding=padding, dropout=dropout, relu_after_sum=relu_after_sum)
+
+        self.in_channels = in_channels
+        self.middle = blocks // 2
+        self.pad = Pad(3, ends)
+        self.stem = ConvNorm(partial(nn.Conv2d, in_channels, channels, 7), before(channels))
+        self.down = nn.ModuleList(
+            ConvNorm(_down(down, width, geometry), before(2 * width)) for width in (channels, 2 * channels)
+        )
+        self.after_down = BlurDown() if down == "antialiased" else nn.Identity()
+        self.blocks = nn.ModuleList(block(wide, before if i < self.middle else norm) for i in range(blocks))
+        self.attention = attention(wide) if attention is not None else None
+        self.style = StyleHead(wide) if adaptive else None
+        self.up = nn.ModuleList(
+            ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels)
+        )
+        self.head = conv(channels, out_channels, 7, padding=ends)
+
+
+def _down(kind: Down, channels: int, geometry: Geometry) -> Callable[..., nn.Module]:
+    """channels -> 2*channels at half the size, or at the same if a blur that halves it follows."""
+    stride = 2 if kind == "strided" else 1
+    return partial(conv, channels, 2 * channels, 3, stride=stride, padding="zero", geometry=geometry)
+
+
+def _up(kind: Up, channels: int, geometry: Geometry) -> Callable[..., nn.Module]:
+    """channels -> channels//2 at twice the size."""
+    if kind == "transposed":
+        if geometry == "tensorflow":
+            return partial(SameConvTranspose2d, channels, channels // 2, 3, stride=2)
+        return partial(nn.ConvTranspose2d, channels, channels // 2, 3, stride=2, padding=1, output_padding=1)
+
+    def enlarged(**options: Any) -> nn.Module:
+        enlarge = BlurUp() if kind == "antialiased" else nn.Upsample(scale_factor=2)
+        return nn.Sequential(enlarge, conv(channels, channels // 2, 3, padding="zero", **options))
+
+    return enlarged

@@ -1,0 +1,119 @@
+"""What the residual generators share: the way of an image through their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gankit.layers import check_image
+from gankit.slots import Attended, Translated
+
+
+def pick(stages: Iterable[tuple[str, Any]], layers: Sequence[str], known: Sequence[str]) -> list[Tensor]:
+    """The features named in `layers`, in that order; stages after the last of them are not computed."""
+    if unknown := [name for name in layers if name not in known]:
+        raise ValueError(f"no features are called {', '.join(unknown)}; there are {', '.join(known)}")
+    found: dict[str, Tensor] = {}
+    for name, value in stages:
+        if name in layers:
+            found[name] = value.features if isinstance(value, Attended) else value
+        if len(found) == len(set(layers)):
+            break
+    return [found[name] for name in layers]
+
+
+class ResidualGenerator(nn.Module):
+    """Stem, two halvings, residual blocks, two doublings, head. A subclass builds the parts.
+
+    An attention head and a style head, where there are any, sit after the first `middle` blocks: the blocks before see
+    the image, those after it draw the new one.
+    """
+
+    size_multiple = 4
+
+    in_channels: int
+    pad: nn.Module
+    stem: nn.Module
+    down: nn.ModuleList
+    after_down: nn.Module
+    blocks: nn.ModuleList
+    middle: int
+    attention: nn.Module | None
+    style: nn.Module | None
+    up: nn.ModuleList
+    head: nn.Module
+    fixed_size: int | None = None
+
+    @property
+    def min_size(self) -> int:
+        """The smallest side: reflection padding of the bottleneck needs 2 pixels there, an attention head more."""
+        return self.fixed_size or max(8, 4 * getattr(self.attention, "min_size", 1))
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Those fields of `Translated`, besides the image, that the forward fills."""
+        head = self.attention
+        names = {"attention": getattr(head, "has_map", False), "logits": getattr(head, "has_logits", False)}
+        return frozenset(name for name, given in names.items() if given)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the taps, in order: `input` (the padded image), `stem`, `down1.conv` (before its norm), `down1`, ...,
+        `block1`, ..., `attention` (if there is one), ..., `up1`, `up2`."""
+        blocks = [f"block{i + 1}" for i in range(len(self.blocks))]
+        attention = ["attention"] if self.attention is not None else []
+        down = [name for i in range(len(self.down)) for name in (f"down{i + 1}.conv", f"down{i + 1}")]
+        up = [f"up{i + 1}" for i in range(len(self.up))]
+        return ("input", "stem", *down, *blocks[: self.middle], *attention, *blocks[self.middle :], *up)
+
+    def features(self, x: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """The features named in `layers` (of `feature_names`), without the work that comes after the last of them."""
+        self.check(x)
+        return pick(self._walk(x), layers, self.feature_names)
+
+    def forward(self, x: Tensor) -> Tensor | Translated:
+        self.check(x)
+        attended = None
+        for name, value in self._walk(x):
+            if name == "attention":
+                attended = value
+            else:
+                x = value
+        return x if attended is None else Translated(x, attended.map, attended.logits)
+
+    def check(self, x: Tensor) -> None:
+        """Raise a ValueError that says what the image should be."""
+        check_image(x, self.in_channels, multiple=self.size_multiple, minimum=self.min_size)
+        if self.fixed_size and x.shape[2:] != (self.fixed_size, self.fixed_size):
+            raise ValueError(f"sides must be {self.fixed_size}; got {x.shape[2]}x{x.shape[3]}")
+
+    def _walk(self, x: Tensor) -> Iterator[tuple[str, Any]]:
+        x = self.pad(x)
+        yield "input", x
+        x = self.stem(x)
+        yield "stem", x
+        for i, unit in enumerate(self.down):
+            x = unit.conv(x)
+            yield f"down{i + 1}.conv", x
+            x = self.after_down(unit.finish(x))
+            yield f"down{i + 1}", x
+        blocks = list(self.blocks)
+        for i, block in enumerate(blocks[: self.middle]):
+            x = block(x)
+            yield f"block{i + 1}", x
+        if self.attention is not None:
+            attended = self.attention(x)
+            x = attended.features
+            yield "attention", attended
+        style = self.style(x) if self.style is not None else None
+        for i, block in enumerate(blocks[self.middle :], self.middle):
+            x = block(x, style)
+            yield f"block{i + 1}", x
+        for i, unit in enumerate(self.up):
+            x = unit(x)
+            yield f"up{i + 1}", x
+        yield "image", torch.tanh(self.head(x))
+

@@ -1,0 +1,92 @@
+"""U-GAT-IT's generator."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from torch import nn
+
+from gankit.attention.cam import CAM
+from gankit.generators.style import StyleHead
+from gankit.generators.trunk import ResidualGenerator
+from gankit.layers import ConvNorm, Pad, ResidualBlock, conv
+from gankit.norms.adalin import LIN, AdaLIN
+from gankit.norms.instance import InstanceNorm
+from gankit.norms.rules import is_adaptive
+from gankit.slots import Attention, Ge, Norm
+
+
+class UGATITGenerator(ResidualGenerator):
+    """U-GAT-IT's generator: encoder blocks, class activation attention, adaptive decoder blocks.
+
+    (N, in_channels, H, W) in [-1, 1] -> Translated(image (N, out_channels, H, W) in [-1, 1], attention (N, 1, H/4, W/4)
+    in [0, 1], logits (N, 2)); a plain image without an attention head. Sides must be multiples of 4 and at least 8; the
+    full form (`light=False`) takes only image_size x image_size.
+
+    Args:
+        channels: width at full size; four times that at the bottleneck.
+        blocks: residual blocks of the encoder, and as many of the decoder.
+        light: the perceptron that makes gamma and beta sees the average of each channel, not the whole map: 10.6
+            instead of 279 million parameters at 256 px. (The paper's default is the full form.)
+        image_size: side of the images, in pixels; only for the full form.
+        norm: of the decoder blocks; adaptive or not.
+        encoder_norm: of the encoder.
+        decoder_norm: of the two doublings.
+        attention: the head between encoder and decoder.
+
+    Raises:
+        ValueError: an adaptive encoder_norm or decoder_norm; in the forward, a wrong number of channels or size.
+
+    Paper: arXiv 1907.10830. As the official PyTorch code: no biases but in the CAM's convolution (the TensorFlow code
+    has them), and gamma without "+1".
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 64,
+        blocks: Annotated[int, Ge(1)] = 4,
+        light: bool = True,
+        image_size: Annotated[int, Ge(8)] = 256,
+        norm: Norm = AdaLIN,
+        encoder_norm: Norm = InstanceNorm,
+        decoder_norm: Norm = LIN,
+        attention: Attention | None = CAM,
+    ) -> None:
+        super().__init__()
+        if not light and image_size % 4:
+            raise ValueError(f"image_size must be a multiple of 4; got {image_size}")
+        wide = 4 * channels
+        for name, factory in (("encoder_norm", encoder_norm), ("decoder_norm", decoder_norm)):
+            if is_adaptive(factory(wide)):
+                raise ValueError(f"{name} cannot be adaptive: gamma and beta are known only in the decoder's blocks")
+        unit = partial(ConvNorm, bias=False)
+        block = partial(ResidualBlock, bias=False)
+
+        self.in_channels = in_channels
+        self.middle = blocks
+        self.fixed_size = None if light else image_size
+        self.pad = Pad(3, "reflect")
+        self.stem = unit(partial(nn.Conv2d, in_channels, channels, 7), encoder_norm(channels))
+        self.down = nn.ModuleList(
+            unit(partial(conv, width, 2 * width, 3, stride=2), encoder_norm(2 * width))
+            for width in (channels, 2 * channels)
+        )
+        self.after_down = nn.Identity()
+        self.blocks = nn.ModuleList(
+            [block(wide, encoder_norm) for _ in range(blocks)] + [block(wide, norm) for _ in range(blocks)]
+        )
+        self.attention = attention(wide) if attention is not None else None
+        side = None if light else image_size // 4
+        self.style = StyleHead(wide, side=side) if is_adaptive(norm(wide)) else None
+        self.up = nn.ModuleList(
+            unit(partial(_enlarged, width), decoder_norm(width // 2)) for width in (wide, 2 * channels)
+        )
+        self.head = conv(channels, out_channels, 7, bias=False)
+
+
+def _enlarged(channels: int, *, bias: bool) -> nn.Module:
+    return nn.Sequential(nn.Upsample(scale_factor=2), conv(channels, channels // 2, 3, bias=bias))

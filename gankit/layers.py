@@ -1,0 +1,180 @@
+"""Layers that several components are made of: padded convolutions, resampling, the residual block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gankit.norms.rules import conv_bias, is_adaptive
+
+Padding = Literal["reflect", "replicate", "zero"]
+Geometry = Literal["symmetric", "tensorflow"]
+"""Where the odd column of padding of a stride-2 layer goes: TensorFlow's SAME puts it at the right and bottom."""
+Style = tuple[Tensor, Tensor]
+"""gamma and beta, each (N, C), for adaptive norms."""
+
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    padding: Padding = "reflect",
+    geometry: Geometry = "symmetric",
+    bias: bool = True,
+) -> nn.Conv2d:
+    """A convolution with an odd kernel that keeps the size (divides it by `stride`, rounding up)."""
+    if kernel % 2 == 0:
+        raise ValueError(f"a convolution that keeps the size needs an odd kernel; got {kernel}")
+    if geometry == "tensorflow" and stride > 1:
+        return SameConv2d(in_channels, out_channels, kernel, stride, bias=bias)
+    mode = "zeros" if padding == "zero" else padding
+    return nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, padding_mode=mode, bias=bias)
+
+
+class Pad(nn.Module):
+    """Pad all four sides by `amount` pixels."""
+
+    def __init__(self, amount: int, padding: Padding) -> None:
+        super().__init__()
+        self.amount, self.padding = amount, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, (self.amount,) * 4, mode="constant" if self.padding == "zero" else self.padding)
+
+    def extra_repr(self) -> str:
+        return f"{self.amount}, {self.padding!r}"
+
+
+class SameConv2d(nn.Conv2d):
+    """TensorFlow's padding SAME: as much zero padding as the size needs, the odd column right and below."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        pad: list[int] = []
+        for axis in (3, 2):
+            size, kernel, stride = input.shape[axis], self.kernel_size[axis - 2], self.stride[axis - 2]
+            total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pad += [total // 2, total - total // 2]
+        return super().forward(F.pad(input, pad))
+
+
+class SameConvTranspose2d(nn.ConvTranspose2d):
+    """TensorFlow's transposed convolution with padding SAME: the output is `stride` times the input, cut right and
+    below."""
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        height, width = (size * stride for size, stride in zip(input.shape[2:], self.stride, strict=True))
+        return super().forward(input)[:, :, :height, :width]
+
+
+class BlurDown(nn.Module):
+    """Halve the size after a blur with the binomial filter [1, 2, 1] (arXiv 1904.11486; CUT's `Downsample`)."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", _outer([1, 2, 1]) / 16, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        kernel = self.kernel.to(x.dtype).expand(channels, 1, 3, 3)
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, stride=2, groups=channels)
+
+
+class BlurUp(nn.Module):
+    """Double the size with the smooth filter [1, 3, 3, 1] (arXiv 1904.11486; CUT's `Upsample`)."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kernel", _outer([1, 3, 3, 1]) / 16, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        channels = x.shape[1]
+        kernel = self.kernel.to(x.dtype).expand(channels, 1, 4, 4)
+        padded = F.pad(x, (1, 1, 1, 1), mode="replicate")
+        return F.conv_transpose2d(padded, kernel, stride=2, padding=3, groups=channels)
+
+
+def _outer(taps: list[int]) -> Tensor:
+    row = torch.tensor(taps, dtype=torch.float32)
+    return torch.outer(row, row)[None, None]
+
+
+class ConvNorm(nn.Module):
+    """Convolution, norm, and a ReLU unless `relu=False`.
+
+    Args:
+        conv: makes the convolution, given `bias`.
+        norm: the built norm; an adaptive one needs `style` in the forward.
+        bias: of the convolution; None follows the norm's rule.
+    """
+
+    def __init__(
+        self, conv: Callable[..., nn.Module], norm: nn.Module, *, relu: bool = True, bias: bool | None = None
+    ) -> None:
+        super().__init__()
+        self.conv = conv(bias=conv_bias(norm) if bias is None else bias)
+        self.norm = norm
+        self.relu = relu
+
+    def forward(self, x: Tensor, style: Style | None = None) -> Tensor:
+        return self.finish(self.conv(x), style)
+
+    def finish(self, x: Tensor, style: Style | None = None) -> Tensor:
+        """What follows the convolution. The ReLU is not in place: the norm may return a view."""
+        x = self.norm(x, *style) if style is not None and is_adaptive(self.norm) else self.norm(x)
+        return F.relu(x) if self.relu else x
+
+
+class ResidualBlock(nn.Module):
+    """x + norm(conv(relu(norm(conv(x))))), with 3x3 convolutions; (N, C, H, W) -> the same shape.
+
+    Args:
+        norm: a factory; adaptive norms need `style` in the forward.
+        dropout: drop half of the features between the convolutions, in training.
+        relu_after_sum: rectify the sum (the code of AGIT).
+        bias: of the convolutions; None follows the norm's rule.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        norm: Callable[..., nn.Module],
+        *,
+        padding: Padding = "reflect",
+        dropout: bool = False,
+        relu_after_sum: bool = False,
+        bias: bool | None = None,
+    ) -> None:
+        super().__init__()
+
+        def convolution(**options: Any) -> nn.Module:
+            return conv(channels, channels, 3, padding=padding, **options)
+
+        self.first = ConvNorm(convolution, norm(channels), bias=bias)
+        self.dropout = nn.Dropout(0.5) if dropout else nn.Identity()
+        self.second = ConvNorm(convolution, norm(channels), relu=False, bias=bias)
+        self.relu_after_sum = relu_after_sum
+
+    def forward(self, x: Tensor, style: Style | None = None) -> Tensor:
+        x = x + self.second(self.dropout(self.first(x, style)), style)
+        return F.relu(x) if self.relu_after_sum else x
+
+
+def check_image(x: Tensor, channels: int, *, multiple: int = 1, minimum: int = 1) -> None:
+    """Raise a ValueError unless x is (N, channels, H, W) with sides >= minimum that are multiples of `multiple`."""
+    if x.ndim != 4 or x.shape[1] != channels:
+        raise ValueError(f"expected a batch of shape (N, {channels}, H, W); got {tuple(x.shape)}")
+    height, width = x.shape[2:]
+    if height % multiple or width % multiple:
+        raise ValueError(f"sides must be multiples of {multiple}; got {height}x{width}")
+    if height < minimum or width < minimum:
+        raise ValueError(f"sides must be at least {minimum}; got {height}x{width}")
