@@ -1,0 +1,84 @@
+"""The attention network of AGIT: a soft mask over its input."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gankit.layers import ConvNorm, Geometry, Pad, Padding, ResidualBlock, check_image, conv
+from gankit.norms.instance import InstanceNorm
+from gankit.norms.rules import is_adaptive
+from gankit.slots import Attended, Ge, Norm
+
+
+class MaskAttention(nn.Module):
+    """AGIT's attention network: two halvings, a residual block, two nearest doublings, a sigmoid.
+
+    (N, in_channels, H, W), an image or features -> Attended(features = x * map, map (N, 1, H, W) in [0, 1], None).
+    Any sides from 8 on.
+
+    Args:
+        channels: width after the first halving; twice that in the middle.
+        decoder_kernels: odd sizes of the three decoder convolutions, from the smallest map to the mask. The paper has
+            (3, 3, 7); the released code, by a slip in its arguments, (1, 1, 1).
+        padding: of all convolutions but the second halving, which is zero-padded.
+        decoder_padding: of the decoder's convolutions; the released code's would be zero, were they larger than 1x1.
+        norm: any norm that is not adaptive. The code's instance norm has scale and offset.
+        geometry: `tensorflow` pads the second halving as TensorFlow's SAME does (the released code).
+        relu_after_sum: rectify the sum of the residual block (the released code; the paper does not say).
+
+    Raises:
+        ValueError: an adaptive norm, an even kernel; in the forward, a wrong number of channels or size.
+
+    Paper: arXiv 1806.02311.
+    """
+
+    has_map = True
+    has_logits = False
+    min_size = 8
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 32,
+        decoder_kernels: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = (3, 3, 7),
+        padding: Padding = "reflect",
+        decoder_padding: Padding = "reflect",
+        norm: Norm = partial(InstanceNorm, affine=True),
+        geometry: Geometry = "symmetric",
+        relu_after_sum: bool = True,
+    ) -> None:
+        super().__init__()
+        wide = 2 * channels
+        if is_adaptive(probe := norm(wide)):
+            raise ValueError(f"the mask network has no style to give to the adaptive norm {type(probe).__name__}")
+        first, second, last = decoder_kernels
+        self.in_channels = in_channels
+        self.pad = Pad(3, padding)
+        self.stem = ConvNorm(partial(nn.Conv2d, in_channels, channels, 7, 2), norm(channels))
+        self.down = ConvNorm(
+            partial(conv, channels, wide, 3, stride=2, padding="zero", geometry=geometry), norm(wide)
+        )
+        self.block = ResidualBlock(wide, norm, padding=padding, relu_after_sum=relu_after_sum)
+        self.up = nn.ModuleList(
+            [
+                ConvNorm(partial(conv, wide, wide, first, padding=decoder_padding), norm(wide)),
+                ConvNorm(partial(conv, wide, channels, second, padding=decoder_padding), norm(channels)),
+            ]
+        )
+        self.head = conv(channels, 1, last, padding=decoder_padding)
+
+    def forward(self, x: Tensor) -> Attended:
+        check_image(x, self.in_channels, minimum=self.min_size)
+        half = self.stem(self.pad(x))
+        y = self.block(self.down(half))
+        for unit, like in zip(self.up, (half, x), strict=True):
+            # The size of the way down, not twice the last one: so every size of input works.
+            y = unit(F.interpolate(y, size=like.shape[2:], mode="nearest"))
+        mask = torch.sigmoid(self.head(y))
+        return Attended(x * mask, mask)

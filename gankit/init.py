@@ -1,0 +1,59 @@
+"""Initial weights, as the reference code of CycleGAN draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+Init = Literal["normal", "xavier", "kaiming", "orthogonal", "default"]
+Module = TypeVar("Module", bound=nn.Module)
+
+_WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+
+
+def init_weights(module: Module, kind: Init = "normal", gain: float = 0.02) -> Module:
+    """Draw new weights for a network, in place, from torch's random generator; return it.
+
+    Weights of convolutions and linear layers are drawn by `kind`, their biases set to 0; scales of batch norms are
+    drawn from N(1, gain), their offsets set to 0. Everything else (rho, the gate of self-attention) stays.
+
+    Args:
+        kind: `normal`: N(0, gain), CycleGAN's and pix2pix's with gain 0.02; `xavier`: normal with `gain` (CUT: 0.02);
+            `kaiming`: normal, fan-in; `orthogonal` with `gain`; `default`: leave what torch drew (U-GAT-IT).
+        gain: of `xavier` and `orthogonal`; the standard deviation for `normal` and for batch norms.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+    if kind == "default":
+        return module
+    draws: dict[str, Callable[[Tensor], Tensor]] = {
+        "normal": partial(nn.init.normal_, std=gain),
+        "xavier": partial(nn.init.xavier_normal_, gain=gain),
+        "kaiming": nn.init.kaiming_normal_,
+        "orthogonal": partial(nn.init.orthogonal_, gain=gain),
+    }
+    if kind not in draws:
+        raise ValueError(f"there is no initialization {kind!r}; there are {', '.join(draws)}, default")
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, _WEIGHTED):
+                draws[kind](_weight(layer))
+                if layer.bias is not None:
+                    layer.bias.zero_()
+            elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
+                layer.weight.normal_(1.0, gain)
+                layer.bias.zero_()
+    return module
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    """The parameter behind `weight`, which spectral normalization keeps under another name."""
+    if parametrize.is_parametrized(layer, "weight"):
+        return layer.parametrizations.weight.original  # type: ignore[union-attr, return-value]
+    return getattr(layer, "weight_orig", layer.weight)  # type: ignore[arg-type, return-value]
