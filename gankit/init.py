@@ -8,7 +8,6 @@ from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 
 Init = Literal["normal", "xavier", "kaiming", "orthogonal", "default"]
 Module = TypeVar("Module", bound=nn.Module)
@@ -16,7 +15,7 @@ Module = TypeVar("Module", bound=nn.Module)
 _WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
-def init_weights(module: Module, kind: Init = "normal", gain: float = 0.02) -> Module:
+def initialize(module: Module, kind: Init = "normal", gain: float = 0.02) -> Module:
     """Draw new weights for a network, in place, from torch's random generator; return it.
 
     Weights of convolutions and linear layers are drawn by `kind`, their biases set to 0; scales of batch norms are
@@ -43,7 +42,7 @@ def init_weights(module: Module, kind: Init = "normal", gain: float = 0.02) -> M
     with torch.no_grad():
         for layer in module.modules():
             if isinstance(layer, _WEIGHTED):
-                draws[kind](_weight(layer))
+                draws[kind](layer.weight)
                 if layer.bias is not None:
                     layer.bias.zero_()
             elif isinstance(layer, nn.BatchNorm2d) and layer.affine:
@@ -51,9 +50,3 @@ def init_weights(module: Module, kind: Init = "normal", gain: float = 0.02) -> M
                 layer.bias.zero_()
     return module
 
-
-def _weight(layer: nn.Module) -> Tensor:
-    """The parameter behind `weight`, which spectral normalization keeps under another name."""
-    if parametrize.is_parametrized(layer, "weight"):
-        return layer.parametrizations.weight.original  # type: ignore[union-attr, return-value]
-    return getattr(layer, "weight_orig", layer.weight)  # type: ignore[arg-type, return-value]
