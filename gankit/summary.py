@@ -1,0 +1,325 @@
+"""What a method is made of and what it costs, found by playing one step on meta tensors: shapes without numbers.
+
+Nothing is allocated and nothing computed, so that a network of a gigabyte is measured in seconds.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from gankit.methods.base import Method, image_of
+from gankit.methods.plan import PlannedTerm, Term, TurnModule, plan_turns
+
+Shape = tuple[int, ...]
+MakeOptimizer = Callable[[TurnModule, list[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass(frozen=True)
+class NetworkSummary:
+    """A network. Shapes are those of its first call, without the batch; multiply_adds is per picture of that call."""
+
+    key: str  # generator_a2b
+    role: str
+    direction: str
+    type: str
+    parameters: int
+    input: Shape | None
+    output: tuple[Shape, ...]  # of each tensor that it returns
+    multiply_adds: int
+
+
+@dataclass(frozen=True)
+class TensorSummary:
+    """A tensor of a turn's plan. `takes`: keys of tensors and of pictures (`batch:a`); `networks`: keys of networks."""
+
+    key: str  # output@a2b
+    shape: Shape | None
+    takes: tuple[str, ...]
+    networks: tuple[str, ...]
+    trained: bool  # something that the turn trains stands behind it
+
+
+@dataclass(frozen=True)
+class TermSummary:
+    key: str  # generator/cycle/a2b
+    loss: str
+    type: str
+    direction: str
+    weight: float
+    from_step: int
+    takes: dict[str, str]  # argument -> tensor as seen from the direction, e.g. "back_attention"
+    keys: tuple[str, ...]  # the same, as keys
+
+
+@dataclass(frozen=True)
+class TurnSummary:
+    """One turn: what it trains, the tensors that it computes in order, its terms, and its cost for one batch.
+
+    given: keys of tensors taken from another turn, detached, instead of being computed. multiply_adds: of forward and
+    backward. saved_bytes: what autograd keeps from the forward for the backward.
+    """
+
+    name: str
+    side: str
+    every: int
+    trains: tuple[str, ...]
+    given: tuple[str, ...]
+    tensors: tuple[TensorSummary, ...]
+    terms: tuple[TermSummary, ...]
+    multiply_adds: int
+    saved_bytes: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes in training. Not in it: workspace of kernels, caches of the allocator, the CUDA context."""
+
+    weights: int
+    gradients: int
+    optimizer: int
+    ema: int
+    activations: int  # saved for the backward, in the turn that saves most
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.optimizer + self.ema + self.activations
+
+
+@dataclass(frozen=True)
+class Summary:
+    method: str
+    pictures: dict[str, Shape]  # field of the batch -> (N, C, H, W)
+    networks: tuple[NetworkSummary, ...]
+    turns: tuple[TurnSummary, ...]
+    memory: Memory
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        data = asdict(self)
+        data["memory"]["total"] = self.memory.total
+        return data
+
+
+def summarize(
+    method: Method,
+    terms: Mapping[str, Term | nn.Module],
+    pictures: Mapping[str, Shape],
+    optimizer: MakeOptimizer | None = None,
+    ema: bool = False,
+) -> Summary:
+    """Measure a method with its losses.
+
+    method: on any device; one that lies on `meta` is used as it is, another is copied there without its numbers.
+    pictures: the batch, field -> (N, C, H, W). optimizer: makes a turn's optimizer from its parameters (default: Adam).
+    ema: count a running mean of the generators' weights.
+
+    Raises BuildError when a loss asks for what the method does not offer, and ValueError or RuntimeError from a
+    network that cannot take pictures of this size.
+    """
+    method = on_meta(method)
+    turns = plan_turns(method, {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()})
+    optimizer = optimizer or (lambda _, parameters: torch.optim.Adam(parameters))
+    batch = {name: torch.empty(shape, device="meta") for name, shape in pictures.items()}
+    calls: dict[str, tuple[Any, ...]] = {}
+    with _first_calls(method, calls):
+        played = _play(method, turns, batch)
+    state = sum(_optimizer_bytes(optimizer(turn, turn.parameters_trained())) for turn in turns)
+    trained = {key for turn in turns for key in method.trained_by(turn.turn)}
+    makers = {key for turn in method.turns() if turn.side == "generator" for key in method.trained_by(turn)}
+    memory = Memory(
+        weights=_bytes(method),
+        gradients=sum(_bytes(method.networks[key], gradients=True) for key in trained),
+        optimizer=state,
+        ema=sum(_bytes(method.networks[key]) for key in makers) if ema else 0,
+        activations=max((p.saved_bytes for p in played), default=0),
+    )
+    networks = tuple(_network(method, key, calls.get(key)) for key in method.networks)
+    return Summary(type_name("method", method), dict(pictures), networks, tuple(played), memory)
+
+
+def on_meta(module: Any) -> Any:
+    """A copy on the meta device, made without copying any numbers; the module itself when it lies there already."""
+    tensors = list(chain(module.parameters(), module.buffers()))
+    if all(t.is_meta for t in tensors):
+        return module
+    memo: dict[int, Any] = {}
+    for t in tensors:
+        twin = t.detach().to("meta")
+        memo[id(t)] = nn.Parameter(twin, t.requires_grad) if isinstance(t, nn.Parameter) else twin
+    return copy.deepcopy(module, memo)
+
+
+def type_name(kind: str, component: nn.Module) -> str:
+    """The name under which a component is registered, or that of its class."""
+    from gankit.core.registry import components
+
+    entry = components().entry_of(kind, type(component))
+    return entry.name if entry else type(component).__name__
+
+
+# -- playing a step ----------------------------------------------------------------------------------------------------
+def _play(method: Method, turns: list[TurnModule], batch: Mapping[str, Tensor]) -> list[TurnSummary]:
+    """One step as `gankit.training.step.Stepper` plays it, without numbers and without updates."""
+    ignored = _storages([*method.parameters(), *method.buffers(), *batch.values()])
+    carried: dict[str, Any] = {}
+    kept: dict[int, Any] = {}  # storages saved by a forward that a later turn goes on from
+    ahead: dict[str, Any] = {}
+    played = []
+    for number, turn in enumerate(turns):
+        missing = set(turn.needs) - set(carried)
+        maker = next((t for t in turns[number + 1 :] if missing and missing <= set(t.carries)), None)
+        cost = FlopCounterMode(display=False)
+        with cost:
+            if maker is not None:
+                with _saved(kept, ignored):
+                    carried |= maker.carry(batch)
+                    ahead = dict(carried)
+            given = {key: carried[key].detach() for key in turn.needs} if turn.needs else ahead
+            saved = dict(kept)
+            with _saved(saved, ignored):
+                values = turn.values(batch, given)
+                losses, made = turn({**batch}, values)
+            carried |= made
+            if losses:
+                torch.stack([loss.reshape(()) for loss in losses.values()]).sum().backward()
+        if not turn.needs:
+            kept, ahead = {}, {}
+        played.append(_turn(method, turn, values, cost.get_total_flops() // 2, sum(s.nbytes() for s in saved.values())))
+    method.zero_grad(set_to_none=True)
+    return played
+
+
+@contextmanager
+def _saved(into: dict[int, Any], ignored: Mapping[int, Any]) -> Iterator[None]:
+    """Collect the storages that autograd keeps for the backward, each once."""
+
+    def pack(t: Tensor) -> Tensor:
+        storage = t.untyped_storage()
+        if id(storage) not in ignored:
+            into[id(storage)] = storage
+        return t
+
+    with saved_tensors_hooks(pack, lambda t: t):
+        yield
+
+
+def _storages(tensors: list[Tensor]) -> dict[int, Any]:
+    return {id(s): s for t in tensors for s in [t.untyped_storage()]}
+
+
+@contextmanager
+def _first_calls(method: Method, calls: dict[str, tuple[Any, ...]]) -> Iterator[None]:
+    """Note the arguments of each network's first call."""
+
+    def noting(key: str) -> Callable[..., None]:
+        return lambda module, args: calls.setdefault(key, args) and None
+
+    handles = [network.register_forward_pre_hook(noting(key)) for key, network in method.networks.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _bytes(module: nn.Module, gradients: bool = False) -> int:
+    """Bytes of parameters and buffers; of parameters that learn alone, when asked for the gradients."""
+    if gradients:
+        return sum(p.nbytes for p in module.parameters() if p.requires_grad)
+    return sum(t.nbytes for t in chain(module.parameters(), module.buffers()))
+
+
+def _optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = torch.empty_like(p) if p.requires_grad else None
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return sum(t.nbytes for state in optimizer.state.values() for t in state.values() if isinstance(t, Tensor))
+
+
+# -- rows --------------------------------------------------------------------------------------------------------------
+def _network(method: Method, key: str, args: tuple[Any, ...] | None) -> NetworkSummary:
+    network, (role, direction) = method.networks[key], key.rsplit("_", 1)
+    kind = {"generator": "generator", "discriminator": "discriminator"}.get(role, "attention")
+    parameters = sum(p.numel() for p in network.parameters())
+    if args is None:
+        return NetworkSummary(key, role, direction, type_name(kind, network), parameters, None, (), 0)
+    with torch.no_grad(), FlopCounterMode(display=False) as cost:
+        result = network(*args)
+    pictures = args[0].shape[0]
+    shapes = tuple(tuple(t.shape[1:]) for t in (result if isinstance(result, tuple) else (result,)) if t is not None)
+    return NetworkSummary(
+        key,
+        role,
+        direction,
+        type_name(kind, network),
+        parameters,
+        tuple(args[0].shape[1:]),
+        shapes,
+        cost.get_total_flops() // 2 // pictures,
+    )
+
+
+def _turn(method: Method, turn: TurnModule, values: Mapping[str, Any], multiply_adds: int, saved: int) -> TurnSummary:
+    tensors = tuple(
+        TensorSummary(
+            key=node.key,
+            shape=_shape(values.get(node.key)),
+            takes=tuple(a for a in node.arguments if not a.startswith("net:")),
+            networks=tuple(a.removeprefix("net:") for a in node.arguments if a.startswith("net:")),
+            trained=not node.frozen,
+        )
+        for node in turn.plan
+    )
+    return TurnSummary(
+        name=turn.turn.name,
+        side=turn.turn.side,
+        every=turn.turn.every,
+        trains=tuple(method.trained_by(turn.turn)),
+        given=tuple(turn.needs),
+        tensors=tensors,
+        terms=tuple(_term(method, term) for term in turn.terms),
+        multiply_adds=multiply_adds,
+        saved_bytes=saved,
+    )
+
+
+def _term(method: Method, term: PlannedTerm) -> TermSummary:
+    direction = term.key.rsplit("/", 1)[1]
+    return TermSummary(
+        key=term.key,
+        loss=term.name,
+        type=type_name("loss", term.loss),
+        direction=direction,
+        weight=term.weight,
+        from_step=term.from_step,
+        takes={argument: seen_from(method, direction, key) for argument, key in term.arguments},
+        keys=tuple(key for _, key in term.arguments),
+    )
+
+
+def seen_from(method: Method, direction: str, key: str) -> str:
+    """A key as a loss of that direction would ask for it: `attention@b2a` is `back_attention` in a2b."""
+    if key.startswith("batch:"):
+        fields = {field: name for name, field in method.fields[direction].items()}
+        return fields.get(key.removeprefix("batch:"), key)
+    name, of = key.rsplit("@", 1) if "@" in key else key.removeprefix("net:").rsplit("_", 1)
+    return name if of == direction else f"back_{name}"
+
+
+def _shape(value: Any) -> Shape | None:
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return None  # several logits: their shapes stand with the critic
+    value = image_of(value) if value is not None else None
+    return tuple(value.shape[1:]) if isinstance(value, Tensor) else None
