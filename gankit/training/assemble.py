@@ -1,0 +1,132 @@
+"""From a recipe to objects: the method, the terms of its objective, the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gankit.core.errors import BuildError
+from gankit.core.recipe import Recipe
+from gankit.core.schema import build_component
+from gankit.methods.base import Method
+from gankit.methods.plan import Term, TurnModule, plan_turns
+
+
+@dataclass
+class Assembled:
+    """What a recipe describes: the method, its terms by name, the plan of each turn. Pictures are opened when asked for."""
+
+    recipe: Recipe
+    method: Method
+    terms: dict[str, Term]
+    turns: list[TurnModule]
+
+    @cached_property
+    def dataset(self) -> Any:
+        """The data set. Raises RecipeError, with the place in the recipe, when the pictures are missing or unfit."""
+        try:
+            return build_component(self.recipe.data, ("data",))
+        except BuildError as error:
+            raise self.recipe.error(error) from error
+
+
+def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
+    """Build what a recipe describes: a path, the name of a shipped one, a dict, or a Recipe.
+
+    Weights are drawn from torch's global generator. Raises RecipeError with every mistake, also those that only
+    show when the parts are put together (a loss whose tensors the method does not offer, say).
+    """
+    recipe = Recipe.load(recipe, sets)
+    faults: list[BuildError] = []
+    method = _attempt(faults, recipe.method, ("method",))
+    losses = {name: _attempt(faults, term, ("losses", name)) for name, term in recipe.losses.items()}
+    terms = {name: _term(recipe, name, loss) for name, loss in losses.items() if loss is not None}
+    if method is not None:
+        faults += _faults_of_plans(method, terms)
+        faults += _faults_of_optimizers(method, recipe)
+    if faults:
+        raise recipe.error(*faults) from faults[0]
+    try:
+        return Assembled(recipe, method, terms, plan_turns(method, terms))
+    except BuildError as error:
+        raise recipe.error(error) from error
+
+
+def _attempt(faults: list[BuildError], spec: Any, path: tuple[str, ...]) -> Any:
+    try:
+        return build_component(spec, path)
+    except BuildError as error:
+        faults.append(error)
+        return None
+
+
+def _term(recipe: Recipe, name: str, loss: nn.Module) -> Term:
+    envelope = recipe.losses[name]
+    return Term(loss, envelope.weight, envelope.on, envelope.from_step, envelope.turn)
+
+
+def _faults_of_plans(method: Method, terms: Mapping[str, Term]) -> list[BuildError]:
+    """Each term is planned by itself, so that one report has the faults of all."""
+    faults = []
+    for name, term in terms.items():
+        try:
+            plan_turns(method, {name: term})
+        except BuildError as error:
+            faults.append(error)
+    return faults
+
+
+def _faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
+    known = sorted({key for turn in method.turns() for key in (turn.name, turn.side)})
+    return [
+        BuildError(("train", "optimizers", name), f"no turn is called '{name}'; there are {', '.join(known)}")
+        for name in recipe.train.optimizers
+        if name not in known
+    ]
+
+
+def check_data(parts: Assembled) -> None:
+    """Whether the pictures suit the networks. Raises RecipeError with the places of what to change."""
+    first = parts.dataset.split("train").item(0, torch.Generator())
+    faults = [*_faults_of_fields(parts, first), *_faults_of_size(parts, first)]
+    if faults:
+        raise parts.recipe.error(*faults)
+
+
+def _faults_of_fields(parts: Assembled, first: Mapping[str, Tensor]) -> list[BuildError]:
+    faults, method = [], parts.recipe.method
+    for field in sorted(set().union(*(turn_fields(turn) for turn in parts.turns))):
+        wanted = getattr(method, f"channels_{field}", None)
+        if field not in first:
+            given = ", ".join(first)
+            text = f"{parts.recipe.data.type} gives {given}, but the losses of {method.type} need `{field}`"
+            faults.append(BuildError(("data", "type"), text))
+        elif wanted is not None and first[field].shape[0] != wanted:
+            found = first[field].shape[0]
+            text = f"the pictures of `{field}` have {found} channels and the networks take {wanted}: set this to {found}"
+            faults.append(BuildError(("method", f"channels_{field}"), text))
+    return faults
+
+
+def turn_fields(turn: TurnModule) -> set[str]:
+    """The fields of a batch that a turn reads."""
+    keys = [key for node in turn.plan for key in node.arguments]
+    keys += [key for term in turn.terms for _, key in term.arguments]
+    return {key.removeprefix("batch:") for key in keys if key.startswith("batch:")}
+
+
+def _faults_of_size(parts: Assembled, first: Mapping[str, Tensor]) -> list[BuildError]:
+    smallest = max((getattr(n, "min_size", 1) for n in parts.method.networks.values()), default=1)
+    multiple = parts.method.size_multiple
+    height, width = next(iter(first.values())).shape[-2:]
+    size = f"its pictures are {width} x {height} px"
+    if min(height, width) < smallest:
+        return [BuildError(("data",), f"{size}, but the networks need at least {smallest} px: make them larger")]
+    if height % multiple or width % multiple:
+        return [BuildError(("data",), f"{size}, but these generators learn from multiples of {multiple} px only")]
+    return []
