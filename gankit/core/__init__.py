@@ -1,0 +1,1 @@
+"""The registry, the schemas, recipes and plugins. Nothing here imports torch."""

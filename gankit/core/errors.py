@@ -1,0 +1,88 @@
+"""What gankit raises. Each says what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Path = tuple[str | int, ...]
+
+
+def dotted(path: Path) -> str:
+    """("losses", "both", 1) -> "losses.both.1"."""
+    return ".".join(map(str, path))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake of a recipe and its place. `line` and `col` count from 1; 0 where there is no file."""
+
+    message: str
+    path: str = ""
+    file: str = ""
+    line: int = 0
+    col: int = 0
+    source: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
+        head = " ".join(part for part in (where, self.path) if part)
+        text = f"{head}: {self.message}" if head else self.message
+        if not self.source:
+            return text
+        shown, col = _window(self.source.expandtabs(1), max(self.col, 1))
+        return f"{text}\n    {shown}\n    {' ' * (col - 1)}^"
+
+
+def _window(line: str, col: int, width: int = 110) -> tuple[str, int]:
+    """The part of a long line that has column `col` in it."""
+    start = max(0, col - width // 2) if len(line) > width else 0
+    return line[start : start + width], col - start
+
+
+class GankitError(Exception):
+    """The root of all errors that gankit raises on purpose."""
+
+
+class RecipeError(GankitError):
+    """A recipe is wrong. `problems` has every mistake, in the order of the lines."""
+
+    def __init__(self, problems: Iterable[Problem] | Problem) -> None:
+        found = [problems] if isinstance(problems, Problem) else list(problems)
+        self.problems = sorted(found, key=lambda p: (p.file, p.line, p.col))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self):
+        return type(self), (self.problems,)
+
+
+class BuildError(GankitError):
+    """A valid recipe cannot be assembled. `path` is the place in the recipe, as a tuple of keys and indices."""
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        self.path: Path = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
+        self.message = message
+        super().__init__(f"{dotted(self.path)}: {message}" if self.path else message)
+
+    def __reduce__(self):
+        return type(self), (self.path, self.message)
+
+
+class ComponentError(GankitError):
+    """A component's signature cannot be described in a recipe, or its module cannot be imported."""
+
+
+class PluginError(GankitError):
+    """A plugin is broken, or does what plugins may not do."""
+
+
+class DataError(GankitError):
+    """The pictures are missing, unreadable or unfit."""
+
+
+class CheckpointError(GankitError):
+    """A checkpoint is missing, unreadable or of another recipe."""
+
+
+class TrainingError(GankitError):
+    """Training cannot go on: a loss became NaN or infinite, the disk is full."""

@@ -1,0 +1,175 @@
+"""pydantic's errors in gankit's words."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from gankit.core.registry import suggest
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+BOUNDS = {
+    "greater_than_equal": ("must be at least {}", "ge"),
+    "greater_than": ("must be above {}", "gt"),
+    "less_than_equal": ("must be at most {}", "le"),
+    "less_than": ("must be below {}", "lt"),
+    "finite_number": ("must be finite", ""),
+    "multiple_of": ("must be a multiple of {}", "multiple_of"),
+}
+OURS = frozenset({"gankit", "unknown_key"})
+
+
+def fault(loc: tuple[str | int, ...], message: str, value: Any = None, sort: str = "gankit") -> InitErrorDetails:
+    """A line of a pydantic ValidationError with a message of ours."""
+    error = PydanticCustomError(sort, "{text}", {"text": message})  # pyright: ignore[reportArgumentType]
+    return {"type": error, "loc": loc, "input": value}
+
+
+def explain(model: type[BaseModel], error: ValidationError) -> list[InitErrorDetails]:
+    """The faults of one model, each with its place. Several failed branches of one union become one fault."""
+    found: list[InitErrorDetails] = []
+    unions: set[str] = set()
+    for e in error.errors(include_url=False):
+        loc, field = e["loc"], model.model_fields.get(str(e["loc"][0])) if e["loc"] else None
+        if field is not None and e["type"] != "missing" and _branches(field.annotation) > 1:
+            name = str(loc[0])
+            if name not in unions:
+                unions.add(name)
+                value = e["input"] if len(loc) <= 2 else None
+                given = f", not {shown(value)}" if value is not None else ""
+                found.append(fault(loc[:1], f"must be {describe(_full(field))}{given}"))
+        elif e["type"] == "extra_forbidden" and len(loc) == 1:
+            found.append(fault(loc, _unknown_key(model, str(loc[0])), e["input"], "unknown_key"))
+        else:
+            found.append(fault(loc, _say(e, field, model), e["input"], e["type"] if e["type"] in OURS else "gankit"))
+    return found
+
+
+def _unknown_key(model: type[BaseModel], key: str) -> str:
+    known = list(model.model_fields)
+    near = suggest(key, known)
+    entry = getattr(model, "entry", None)
+    owner = entry.name if entry else _title(model)
+    return f"{owner} takes no `{key}`; " + (f"did you mean `{near}`?" if near else f"it takes {', '.join(known)}")
+
+
+def _title(model: type[BaseModel]) -> str:
+    return model.model_config.get("title") or f"`{model.__name__.lower()}`"
+
+
+def _say(e: Any, field: Any, model: type[BaseModel]) -> str:
+    kind, context, value = e["type"], e.get("ctx", {}), e["input"]
+    if kind in OURS or kind in ("shape",):
+        return e["msg"]
+    if kind == "missing":
+        entry = getattr(model, "entry", None)
+        return f"{entry.name if entry else _title(model)} needs `{e['loc'][-1]}`"
+    if kind in BOUNDS:
+        text, key = BOUNDS[kind]
+        return f"{text.format(context.get(key))}, not {shown(value)}"
+    if kind == "literal_error" and field is not None:
+        choices = _choices(field.annotation)
+        near = suggest(value, [c for c in choices if isinstance(c, str)]) if isinstance(value, str) else None
+        return f"must be {_any_of(choices)}, not {shown(value)}" + (f"; did you mean {near!r}?" if near else "")
+    if kind in ("too_short", "too_long"):
+        sort = "at least" if kind == "too_short" else "at most"
+        count = context.get("min_length", context.get("max_length"))
+        return f"must have {sort} {count} {'item' if count == 1 else 'items'}, not {context.get('actual_length')}"
+    if kind == "value_error":
+        return str(context.get("error", e["msg"]))
+    if field is not None and (len(e["loc"]) == 1 or kind == "missing"):
+        return f"must be {describe(_full(field))}, not {shown(value)}"
+    plain = {"int_type": "a whole number", "string_type": "text", "bool_type": "true or false", "number": "a number"}
+    if kind in plain:
+        return f"must be {plain[kind]}, not {shown(value)}"
+    return f"{e['msg'][:1].lower()}{e['msg'][1:]}, not {shown(value)}"
+
+
+def shown(value: Any, width: int = 40) -> str:
+    """A value as a recipe would have it, cut short."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    text = repr(value) if isinstance(value, str | int | float) else type(value).__name__
+    return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def describe(hint: Any) -> str:
+    """A type in words: `a whole number of at least 1`, `'adam' or 'sgd'`, `a list of 2 numbers`."""
+    origin, args = get_origin(hint), get_args(hint)
+    simple = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
+    if hint in simple:
+        return simple[hint]
+    if origin is Annotated:
+        kind = next((m.kind for m in hint.__metadata__ if hasattr(m, "pick")), None)
+        if kind:
+            return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+        return " ".join([describe(args[0]), *_bounds(hint.__metadata__)])
+    if origin is Literal:
+        return _any_of(args)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(map(describe, args)))
+    if origin is tuple:
+        if args and args[-1] is not ...:
+            return f"a list of {len(args)} items: {', '.join(map(describe, args))}"
+        return "a list, each item " + describe(args[0]) if args else "a list"
+    if origin in (list, set, frozenset) or (args and origin is not dict):
+        return "a list, each item " + describe(args[0]) if args else "a list"
+    if origin is dict:
+        return f"a mapping of names to {describe(args[1])}"
+    if isinstance(hint, type) and hasattr(hint, "model_fields"):
+        return "a mapping of " + ", ".join(f"`{name}`" for name in hint.model_fields)
+    return getattr(hint, "__name__", str(hint))
+
+
+def _bounds(marks: Any) -> list[str]:
+    said: list[str] = []
+    for mark in marks:
+        match mark:
+            case Ge(ge=x):
+                said.append(f"of at least {x}")
+            case Gt(gt=x):
+                said.append(f"above {x}")
+            case Le(le=x):
+                said.append(f"of at most {x}")
+            case Lt(lt=x):
+                said.append(f"below {x}")
+            case MinLen(min_length=x):
+                said.append(f"of at least {x} items")
+            case MaxLen(max_length=x):
+                said.append(f"of at most {x} items")
+    return [" and ".join(said)] if said else []
+
+
+def _full(field: Any) -> Any:
+    """A field's annotation with the bounds that pydantic took off it."""
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+def _branches(hint: Any) -> int:
+    if get_origin(hint) in (Union, types.UnionType):
+        return sum(a is not type(None) for a in get_args(hint))
+    return 1
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(c for a in get_args(hint) for c in _choices(a))
+
+
+def _any_of(choices: Any) -> str:
+    said = [shown(c) for c in choices]
+    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}"
