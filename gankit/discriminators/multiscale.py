@@ -1,0 +1,41 @@
+"""One critic per scale."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gankit.discriminators.patch import PatchDiscriminator
+from gankit.slots import Discriminator, Ge
+
+
+class MultiscaleDiscriminator(nn.Module):
+    """Critics of the picture, of its half, of its quarter ... (pix2pixHD, arXiv 1711.11585; MUNIT, arXiv 1804.04732).
+
+    forward: pictures (N, in_channels, H, W) in [-1, 1] -> a tuple of logits, the finest scale first; the heads of a
+    critic that has several follow one another. Sides below `min_size` are refused by the critic of the coarsest scale.
+
+    Args:
+        scales: how many; each is the 3 x 3 average, at stride 2, of the one before (pixels outside do not count).
+        discriminator: the critic of each scale; each scale has its own weights.
+    """
+
+    def __init__(
+        self, in_channels: int, *, scales: Annotated[int, Ge(1)] = 3, discriminator: Discriminator = PatchDiscriminator
+    ) -> None:
+        super().__init__()
+        self.critics = nn.ModuleList(discriminator(in_channels) for _ in range(scales))
+        smallest = [getattr(critic, "min_size", 1) for critic in self.critics]
+        # Halving rounds up: 2 * m - 1 is the smallest side that gives m.
+        self.min_size = max((m - 1) * 2**i + 1 for i, m in enumerate(smallest))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        logits: list[Tensor] = []
+        for i, critic in enumerate(self.critics):
+            if i > 0:
+                x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            judged = critic(x)
+            logits += [judged] if isinstance(judged, Tensor) else list(judged)
+        return tuple(logits)

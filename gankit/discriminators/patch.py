@@ -1,0 +1,78 @@
+"""The PatchGAN critic."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gankit.discriminators.sizes import check_input, smallest_side
+from gankit.discriminators.spectral import SpectralConv2d
+from gankit.norms.instance import InstanceNorm
+from gankit.norms.rules import conv_bias
+from gankit.slots import Ge, Norm
+
+
+class PatchDiscriminator(nn.Module):
+    """Judges each patch of a picture (pix2pix, arXiv 1611.07004; CycleGAN, arXiv 1703.10593).
+
+    forward: pictures (N, in_channels, H, W) in [-1, 1] -> logits (N, 1, h, w), no sigmoid. Sides below `min_size` are
+    refused with a ValueError.
+
+    Convolutions 4 x 4: `layers` of stride 2, then two of stride 1; channels double at each but never beyond 8 x. A
+    patch is 16, 34, 70, 142, 286 px wide for layers 1 to 5. A conditional critic takes in_channels of both pictures.
+
+    Args:
+        channels: of the first convolution.
+        layers: depth, 3 in the papers.
+        norm: after each convolution but the first and the last. As in the reference code, a convolution before a batch
+            norm or none has no bias.
+        spectral_norm: normalize the weights of the convolutions too.
+        padding: of each convolution, with zeros; AGIT's released code (arXiv 1806.02311) has 2, the others 1.
+        norm_first: a norm after the first convolution as well, as in AGIT's released code.
+
+    `set_norm(False)` leaves the norms out from then on, as AGIT does when its critic begins to look at masked pictures.
+    """
+
+    norm_enabled: bool
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 64,
+        layers: Annotated[int, Ge(0)] = 3,
+        norm: Norm = InstanceNorm,
+        spectral_norm: bool = False,
+        padding: Literal[1, 2] = 1,
+        norm_first: bool = False,
+    ) -> None:
+        super().__init__()
+        conv = SpectralConv2d if spectral_norm else nn.Conv2d
+        widths = [in_channels, *(channels * min(2**i, 8) for i in range(max(layers, 1))), channels * min(2**layers, 8)]
+        strides = [2] * max(layers, 1) + [1]
+        self.in_channels = in_channels
+        self.norm_enabled = True
+        self.norms = nn.ModuleList(
+            norm(width) if i > 0 or norm_first else nn.Identity() for i, width in enumerate(widths[1:])
+        )
+        self.convs = nn.ModuleList(
+            conv(widths[i], widths[i + 1], 4, stride, padding, bias=i == 0 or conv_bias(self.norms[i]))
+            for i, stride in enumerate(strides)
+        )
+        self.head = conv(widths[-1], 1, 4, 1, padding)
+        self.min_size = smallest_side([*strides, 1], padding)
+
+    def set_norm(self, enabled: bool) -> None:
+        """Use the norms, or leave them out. Their parameters stay, without gradients. Not part of the state dict."""
+        self.norm_enabled = enabled
+
+    def forward(self, x: Tensor) -> Tensor:
+        check_input("patch discriminator", x, self.in_channels, self.min_size)
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = conv(x)
+            if self.norm_enabled:
+                x = norm(x)
+            x = F.leaky_relu(x, 0.2)
+        return self.head(x)

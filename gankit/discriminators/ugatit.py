@@ -1,0 +1,95 @@
+"""U-GAT-IT's critics, which attend."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gankit.discriminators.sizes import check_input, smallest_side
+from gankit.discriminators.spectral import SpectralConv2d, SpectralLinear
+from gankit.slots import Ge, MinLen
+
+CAMWeight = Literal["raw", "normalized"]
+
+
+class Critique(NamedTuple):
+    """logits: (N, 1, h, w). cam_logits: (N, 2), of average and maximum. heatmap: (N, 1, h + 1, w + 1), of any sign."""
+
+    logits: Tensor
+    cam_logits: Tensor
+    heatmap: Tensor
+
+
+class CAMCritic(nn.Module):
+    """One critic with a class activation map: (N, in_channels, H, W) -> Critique. See UGATITDiscriminator."""
+
+    def __init__(self, in_channels: int, channels: int, layers: int, cam_weight: CAMWeight) -> None:
+        super().__init__()
+        widths = [in_channels, *(channels * 2**i for i in range(layers - 1))]
+        strides = [2] * (layers - 2) + [1]
+        features = widths[-1]
+        self.cam_weight = cam_weight
+        self.convs = nn.ModuleList(
+            SpectralConv2d(widths[i], widths[i + 1], 4, stride) for i, stride in enumerate(strides)
+        )
+        self.average = SpectralLinear(features, 1, bias=False)
+        self.maximum = SpectralLinear(features, 1, bias=False)
+        self.merge = nn.Conv2d(2 * features, features, 1)
+        self.head = SpectralConv2d(features, 1, 4, bias=False)
+
+    def forward(self, x: Tensor) -> Critique:
+        for conv in self.convs:
+            x = F.leaky_relu(conv(reflected(x)), 0.2)
+        average, by_average = self.attend(x, x.mean((2, 3)), self.average)
+        maximum, by_maximum = self.attend(x, F.adaptive_max_pool2d(x, 1).flatten(1), self.maximum)
+        x = F.leaky_relu(self.merge(torch.cat([by_average, by_maximum], 1)), 0.2)
+        return Critique(self.head(reflected(x)), torch.cat([average, maximum], 1), x.sum(1, keepdim=True))
+
+    def attend(self, x: Tensor, pooled: Tensor, classifier: SpectralLinear) -> tuple[Tensor, Tensor]:
+        """The classifier's logit on the pooled features, and the features weighted by its weights."""
+        normalized = classifier.normalized_weight()
+        weight = classifier.weight if self.cam_weight == "raw" else normalized
+        return F.linear(pooled, normalized), x * weight.view(1, -1, 1, 1).to(x.dtype)
+
+
+def reflected(x: Tensor) -> Tensor:
+    return F.pad(x, (1, 1, 1, 1), mode="reflect")
+
+
+class UGATITDiscriminator(nn.Module):
+    """U-GAT-IT's critics (arXiv 1907.10830): for each entry of `layers` one with spectral norm and a CAM.
+
+    forward: pictures (N, in_channels, H, W) in [-1, 1] -> (logits, cam_logits, logits, cam_logits, ...), critic by
+    critic: logits (N, 1, h, w) of the patches, cam_logits (N, 2) of the features pooled by average and by maximum.
+    `critiques(x)` gives each critic's heatmap too. Sides below `min_size` are refused with a ValueError.
+
+    Args:
+        channels: of the first convolution; doubled by each further one.
+        layers: depths; the reference's global critic has 7 (channels up to 32 x), the local one 5.
+        cam_weight: what re-weights the features: the classifier's `raw` weight, as in the authors' PyTorch code, or the
+            spectrally `normalized` one, as in their TensorFlow code, from which the paper's figures are.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 64,
+        layers: Annotated[tuple[Annotated[int, Ge(3)], ...], MinLen(1)] = (7, 5),
+        cam_weight: Literal["raw", "normalized"] = "raw",
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.critics = nn.ModuleList(CAMCritic(in_channels, channels, depth, cam_weight) for depth in layers)
+        self.min_size = max(smallest_side([2] * (depth - 2) + [1, 1], padding=1) for depth in layers)
+
+    def critiques(self, x: Tensor) -> tuple[Critique, ...]:
+        """What each critic says of the pictures, its heatmap included."""
+        check_input("ugatit discriminator", x, self.in_channels, self.min_size)
+        return tuple(critic(x) for critic in self.critics)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return tuple(logits for critique in self.critiques(x) for logits in critique[:2])

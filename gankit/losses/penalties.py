@@ -1,0 +1,86 @@
+"""Penalties on the gradient of a critic with respect to its input. They belong to the critic's turn alone.
+
+They differentiate twice, which half precision does not survive: both run in float32 outside of autocast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gankit.losses.adversarial import Logits
+from gankit.losses.precision import full, same_shape
+
+Critic = Callable[[Tensor], Logits]
+
+
+def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
+    """The gradient of the critic's summed logits at each picture: (N, C, H, W) -> (N, C*H*W), differentiable.
+
+    Logits of several heads are added. The pictures are detached. Each picture's gradient is its own only where the
+    critic treats pictures apart: not with batch norm in training mode.
+    """
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
+        images = full(images.detach()).requires_grad_(True)
+        logits = discriminator(images)
+        heads = (logits,) if isinstance(logits, Tensor) else logits
+        total = torch.stack([head.sum() for head in heads]).sum()
+        (gradient,) = torch.autograd.grad(total, images, create_graph=create_graph)
+    return gradient.flatten(1)
+
+
+class GradientPenalty(nn.Module):
+    """WGAN-GP (arXiv 1704.00028): mean (|gradient of the critic| - constant)^2, between real and fake pictures.
+
+    forward(discriminator, target, output, alpha=None) -> scalar. discriminator: pictures -> logits or a tuple of them.
+    target, output: real and fake pictures (N, C, H, W) of one shape; no gradient flows to them. alpha: (N,) or (N, 1)
+    in [0, 1], the share of the real picture in each mixture; drawn uniformly when not given.
+    mode: where the gradient is taken, at mixtures (the paper), at `real`, or at `fake` pictures. The paper's weight is
+    10; it belongs to the term. As in CycleGAN's code, 1e-16 is added to the gradient before its norm is taken.
+    """
+
+    turn: ClassVar[str] = "discriminator"
+
+    def __init__(self, constant: float = 1.0, mode: Literal["mixed", "real", "fake"] = "mixed") -> None:
+        super().__init__()
+        self.constant = constant
+        self.mode = mode
+
+    def forward(self, discriminator: Critic, target: Tensor, output: Tensor, alpha: Tensor | None = None) -> Tensor:
+        gradient = input_gradient(discriminator, self.points(target, output, alpha))
+        # The shift keeps the norm differentiable where the gradient is zero.
+        return ((gradient + 1e-16).norm(dim=1) - self.constant).square().mean()
+
+    def points(self, target: Tensor, output: Tensor, alpha: Tensor | None = None) -> Tensor:
+        """The pictures at which the gradient is taken."""
+        if self.mode == "real":
+            return target
+        if self.mode == "fake":
+            return output
+        same_shape("gradient_penalty mixes real and fake pictures, which", target, output)
+        target, output = full(target), full(output)
+        if alpha is None:
+            alpha = torch.rand(len(target), device=target.device, dtype=target.dtype)
+        alpha = alpha.reshape(-1, 1, 1, 1)
+        return alpha * target + (1 - alpha) * output
+
+    def extra_repr(self) -> str:
+        return f"constant={self.constant}, mode={self.mode!r}"
+
+
+class R1(nn.Module):
+    """Zero-centred penalty on real pictures (arXiv 1801.04406): mean |gradient of the critic|^2 / 2.
+
+    forward(discriminator, target) -> scalar. discriminator: pictures -> logits or a tuple of them. target: real
+    pictures (N, C, H, W); no gradient flows to them. The term's weight is the paper's gamma (10 there), for the paper's
+    penalty is gamma/2 * E|gradient|^2.
+    """
+
+    turn: ClassVar[str] = "discriminator"
+
+    def forward(self, discriminator: Critic, target: Tensor) -> Tensor:
+        return 0.5 * input_gradient(discriminator, target).square().sum(1).mean()
