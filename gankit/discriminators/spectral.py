@@ -34,7 +34,8 @@ class SpectralWeight(nn.Module):
     def normalized_weight(self) -> Tensor:
         """The weight over its spectral norm; in training mode, after one power iteration."""
         device = self.weight.device.type
-        with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+        autocast = not self.weight.is_meta and torch.is_autocast_enabled(device)  # meta tensors know no autocast
+        with torch.autocast(device, enabled=False) if autocast else nullcontext():
             dtype = torch.promote_types(self.weight.dtype, torch.float32)
             matrix = self.weight.flatten(1).to(dtype)
             # Copies: the buffers may move on before the backward pass reads what this forward used.

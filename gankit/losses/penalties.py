@@ -6,6 +6,7 @@ They differentiate twice, which half precision does not survive: both run in flo
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import ClassVar, Literal
 
 import torch
@@ -24,7 +25,8 @@ def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
     critic treats pictures apart: not with batch norm in training mode.
     """
     create_graph = torch.is_grad_enabled()
-    with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
+    meta = images.is_meta  # meta tensors know no autocast
+    with torch.enable_grad(), nullcontext() if meta else torch.autocast(images.device.type, enabled=False):
         images = full(images.detach()).requires_grad_(True)
         logits = discriminator(images)
         heads = (logits,) if isinstance(logits, Tensor) else logits
