@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from gankit.core.errors import GankitError
 from gankit.core.registry import components
+from gankit.evaluation.files import write_whole
 from gankit.evaluation.metrics import Metric, true_objects
+from gankit.training.pictures import sample_grid
 
 RESAMPLES, BOOTSTRAP_SEED = 1000, 0
 
 
 def default_metrics() -> dict[str, Metric]:
-    """All registered metrics with their defaults; each is measured where the data and the method offer what it needs."""
+    """All registered metrics with their defaults."""
     return {entry.name: entry.make() for entry in components().entries("metric")}
 
 
@@ -66,6 +72,44 @@ def evaluate(
     return {"results": [_result(name, metrics[name], way, values, common) for (name, way), values in rows.items()]}
 
 
+@torch.inference_mode()
+def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
+    """A grid of the first pictures of `dataset.split("test")`: source, attention, output and, where known, truth.
+
+    The method is taken as it is: on its device, in its mode. None for an empty split.
+    """
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    rows = []
+    for batch in _batches(dataset.split("test"), 1, count):
+        for way in method.directions:
+            source, truth = _known(batch, way, dataset)[::2]
+            on_device = source.to(device)
+            columns = {"source": source, "attention": method.attend(on_device, way)}
+            columns |= {"output": method.translate(on_device, way), "truth": truth}
+            rows.append({"label": way} | {name: x[0] for name, x in columns.items() if x is not None})
+    return sample_grid(rows) if rows else None
+
+
+def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limit: int | None = None) -> dict[str, Any]:
+    """Measure a loaded run (`gankit.load`) on its own data and keep the results in it.
+
+    Writes `evaluation.json`, what `evaluate` returns, and `evaluation.png`, a few pictures of the test split.
+    """
+    dataset, method = run.dataset("test"), run.method
+    device = device or str(next(method.parameters()).device)
+    step, ema = getattr(run, "step", None), getattr(run, "ema", None)
+    found = evaluate(method, dataset, batch_size, device, limit, step=step, ema=ema)
+    folder, training = Path(run.run_dir), method.training
+    write_whole(folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
+    grid = showcase(method.eval(), dataset)
+    method.train(training)
+    if grid:
+        png = io.BytesIO()
+        grid.save(png, "PNG")
+        write_whole(folder / "evaluation.png", png.getvalue())
+    return found
+
+
 def weights_sha256(method: nn.Module) -> str:
     """The SHA-256 of all entries of the state dict, by name: name, type, shape and bytes. Independent of the device."""
     digest = hashlib.sha256()
@@ -102,7 +146,7 @@ def _statistics(
     for batch in _batches(dataset.split("test"), batch_size, limit):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         for way in method.directions:
-            tensors = _tensors(method, batch, way, bool(getattr(dataset, "paired", False)))
+            tensors = _tensors(method, way, *_known(batch, way, dataset))
             for name, metric in metrics.items():
                 if set(metric.needs()) <= tensors.keys():
                     values = metric.statistics(*(tensors[need] for need in metric.needs()))
@@ -111,11 +155,17 @@ def _statistics(
     return {key: torch.cat(found[key]) for key in order if key in found}
 
 
-def _tensors(method: Any, batch: dict[str, Tensor], direction: str, paired: bool) -> dict[str, Tensor]:
-    """What the metrics may ask for, in one direction; what the data or the method lack is left out."""
+def _known(batch: dict[str, Tensor], direction: str, dataset: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """What the data tells: the source, its mask and its true counterpart, in one direction."""
     start, end = direction.split("2")
-    source, mask = batch[start], batch.get(f"mask_{start}")
-    truth = batch.get(f"truth_{direction}", batch.get(end) if paired else None)
+    partner = batch.get(end) if getattr(dataset, "paired", False) else None
+    return batch[start], batch.get(f"mask_{start}"), batch.get(f"truth_{direction}", partner)
+
+
+def _tensors(
+    method: Any, direction: str, source: Tensor, mask: Tensor | None, truth: Tensor | None
+) -> dict[str, Tensor]:
+    """What the metrics may ask for; what the data or the method lack is left out."""
     if mask is None and truth is None:
         return {}
     known = {"source": source, "mask": mask, "truth": truth, "output": method.translate(source, direction)}
@@ -135,7 +185,8 @@ def _tensors(method: Any, batch: dict[str, Tensor], direction: str, paired: bool
 def _batches(samples: Any, size: int, limit: int | None) -> Iterator[dict[str, Tensor]]:
     """Consecutive samples of equal shapes, stacked; pictures of other sizes start another batch."""
     count = len(samples) if limit is None else min(limit, len(samples))
-    tensors = ({name: x for name, x in samples.item(i).items() if isinstance(x, Tensor)} for i in range(count))
+    items = (samples.item(i, torch.Generator().manual_seed(i)) for i in range(count))
+    tensors = ({name: x for name, x in item.items() if isinstance(x, Tensor)} for item in items)
     for _, group in itertools.groupby(tensors, lambda sample: {name: x.shape for name, x in sample.items()}):
         while chunk := list(itertools.islice(group, size)):
             yield {name: torch.stack([sample[name] for sample in chunk]) for name in chunk[0]}

@@ -12,6 +12,7 @@ from typing import Any
 
 from gankit.core.errors import GankitError
 from gankit.evaluation.curves import line_chart, loss_curves, read_log, short
+from gankit.evaluation.files import write_whole
 
 GRIDS = 8
 STYLE = """
@@ -47,14 +48,8 @@ def write(run_dir: str | os.PathLike[str]) -> Path:
     run = Path(run_dir)
     if not run.is_dir():
         raise GankitError(f"{run}: there is no such run directory")
-    target, draft = run / "report.html", run / f".report.html.{os.getpid()}"
-    try:
-        draft.write_text(html(run), encoding="utf-8")
-        os.replace(draft, target)
-    except OSError as e:
-        raise GankitError(f"{target}: cannot be written ({e.strerror})") from e
-    finally:
-        draft.unlink(missing_ok=True)
+    target = run / "report.html"
+    write_whole(target, html(run))
     return target
 
 

@@ -1,0 +1,156 @@
+"""`translate_paths`: files and folders of pictures through a method, PNG out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gankit.core.errors import DataError
+from gankit.data.images import list_images, read_image, save_png, to_model_range
+
+ATTENTION = "_attention"
+
+
+@dataclass
+class Outcome:
+    """What became of the inputs: the pictures written (attention maps not counted), and the reasons for the others."""
+
+    written: list[Path] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+
+def translate_paths(
+    method: Any,
+    inputs: Sequence[str | Path],
+    out: str | Path,
+    direction: str | None = None,
+    *,
+    channels: int = 3,
+    attention: bool = True,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Translate pictures of any size, one after the other, on the device of the method's parameters.
+
+    inputs: picture files, and folders, which are searched with their subfolders; the subfolders are kept below `out`.
+    A file `photo.jpg` becomes `photo.png`, and `photo_attention.png` is its attention map (8-bit grey, the size of the
+    picture) where the method has one. Inputs that would share a name keep their extension (`photo.jpg.png`) or get
+    a number. Pictures are read as in training, so a transparent one is laid on white and the output is opaque.
+
+    direction: the method's first one by default. channels: of the method's input. overwrite: replace files that
+    exist; inputs are never replaced. progress: called with (done, total).
+
+    Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
+    unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in memory
+    is named in `failed`, and the rest go on. A failure to write stops all.
+    """
+    direction = direction or method.directions[0]
+    if direction not in method.directions:
+        raise DataError(f"direction is one of {', '.join(method.directions)}, not '{direction}'")
+    jobs = list(plan([Path(i) for i in inputs], Path(out)))
+    _refuse_replacing(jobs, attention, overwrite)
+    outcome = Outcome()
+    for done, (source, target) in enumerate(jobs):
+        if progress:
+            progress(done, len(jobs))
+        try:
+            picture, heat = _translate(method, source, direction, channels, attention)
+        except (DataError, MemoryError, RuntimeError) as e:
+            outcome.failed.append(str(e) if isinstance(e, DataError) else _out_of_memory(source, e))
+            continue
+        _make_folder(target.parent)
+        save_png(picture, target)
+        if heat is not None:
+            save_png(heat * 2 - 1, attention_path(target))
+        outcome.written.append(target)
+    if progress:
+        progress(len(jobs), len(jobs))
+    return outcome
+
+
+def plan(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
+    """(input, its PNG) for all pictures, each picture once, no two with one name. Raises DataError."""
+    found = dict(_find(inputs, out))  # picture -> its place below `out`
+    names = Counter(_key(place) for place in found.values())
+    stems = Counter(_key(place.with_suffix("")) for place in found.values())
+    taken: set[str] = set()
+    for source, place in found.items():
+        plain = place.with_suffix("")
+        base = place if stems[_key(plain)] > 1 == names[_key(place)] else plain
+        name, number = base, 1
+        while taken & {_key(name), _key(name) + ATTENTION}:
+            number += 1
+            name = base.with_name(f"{base.name}-{number}")
+        taken |= {_key(name), _key(name) + ATTENTION}
+        yield source, out / name.with_name(f"{name.name}.png")
+
+
+def attention_path(target: Path) -> Path:
+    """`x.png` -> `x_attention.png`."""
+    return target.with_name(f"{target.stem}{ATTENTION}.png")
+
+
+def _find(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
+    folders = [path for path in inputs if path.is_dir()]
+    for path in inputs:
+        if path.is_dir():
+            if path.resolve() == out.resolve():
+                raise DataError(f"{path} is both input and output; name another folder with --out")
+            below = Path(path.resolve().name) if len(folders) > 1 else Path()
+            for picture in list_images(path):
+                if not picture.resolve().is_relative_to(out.resolve()):  # results of an earlier call
+                    yield picture, below / picture.relative_to(path.expanduser())
+        elif path.is_file():
+            yield path, Path(path.name)
+        else:
+            raise DataError(f"{path}: there is no such file or folder")
+
+
+def _refuse_replacing(jobs: list[tuple[Path, Path]], attention: bool, overwrite: bool) -> None:
+    sources = {source.resolve() for source, _ in jobs}
+    targets = [path for _, png in jobs for path in ([png, attention_path(png)] if attention else [png])]
+    if hit := next((path for path in targets if path.resolve() in sources), None):
+        raise DataError(f"{hit} is an input and would be replaced; name another folder with --out")
+    existing = [path for path in targets if path.exists()]
+    if existing and not overwrite:
+        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
+        raise DataError(f"{existing[0]}{more} exists already; name another folder with --out, or say --overwrite")
+
+
+def _translate(
+    method: Any, source: Path, direction: str, channels: int, attention: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The translation (C, H, W) in [-1, 1] and the attention (1, H, W) in [0, 1] of a file."""
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    picture = to_model_range(read_image(source, channels))[None].to(device)
+    with torch.inference_mode():
+        heat = method.attend(picture, direction) if attention else None
+        output = method.translate(picture, direction)
+    if not bool(output.isfinite().all()):
+        raise DataError(f"{source}: the translation holds NaN or infinite values; take an earlier checkpoint")
+    return output[0], None if heat is None else heat[0]
+
+
+def _out_of_memory(source: Path, error: Exception) -> str:
+    """The reason; any other error than a lack of memory goes on, for the next picture would meet it too."""
+    on_cpu = isinstance(error, RuntimeError) and "allocate memory" in str(error)  # torch has no class for it
+    if not (on_cpu or isinstance(error, MemoryError | torch.OutOfMemoryError)):
+        raise error
+    return f"{source}: too large for the memory of this device; make it smaller or cut it into tiles"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise DataError(f"{folder}: the folder cannot be made: {(e.strerror or str(e)).lower()}") from e
+
+
+def _key(place: Path) -> str:
+    """Equal for names that are one file where capitals do not count."""
+    return str(place).casefold()

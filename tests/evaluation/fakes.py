@@ -1,0 +1,66 @@
+"""A method and a data set whose figures are known beforehand."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Brighten(nn.Module):
+    """a2b adds `step` levels of 255 to every pixel, b2a takes them away; attends to the left half."""
+
+    directions = ("a2b", "b2a")
+
+    def __init__(self, step: float = 10, attends: bool = True) -> None:
+        super().__init__()
+        self.step = nn.Parameter(torch.tensor(step / 127.5))
+        self.attends = attends
+
+    def translate(self, source: Tensor, direction: str = "a2b") -> Tensor:
+        return source + (self.step if direction == "a2b" else -self.step)
+
+    def attend(self, source: Tensor, direction: str = "a2b") -> Tensor | None:
+        left = torch.arange(source.shape[-1]) < source.shape[-1] // 2
+        return left.float().expand(len(source), 1, *source.shape[-2:]) if self.attends else None
+
+
+class Scenes:
+    """`count` scenes of 16 x 16 px: level 100, the objects in the left quarter; the truth is 20 levels away there."""
+
+    seed = 5
+
+    def __init__(self, count: int = 5) -> None:
+        self.count = count
+
+    def split(self, name: str) -> Scenes:
+        assert name == "test"
+        return self
+
+    def __len__(self) -> int:
+        return self.count
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        del index, generator
+        picture, mask = torch.full((3, 16, 16), 100 / 127.5 - 1), torch.zeros(1, 16, 16)
+        mask[..., :4] = 1
+        way = mask * 20 / 127.5
+        fields = {"a": picture, "b": picture, "mask_a": mask, "mask_b": mask}
+        return fields | {"truth_a2b": picture + way, "truth_b2a": picture - way}
+
+
+class Pairs(Scenes):
+    """Pairs without masks, of two sizes in turn; b is 10 levels brighter than a."""
+
+    paired = True
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        del generator
+        a = torch.full((3, 16, 16 + 4 * (index // 2)), 0.0)
+        return {"a": a, "b": a + 10 / 127.5}
+
+
+class Unpaired(Scenes):
+    """Two unrelated pictures: nothing to measure against."""
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return {name: x for name, x in super().item(index, generator).items() if name in "ab"}

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from PIL import Image
+
+from gankit.core.errors import GankitError
+from gankit.evaluation.evaluate import bootstrap, evaluate, evaluate_run, showcase, weights_sha256
+from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, TranslationError
+from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired
+
+METRICS = {
+    "attention_iou": AttentionIoU(),
+    "background_psnr": BackgroundPSNR(),
+    "translation_error": TranslationError(),
+    "psnr": PSNR(),
+    "ssim": SSIM(),
+}
+
+
+def figures(found: dict) -> dict[tuple[str, str], float | None]:
+    return {(row["metric"], row["direction"]): row["value"] for row in found["results"]}
+
+
+def test_scenes_are_measured_against_the_truth_in_both_directions() -> None:
+    found = figures(evaluate(Brighten(10), Scenes(), batch_size=2, metrics=METRICS))
+    assert len(found) == 10
+    for way in ("a2b", "b2a"):
+        assert found["attention_iou", way] == 0.5  # attends to half, the object is a quarter
+        assert found["background_psnr", way] == pytest.approx(10 * math.log10(255**2 / 10**2))
+        assert found["translation_error", way] == pytest.approx(0.5)  # 10 of 20 levels
+        assert found["psnr", way] == pytest.approx(10 * math.log10(255**2 / 10**2))  # 10 levels off everywhere
+
+
+def test_a_method_without_attention_has_no_iou() -> None:
+    found = figures(evaluate(Brighten(attends=False), Scenes(), metrics=METRICS))
+    assert {metric for metric, _ in found} == {"background_psnr", "translation_error", "psnr", "ssim"}
+
+
+def test_pairs_of_several_sizes() -> None:
+    result = evaluate(Brighten(10), Pairs(), metrics=METRICS)
+    assert figures(result) == {
+        ("psnr", "a2b"): 100,
+        ("psnr", "b2a"): 100,
+        ("ssim", "a2b"): pytest.approx(1),
+        ("ssim", "b2a"): pytest.approx(1),
+    }
+    assert {row["protocol"]["n"] for row in result["results"]} == {5}
+
+
+def test_without_truth_nothing_is_measured() -> None:
+    assert evaluate(Brighten(), Unpaired(), metrics=METRICS) == {"results": []}
+
+
+def test_every_figure_carries_its_protocol() -> None:
+    method = Brighten()
+    found = evaluate(method, Scenes(), limit=3, metrics={"iou": AttentionIoU(threshold=0.3)}, step=40, ema=True)
+    row = json.loads(json.dumps(found, allow_nan=False))["results"][1]
+    assert row["protocol"] == {
+        "metric": "iou",
+        "direction": "b2a",
+        "n": 3,
+        "pooling": "mean over pictures",
+        "threshold": 0.3,
+        "split": "test",
+        "seed": 5,
+        "rounding": "8 bit",
+        "weights_sha256": weights_sha256(method)[:12],
+        "device": "cpu",
+        "step": 40,
+        "ema": True,
+    }
+    assert (row["metric"], row["direction"], row["unit"], row["better"]) == ("iou", "b2a", "", "higher")
+
+
+def test_the_method_is_measured_in_eval_mode_and_left_as_it_was() -> None:
+    class Watched(Brighten):
+        def translate(self, source, direction="a2b"):
+            assert not self.training
+            return super().translate(source, direction)
+
+    method = Watched().train()
+    assert evaluate(method, Scenes(2), metrics=METRICS)["results"]
+    assert method.training
+
+
+def test_an_output_that_is_not_finite_is_an_error() -> None:
+    with pytest.raises(GankitError, match="output of a2b holds NaN"):
+        evaluate(Brighten(math.nan), Scenes(), metrics=METRICS)
+
+
+def test_bootstrap_of_known_spread() -> None:
+    values = torch.tensor([0.0, 1.0], dtype=torch.float64).repeat(50)[:, None]
+    low, high = bootstrap(AttentionIoU(), values) or (None, None)
+    assert low is not None and high is not None
+    # a mean of 100 coins: 0.5 +- 1.96 * 0.05
+    assert low == pytest.approx(0.402, abs=0.02) and high == pytest.approx(0.598, abs=0.02)
+    assert bootstrap(AttentionIoU(), values) == [low, high]  # the same each time
+    assert bootstrap(AttentionIoU(), values[:1]) is None
+
+
+def test_bootstrap_of_a_ratio_resamples_whole_pictures() -> None:
+    statistics = torch.tensor([[1.0, 2.0], [10.0, 20.0], [3.0, 6.0]], dtype=torch.float64)
+    assert bootstrap(TranslationError(), statistics) == [0.5, 0.5]
+
+
+def test_an_undefined_figure_is_null() -> None:
+    class Empty(Scenes):
+        def item(self, index, generator):
+            item = super().item(index, generator)
+            return item | {"mask_a": torch.zeros(1, 16, 16), "truth_a2b": item["a"]}
+
+    found = evaluate(Brighten(), Empty(2), metrics={"translation_error": TranslationError()})
+    assert found["results"][0]["value"] is None
+    assert found["results"][1]["value"] == pytest.approx(0.5)
+
+
+def test_the_hash_tells_weights_apart_and_nothing_else() -> None:
+    assert weights_sha256(Brighten(10)) == weights_sha256(Brighten(10, attends=False).double().float())
+    assert weights_sha256(Brighten(10)) != weights_sha256(Brighten(11))
+    assert weights_sha256(Brighten(10)) != weights_sha256(Brighten(10).double())
+
+
+def test_showcase_has_a_row_for_each_picture_and_direction() -> None:
+    grid = showcase(Brighten(), Scenes(), count=2)
+    bare = showcase(Brighten(attends=False), Unpaired(), count=2)
+    assert grid is not None and bare is not None
+    assert grid.height == bare.height > 4 * 128
+    assert grid.width > bare.width + 2 * 128  # attention and truth
+
+
+def test_evaluate_run_keeps_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gankit.evaluation.evaluate.default_metrics", lambda: METRICS)
+    run = SimpleNamespace(method=Brighten(), dataset=lambda split: Scenes(), run_dir=tmp_path, step=7, ema=False)
+    found = evaluate_run(run, limit=2)
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == found
+    assert found["results"][0]["protocol"]["step"] == 7
+    assert Image.open(tmp_path / "evaluation.png").width > 4 * 128
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.png"]
