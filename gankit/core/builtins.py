@@ -49,4 +49,9 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("dataset", "unpaired", "gankit.data.unpaired:Unpaired", "two folders of pictures"),
     ("dataset", "paired", "gankit.data.paired:PairedFolder", "pairs, side by side or in two folders"),
     ("dataset", "single", "gankit.data.single:Single", "one folder of pictures"),
+    ("metric", "attention_iou", "gankit.evaluation.metrics:AttentionIoU", "the attention map against the true mask"),
+    ("metric", "background_psnr", "gankit.evaluation.metrics:BackgroundPSNR", "how well all but the objects is kept"),
+    ("metric", "translation_error", "gankit.evaluation.metrics:TranslationError", "how much of the way is left"),
+    ("metric", "psnr", "gankit.evaluation.metrics:PSNR", "peak signal-to-noise ratio to the truth"),
+    ("metric", "ssim", "gankit.evaluation.metrics:SSIM", "structural similarity to the truth"),
 )
