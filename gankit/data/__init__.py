@@ -1,0 +1,1 @@
+"""Folders, pairs and the built-in shapes; transforms; loaders."""

@@ -132,7 +132,7 @@ def _span(centre: float, radius: float, size: int) -> tuple[int, int]:
 
 def _samples(start: int, stop: int, size: int) -> np.ndarray:
     count = (stop - start) * SUPERSAMPLING
-    return (start + (np.arange(count) + 0.5) / SUPERSAMPLING) / size
+    return ((start + (np.arange(count) + 0.5) / SUPERSAMPLING) / size).astype(np.float32)
 
 
 def _inside(x: np.ndarray, y: np.ndarray, shape: Shape, points: int) -> np.ndarray:

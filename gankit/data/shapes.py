@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -11,9 +11,8 @@ from annotated_types import Ge
 from torch import Tensor
 
 from gankit.data.cache import Cache
+from gankit.data.dataset import Split
 from gankit.data.scenes import Domain, Task, draw_scene
-
-Split = Literal["train", "test"]
 
 
 class Shapes:

@@ -14,7 +14,9 @@ from gankit.data.transforms import Placement, Preprocess, Transform
 from tests.golden.harness import Case, Comparison, Unsupported, compare, family
 
 KNOWN_OPTIONS = {"preprocess", "load_size", "crop_size", "no_flip"}
-KEY = re.compile(r"(?P<random>random\.)?(?P<case>.+?)(?P<gray>_grayscale)?(_torchseed(?P<seed>\d+))?(?P<gray2>_grayscale)?$")
+KEY = re.compile(
+    r"(?P<random>random\.)?(?P<case>.+?)(?P<gray>_grayscale)?(_torchseed(?P<seed>\d+))?(?P<gray2>_grayscale)?$"
+)
 
 
 @family("cyclegan.data_transforms")
@@ -41,7 +43,7 @@ def _ours(cases: dict[str, dict], key: str, picture: Tensor) -> Tensor:
         seed = match["seed"] or stored.get("torch_seed", stored.get("seed"))
         if seed is None:
             raise Unsupported(f"output.{key} has neither params nor a seed")
-        placement = transform.draw(*picture.shape[-2:], torch.Generator().manual_seed(int(seed)))
+        placement = transform.draw(picture, torch.Generator().manual_seed(int(seed)))
     else:
         left, top = params["crop_pos"]
         placement = Placement(top, left, transform.flip and params["flip"])

@@ -1,0 +1,154 @@
+"""Reading any picture file to uint8, saving PNG, and the two value ranges.
+
+One decoder (PIL) for all formats: torchvision.io is a little faster on JPEG, but carries a libjpeg of its own, so that
+a picture's bits would depend on its format and on which wheel is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from gankit.core.errors import DataError
+
+EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
+MAX_PIXELS = 2**27
+"""Larger pictures are refused from their header, before anything is decoded (400 MB as RGB)."""
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")  # never EPS and the like, which run programs
+_ORIENTATION = 0x0112
+_TRANSPOSED = range(5, 9)  # EXIF orientations that exchange width and height
+_MODES = {1: "L", 3: "RGB"}
+
+
+def read_image(path: str | Path, channels: int = 3) -> Tensor:
+    """The picture in a file as (channels, H, W) uint8, turned upright by its EXIF orientation.
+
+    channels: 3 for RGB, 1 for grey. Transparent pictures are laid on white; 16-bit ones are scaled to 8 bits; of an
+    animation the first frame is taken; colour profiles are ignored. Raises DataError, with the file and the reason,
+    for anything that is not a whole picture of at most `MAX_PIXELS` pixels.
+    """
+    if channels not in _MODES:
+        raise ValueError(f"channels must be 1 or 3, not {channels}")
+    with _open(path) as image:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+        pixels = np.array(_eight_bit(upright).convert(_MODES[channels]))
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) of the upright picture, from the file's header alone. Raises DataError."""
+    with _open(path) as image:
+        width, height = image.size
+        return (width, height) if image.getexif().get(_ORIENTATION) in _TRANSPOSED else (height, width)
+
+
+def list_images(folder: str | Path) -> list[Path]:
+    """All picture files in a folder and its subfolders, sorted, hidden ones left out. Raises DataError if none."""
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        what = "is not a folder" if folder.exists() else "does not exist"
+        raise DataError(f"{folder.absolute()} {what}; a folder of pictures was looked for there")
+    found = (Path(parent, name) for parent, _, names in os.walk(folder, followlinks=True) for name in names)
+    paths = sorted(p for p in found if p.suffix.lower() in EXTENSIONS and not p.name.startswith("."))
+    if not paths:
+        raise DataError(
+            f"{folder.absolute()} holds no picture; looked for files ending in {', '.join(sorted(EXTENSIONS))}"
+        )
+    return paths
+
+
+def to_model_range(picture: Tensor) -> Tensor:
+    """uint8 0..255 to float32 in [-1, 1], rounded as torchvision's ToTensor and Normalize(0.5, 0.5) round."""
+    return picture.float().div_(255).sub_(0.5).div_(0.5)
+
+
+def from_model_range(picture: Tensor) -> Tensor:
+    """Float in [-1, 1] to uint8 0..255: values outside are clamped, NaN becomes black."""
+    return picture.detach().float().nan_to_num(nan=-1.0).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def save_png(picture: Tensor, path: str | Path) -> None:
+    """Write one (1 or 3, H, W) picture, uint8 or float in [-1, 1], as PNG; a kill never leaves half a file."""
+    path = Path(path)
+    pixels = (picture if picture.dtype == torch.uint8 else from_model_range(picture)).cpu().permute(1, 2, 0).numpy()
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(unfinished, format="PNG")
+        unfinished.replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: the picture cannot be written: {error.strerror or error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator[Image.Image]:
+    """The opened, not yet decoded file; every failure inside the block becomes a DataError."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PIL's remarks on size and metadata; what matters is raised below
+            with Image.open(path, formats=_FORMATS) as image:
+                _check_size(*image.size)
+                yield image
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise DataError(f"{path}: {_reason(error)}") from error
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        limit = f"more than the {MAX_PIXELS / 1e6:.0f} megapixels that are read"
+        raise DataError(f"{width} x {height} px are {limit}; make it smaller or cut it into tiles first")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        return f"not a picture that can be read ({', '.join(_FORMATS)}), or damaged at its beginning"
+    if isinstance(error, Image.DecompressionBombError):
+        return (
+            f"more than the {MAX_PIXELS / 1e6:.0f} megapixels that are read; make it smaller or cut it into tiles first"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return f"damaged or cut off ({error or type(error).__name__})"
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Opaque, at most 8 bits a channel."""
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _scaled(image)
+    if image.mode in ("1", "P"):
+        return image.convert("RGB")  # convert("L") would be the same for "1", and a palette has colours
+    return image
+
+
+def _scaled(image: Image.Image) -> Image.Image:
+    """One channel of 16-bit integers (0..65535, or fewer bits where a TIFF says so) or floats (0..1) to 8 bits."""
+    values = np.asarray(image).astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    top = 1.0 if image.mode == "F" else _top_of_integers(image)
+    if not (low >= 0 and high <= top):
+        raise DataError(
+            f"its values {low:g} to {high:g} are not within 0 to {top:g}, so that black and white are not known; "
+            "save it with 8 or 16 bits a channel"
+        )
+    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+
+
+def _top_of_integers(image: Image.Image) -> float:
+    bits = getattr(image, "tag_v2", {}).get(258, (16,))  # BitsPerSample
+    return float(2 ** min(bits[0], 16) - 1)

@@ -1,0 +1,109 @@
+"""From a decoded picture to a training one: resizing, then a crop and a flip drawn from a given generator.
+
+The five ways of `preprocess` are those of the CycleGAN and pix2pix code, with the same sizes, the same bicubic filter
+(PIL's) and, from a generator of the same seed, the same draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from gankit.data.images import to_model_range
+
+Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
+
+
+class Placement(NamedTuple):
+    """Where to crop, and whether to flip left and right afterwards."""
+
+    top: int
+    left: int
+    flip: bool
+
+
+@dataclass(frozen=True)
+class Transform:
+    """uint8 (C, H, W) of any size to float (C, h, w) in [-1, 1].
+
+    - `resize_and_crop`: resize to `load_size` x `load_size`, crop `crop_size` x `crop_size`;
+    - `crop`: crop only;
+    - `scale_width`: width becomes `load_size`, height in proportion but at least `crop_size`;
+    - `scale_width_and_crop`: both;
+    - `none`: sides rounded to multiples of 4.
+
+    flip: flip half of the pictures. Raises ValueError where the crop is larger than what it is cut from.
+    """
+
+    preprocess: Preprocess = "resize_and_crop"
+    load_size: int = 286
+    crop_size: int = 256
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.crops and self.preprocess != "crop" and self.load_size < self.crop_size:
+            raise ValueError(f"load_size {self.load_size} is smaller than crop_size {self.crop_size}")
+
+    @property
+    def crops(self) -> bool:
+        return "crop" in self.preprocess
+
+    @property
+    def size(self) -> int:
+        """The side of the result (its width, where the height follows the picture)."""
+        return self.load_size if self.preprocess == "scale_width" else self.crop_size
+
+    def for_test(self) -> Transform:
+        """The same without augmentation: resized straight to `crop_size`, no flip."""
+        return replace(self, load_size=self.crop_size, flip=False)
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) before the crop."""
+        if self.preprocess == "resize_and_crop":
+            return self.load_size, self.load_size
+        if self.preprocess == "none":
+            return max(round(height / 4) * 4, 4), max(round(width / 4) * 4, 4)
+        if self.preprocess == "crop" or (width == self.load_size and height >= self.crop_size):
+            return height, width
+        return int(max(self.load_size * height / width, self.crop_size)), self.load_size
+
+    def resize(self, picture: Tensor) -> Tensor:
+        """The part without chance, uint8 to uint8: what a cache may keep."""
+        size = self.resized(*picture.shape[-2:])
+        if size == tuple(picture.shape[-2:]):
+            return picture
+        image = F.to_pil_image(picture)  # on tensors the same filter rounds differently, by one level
+        return F.pil_to_tensor(F.resize(image, list(size), InterpolationMode.BICUBIC))
+
+    def draw(self, picture: Tensor, generator: torch.Generator | None) -> Placement:
+        """A random placement for a resized picture; without a generator the middle, unflipped."""
+        height, width = picture.shape[-2:]
+        room = (height - self.crop_size, width - self.crop_size) if self.crops else (0, 0)
+        if min(room) < 0:
+            raise ValueError(f"a picture of {width} x {height} px is smaller than crop_size {self.crop_size}")
+        if generator is None:
+            return Placement(room[0] // 2, room[1] // 2, False)
+        top, left = (_below(side + 1, generator) for side in room) if any(room) else (0, 0)
+        return Placement(top, left, self.flip and torch.rand(1, generator=generator).item() < 0.5)
+
+    def place(self, picture: Tensor, placement: Placement) -> Tensor:
+        """Crop and flip a resized picture, and bring it to [-1, 1]."""
+        if self.crops and max(picture.shape[-2:]) > self.crop_size:
+            picture = F.crop(picture, placement.top, placement.left, self.crop_size, self.crop_size)
+        if placement.flip:
+            picture = F.horizontal_flip(picture)
+        return to_model_range(picture)
+
+    def __call__(self, picture: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """All of it for one picture."""
+        picture = self.resize(picture)
+        return self.place(picture, self.draw(picture, generator))
+
+
+def _below(limit: int, generator: torch.Generator) -> int:
+    return int(torch.randint(0, limit, (1,), generator=generator).item())
