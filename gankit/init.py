@@ -49,4 +49,3 @@ def initialize(module: Module, kind: Init = "normal", gain: float = 0.02) -> Mod
                 layer.weight.normal_(1.0, gain)
                 layer.bias.zero_()
     return module
-

@@ -61,9 +61,7 @@ class MaskAttention(nn.Module):
         self.in_channels = in_channels
         self.pad = Pad(3, padding)
         self.stem = ConvNorm(partial(nn.Conv2d, in_channels, channels, 7, 2), norm(channels))
-        self.down = ConvNorm(
-            partial(conv, channels, wide, 3, stride=2, padding="zero", geometry=geometry), norm(wide)
-        )
+        self.down = ConvNorm(partial(conv, channels, wide, 3, stride=2, padding="zero", geometry=geometry), norm(wide))
         self.block = ResidualBlock(wide, norm, padding=padding, relu_after_sum=relu_after_sum)
         self.up = nn.ModuleList(
             [

@@ -98,9 +98,7 @@ class ResnetGenerator(ResidualGenerator):
         self.blocks = nn.ModuleList(block(wide, before if i < self.middle else norm) for i in range(blocks))
         self.attention = attention(wide) if attention is not None else None
         self.style = StyleHead(wide) if adaptive else None
-        self.up = nn.ModuleList(
-            ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels)
-        )
+        self.up = nn.ModuleList(ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels))
         self.head = conv(channels, out_channels, 7, padding=ends)
 
 

@@ -116,4 +116,3 @@ class ResidualGenerator(nn.Module):
             x = unit(x)
             yield f"up{i + 1}", x
         yield "image", torch.tanh(self.head(x))
-
