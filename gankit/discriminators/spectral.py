@@ -6,11 +6,11 @@ the reference code of U-GAT-IT uses. torch's present parametrization starts with
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from gankit.precision import without_autocast
 
 EPS = 1e-12
 
@@ -33,9 +33,7 @@ class SpectralWeight(nn.Module):
 
     def normalized_weight(self) -> Tensor:
         """The weight over its spectral norm; in training mode, after one power iteration."""
-        device = self.weight.device.type
-        autocast = not self.weight.is_meta and torch.is_autocast_enabled(device)  # meta tensors know no autocast
-        with torch.autocast(device, enabled=False) if autocast else nullcontext():
+        with without_autocast(self.weight):
             dtype = torch.promote_types(self.weight.dtype, torch.float32)
             matrix = self.weight.flatten(1).to(dtype)
             # Copies: the buffers may move on before the backward pass reads what this forward used.

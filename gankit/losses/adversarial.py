@@ -1,4 +1,4 @@
-"""Adversarial losses: `forward(fake_logits)` is the generator's, `discriminator(real_logits, fake_logits)` the critic's.
+"""Adversarial losses: `forward(fake_logits)` for generators, `discriminator(real_logits, fake_logits)` for critics.
 
 Logits are one tensor, or a tuple of them (scales, CAM heads): the losses are the sum over the heads of the mean over
 each head. With `halve` the critic's sum is multiplied by 0.5, which slows the critic down against the generator:
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.losses.precision import full
+from gankit.precision import full
 
 Logits = Tensor | tuple[Tensor, ...]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.losses.precision import full
+from gankit.precision import full
 from gankit.slots import Ge, Le
 
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.losses.precision import full
+from gankit.precision import full
 
 
 class CAMLoss(nn.Module):

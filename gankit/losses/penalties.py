@@ -6,14 +6,14 @@ They differentiate twice, which half precision does not survive: both run in flo
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from gankit.losses.adversarial import Logits
-from gankit.losses.precision import full, same_shape
+from gankit.losses.adversarial import Logits, over_heads
+from gankit.losses.shapes import same_shape
+from gankit.precision import full, without_autocast
 
 Critic = Callable[[Tensor], Logits]
 
@@ -24,15 +24,16 @@ def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
     Logits of several heads are added. The pictures are detached. Each picture's gradient is its own only where the
     critic treats pictures apart: not with batch norm in training mode.
     """
-    create_graph = torch.is_grad_enabled()
-    meta = images.is_meta  # meta tensors know no autocast
-    with torch.enable_grad(), nullcontext() if meta else torch.autocast(images.device.type, enabled=False):
-        images = full(images.detach()).requires_grad_(True)
-        logits = discriminator(images)
-        heads = (logits,) if isinstance(logits, Tensor) else logits
-        total = torch.stack([head.sum() for head in heads]).sum()
-        (gradient,) = torch.autograd.grad(total, images, create_graph=create_graph)
-    return gradient.flatten(1)
+
+    def total(images: Tensor) -> Tensor:
+        return over_heads(torch.sum, discriminator(images))
+
+    images, differentiable = full(images.detach()), torch.is_grad_enabled()
+    with torch.enable_grad(), without_autocast(images):
+        if torch.compiler.is_compiling():  # compilers trace this form alone; it refuses batch norm's running averages
+            return torch.func.grad(total)(images).flatten(1)
+        images.requires_grad_(True)
+        return torch.autograd.grad(total(images), images, create_graph=differentiable)[0].flatten(1)
 
 
 class GradientPenalty(nn.Module):

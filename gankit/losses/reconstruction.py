@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.losses.precision import full, same_shape
+from gankit.losses.shapes import same_shape
+from gankit.precision import full
 
 
 def mean_absolute(what: str, first: Tensor, second: Tensor) -> Tensor:

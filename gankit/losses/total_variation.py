@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from gankit.losses.precision import full
+from gankit.precision import full
 
 
 class TotalVariation(nn.Module):

@@ -36,7 +36,7 @@ class ImagePool:
         self.entries: list[tuple[Tensor, ...]] = []
 
     def query(self, images: Entry) -> Entry:
-        """A batch (N, ...), or a tuple of batches that belong together (pictures, masks) -> the same of what is drawn."""
+        """A batch (N, ...), or a tuple of batches that belong together (pictures, masks) -> what a critic is shown."""
         parts = tuple(p.detach() for p in ((images,) if isinstance(images, Tensor) else images))
         if self.size > 0:
             chosen = [self._exchange(tuple(part[i] for part in parts)) for i in range(len(parts[0]))]
