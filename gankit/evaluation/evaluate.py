@@ -68,7 +68,8 @@ def evaluate(
     try:
         rows = _statistics(method, dataset, metrics, batch_size, device, limit)
     finally:
-        method.train(training).to(origin)
+        method.train(training)
+        method.to(origin)
     return {"results": [_result(name, metrics[name], way, values, common) for (name, way), values in rows.items()]}
 
 
@@ -81,8 +82,8 @@ def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     rows = []
     for batch in _batches(dataset.split("test"), 1, count):
-        for way in method.directions:
-            source, truth = _known(batch, way, dataset)[::2]
+        for way in _ways(method, batch):
+            source, _, truth = _known(batch, way, dataset)
             on_device = source.to(device)
             columns = {"source": source, "attention": method.attend(on_device, way)}
             columns |= {"output": method.translate(on_device, way), "truth": truth}
@@ -145,7 +146,7 @@ def _statistics(
     found: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
     for batch in _batches(dataset.split("test"), batch_size, limit):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        for way in method.directions:
+        for way in _ways(method, batch):
             tensors = _tensors(method, way, *_known(batch, way, dataset))
             for name, metric in metrics.items():
                 if set(metric.needs()) <= tensors.keys():
@@ -153,6 +154,11 @@ def _statistics(
                     found[name, way].append(values.cpu())
     order = [(name, way) for name in metrics for way in method.directions]
     return {key: torch.cat(found[key]) for key in order if key in found}
+
+
+def _ways(method: Any, batch: Mapping[str, Tensor]) -> list[str]:
+    """The directions whose source the data has."""
+    return [way for way in method.directions if way.split("2")[0] in batch]
 
 
 def _known(batch: dict[str, Tensor], direction: str, dataset: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:

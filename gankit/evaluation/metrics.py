@@ -10,6 +10,7 @@ are (N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they woul
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -44,10 +45,8 @@ class Metric:
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     pooling: ClassVar[str] = "mean over pictures"
-
-    def statistics(self, *args: Tensor) -> Tensor:
-        """(N, K) float64: what is kept of each picture."""
-        raise NotImplementedError
+    statistics: Callable[..., Tensor]
+    """Tensors, by their names, -> (N, K) float64: what is kept of each picture."""
 
     def summarise(self, statistics: Tensor) -> Tensor:
         """(..., N, K) -> (...): the figure of N pictures."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from gankit.core.errors import GankitError
@@ -87,33 +88,48 @@ def _summary(run: Path, recipe: Mapping[str, Any], log: list[dict[str, Any]]) ->
     return f'<p class="soft">{escape(" · ".join(part for part in parts if part))}</p>'
 
 
+def shared_protocol(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What the protocols of all results have in common."""
+    protocols = [row["protocol"] for row in results]
+    return {k: v for k, v in protocols[0].items() if all(k in p and p[k] == v for p in protocols)}
+
+
+def describe(protocol: Mapping[str, Any], without: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """A protocol as a line of text, without what is said elsewhere."""
+    told = {k: v for k, v in protocol.items() if v is not None and k not in {"metric", "direction", *without}}
+    return " · ".join(f"{k.replace('_', ' ')} {_plain(v)}" for k, v in told.items())
+
+
+def figure(row: Mapping[str, Any]) -> str:
+    """The value of a result with its unit."""
+    return f"{_number(row['value'])} {row['unit']}".strip()
+
+
+def interval(row: Mapping[str, Any]) -> str:
+    """The 95 % interval of a result."""
+    return " to ".join(map(_number, row["interval"])) if row["interval"] else "one picture"
+
+
 def _figures(evaluation: Mapping[str, Any], picture: Path) -> str:
     """The table of results; what all protocols share stands once, above it."""
-    results = [row for row in evaluation.get("results") or [] if isinstance(row, dict)]
+    results = evaluation.get("results")
     if not results:
         return _none(
             "Not measured: `gankit evaluate` writes evaluation.json, where the data has masks or counterparts."
         )
-    protocols = [row.get("protocol") or {} for row in results]
-    shared = {k: v for k, v in protocols[0].items() if all(k in p and p[k] == v for p in protocols)}
+    shared = shared_protocol(results)
     rows = "".join(_figure_row(row, shared) for row in results)
     head = "<tr><th>metric</th><th>direction</th><th>value</th><th>95 % interval</th><th>protocol</th></tr>"
     table = f'<div class="table"><table>{head}{rows}</table></div>'
     drawn = f'<div class="samples">{_image(picture, "pictures of the test split")}</div>' if picture.is_file() else ""
-    return f'<p class="soft">{escape(_pairs(shared))}</p>{table}{drawn}'
+    return f'<p class="soft">{escape(describe(shared))}</p>{table}{drawn}'
 
 
 def _figure_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
-    own = {k: v for k, v in (row.get("protocol") or {}).items() if k not in {*shared, "metric", "direction"}}
-    arrow = {"higher": "↑", "lower": "↓"}.get(str(row.get("better")), "")
-    value = f"{_figure(row.get('value'))} {row.get('unit') or ''}"
-    between = " to ".join(map(_figure, row.get("interval") or [])) or "one picture"
-    cells = [
-        f"<td>{escape(str(row.get('metric')))} {arrow}</td><td>{escape(str(row.get('direction')))}</td>",
-        f'<td class="n">{escape(value)}</td><td class="n">{escape(between)}</td>',
-        f'<td class="p">{escape(_pairs(own))}</td>',
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
+    arrow = {"higher": "↑", "lower": "↓"}[row["better"]]
+    texts = [("", f"{row['metric']} {arrow}"), ("", row["direction"]), ("n", figure(row)), ("n", interval(row))]
+    texts.append(("p", describe(row["protocol"], shared)))
+    return "<tr>" + "".join(f'<td class="{kind}">{escape(text)}</td>' for kind, text in texts) + "</tr>"
 
 
 def _curves(log: list[dict[str, Any]]) -> str:
@@ -165,22 +181,14 @@ def _json(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _pairs(items: Mapping[str, Any]) -> str:
-    return " · ".join(f"{_word(k)} {_plain(v)}" for k, v in items.items() if v is not None)
-
-
-def _word(name: str) -> str:
-    return name.replace("_", " ")
-
-
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _figure(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) else "undefined"
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:

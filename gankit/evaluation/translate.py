@@ -46,12 +46,12 @@ def translate_paths(
     exist; inputs are never replaced. progress: called with (done, total).
 
     Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
-    unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in memory
-    is named in `failed`, and the rest go on. A failure to write stops all.
+    unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in
+    memory is named in `failed`, and the rest go on. A failure to write stops all.
     """
-    direction = direction or method.directions[0]
-    if direction not in method.directions:
-        raise DataError(f"direction is one of {', '.join(method.directions)}, not '{direction}'")
+    way = direction or str(method.directions[0])
+    if way not in method.directions:
+        raise DataError(f"direction is one of {', '.join(method.directions)}, not '{way}'")
     jobs = list(plan([Path(i) for i in inputs], Path(out)))
     _refuse_replacing(jobs, attention, overwrite)
     outcome = Outcome()
@@ -59,7 +59,7 @@ def translate_paths(
         if progress:
             progress(done, len(jobs))
         try:
-            picture, heat = _translate(method, source, direction, channels, attention)
+            picture, heat = _translate(method, source, way, channels, attention)
         except (DataError, MemoryError, RuntimeError) as e:
             outcome.failed.append(str(e) if isinstance(e, DataError) else _out_of_memory(source, e))
             continue

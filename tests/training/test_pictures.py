@@ -59,7 +59,7 @@ def test_grid_places_cells_and_leaves_missing_ones_empty() -> None:
 def test_attention_is_drawn_over_the_source() -> None:
     grid = sample_grid([{"source": torch.full((3, 4, 4), 0.5), "attention": torch.ones(1, 4, 4)}], cell=16)
     expected = overlay(torch.full((3, 4, 4), 0.5), torch.ones(1, 4, 4))[:, 0, 0] * 255
-    assert list(grid.getpixel((GAP + 16 + GAP + 8, HEADER + 8))) == expected.round().tolist()
+    assert np.asarray(grid)[HEADER + 8, GAP + 16 + GAP + 8].tolist() == expected.round().tolist()
 
 
 def test_an_empty_grid_is_refused() -> None:

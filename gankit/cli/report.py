@@ -1,0 +1,15 @@
+"""`gankit report`: one HTML file that shows all of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]) -> None:
+    """Write report.html of a run: figures, curves, sample grids, the filled recipe. It needs nothing beside it."""
+    from gankit.evaluation.report import write
+
+    typer.echo(write(run))

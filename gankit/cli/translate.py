@@ -1,0 +1,53 @@
+"""`gankit translate`: pictures through a trained method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def translate(
+    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder for the results.", show_default=False)],
+    direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first one if not given.")] = "",
+    attention: Annotated[bool, typer.Option(help="Write the attention maps too, where the method has them.")] = True,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
+) -> None:
+    """Translate pictures of any size to PNG.
+
+    Folders are searched with their subfolders, whose structure is kept. `photo.jpg` becomes `photo.png`, beside it
+    `photo_attention.png`. Transparent pictures are laid on white. A picture that cannot be read is named, the
+    rest go on, and the exit code is 1.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    import gankit
+    from gankit.evaluation.translate import translate_paths
+
+    loaded = gankit.load(run, device=device)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("translating")
+        outcome = translate_paths(
+            loaded.method,
+            inputs,
+            out,
+            direction or None,
+            channels=loaded.channels[(direction or loaded.method.directions[0])[0]],
+            attention=attention,
+            overwrite=overwrite,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for reason in outcome.failed:
+        console.print(reason, style="red", markup=False, soft_wrap=True)
+    for path in outcome.written:
+        typer.echo(path)
+    if outcome.failed:
+        count = len(outcome.failed)
+        console.print(f"{count} of {count + len(outcome.written)} pictures could not be translated", style="red")
+        raise typer.Exit(1)
