@@ -99,9 +99,14 @@ class Memory:
 class Summary:
     method: str
     pictures: dict[str, Shape]  # field of the batch -> (N, C, H, W)
+    fields: dict[str, dict[str, str]]  # direction -> name of a picture -> field: {"a2b": {"source": "a", ...}, ...}
     networks: tuple[NetworkSummary, ...]
     turns: tuple[TurnSummary, ...]
     memory: Memory
+
+    def seen_from(self, direction: str, key: str) -> str:
+        """A key as a loss of that direction would ask for it: `attention@b2a` is `back_attention` in a2b."""
+        return _seen_from(self.fields, direction, key)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -143,8 +148,9 @@ def summarize(
         ema=sum(_bytes(method.networks[key]) for key in makers) if ema else 0,
         activations=max((p.saved_bytes for p in played), default=0),
     )
+    fields = {direction: dict(method.fields[direction]) for direction in method.directions}
     networks = tuple(_network(method, key, calls.get(key)) for key in method.networks)
-    return Summary(type_name("method", method), dict(pictures), networks, tuple(played), memory)
+    return Summary(type_name("method", method), dict(pictures), fields, networks, tuple(played), memory)
 
 
 def on_meta(module: Any) -> Any:
@@ -178,25 +184,28 @@ def _play(method: Method, turns: list[TurnModule], batch: Mapping[str, Tensor]) 
     for number, turn in enumerate(turns):
         missing = set(turn.needs) - set(carried)
         maker = next((t for t in turns[number + 1 :] if missing and missing <= set(t.carries)), None)
-        cost = FlopCounterMode(display=False)
-        with cost:
+        with FlopCounterMode(display=False) as cost:
             if maker is not None:
                 with _saved(kept, ignored):
-                    carried |= maker.carry(batch)
-                    ahead = dict(carried)
+                    ahead = maker.ahead(batch)
+                carried |= {key: ahead[key] for key in maker.carries}
             given = {key: carried[key].detach() for key in turn.needs} if turn.needs else ahead
             saved = dict(kept)
             with _saved(saved, ignored):
                 values = turn.values(batch, given)
-                losses, made = turn({**batch}, values)
+                losses, made = turn(batch, values)
             carried |= made
             if losses:
-                torch.stack([loss.reshape(()) for loss in losses.values()]).sum().backward()
+                sum(losses.values(), torch.zeros((), device="meta")).backward(inputs=_learning(turn))
         if not turn.needs:
             kept, ahead = {}, {}
         played.append(_turn(method, turn, values, cost.get_total_flops() // 2, sum(s.nbytes() for s in saved.values())))
     method.zero_grad(set_to_none=True)
     return played
+
+
+def _learning(turn: TurnModule) -> list[nn.Parameter]:
+    return [p for p in turn.parameters_trained() if p.requires_grad]
 
 
 @contextmanager
@@ -304,16 +313,15 @@ def _term(method: Method, term: PlannedTerm) -> TermSummary:
         direction=direction,
         weight=term.weight,
         from_step=term.from_step,
-        takes={argument: seen_from(method, direction, key) for argument, key in term.arguments},
+        takes={argument: _seen_from(method.fields, direction, key) for argument, key in term.arguments},
         keys=tuple(key for _, key in term.arguments),
     )
 
 
-def seen_from(method: Method, direction: str, key: str) -> str:
-    """A key as a loss of that direction would ask for it: `attention@b2a` is `back_attention` in a2b."""
+def _seen_from(fields: Mapping[str, Mapping[str, str]], direction: str, key: str) -> str:
     if key.startswith("batch:"):
-        fields = {field: name for name, field in method.fields[direction].items()}
-        return fields.get(key.removeprefix("batch:"), key)
+        names = {field: name for name, field in fields[direction].items()}
+        return names.get(key.removeprefix("batch:"), key.removeprefix("batch:"))
     name, of = key.rsplit("@", 1) if "@" in key else key.removeprefix("net:").rsplit("_", 1)
     return name if of == direction else f"back_{name}"
 
