@@ -43,9 +43,14 @@ def _window(line: str, col: int, width: int = 110) -> tuple[str, int]:
 class GankitError(Exception):
     """The root of all errors that gankit raises on purpose."""
 
+    exit_code = 1
+    """Of the command that ends with it: 1 the work failed, 2 the input was wrong."""
+
 
 class RecipeError(GankitError):
     """A recipe is wrong. `problems` has every mistake, in the order of the lines."""
+
+    exit_code = 2
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         found = [problems] if isinstance(problems, Problem) else list(problems)
@@ -58,6 +63,8 @@ class RecipeError(GankitError):
 
 class BuildError(GankitError):
     """A valid recipe cannot be assembled. `path` is the place in the recipe, as a tuple of keys and indices."""
+
+    exit_code = 2
 
     def __init__(self, path: Path | str, message: str) -> None:
         self.path: Path = tuple(path.split(".")) if isinstance(path, str) else tuple(path)
@@ -79,9 +86,13 @@ class PluginError(GankitError):
 class DataError(GankitError):
     """The pictures are missing, unreadable or unfit."""
 
+    exit_code = 2
+
 
 class CheckpointError(GankitError):
     """A checkpoint is missing, unreadable or of another recipe."""
+
+    exit_code = 2
 
 
 class TrainingError(GankitError):

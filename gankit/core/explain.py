@@ -139,17 +139,17 @@ def _bounds(marks: Any) -> list[str]:
     for mark in marks:
         match mark:
             case Ge(ge=x):
-                said.append(f"of at least {x}")
+                said.append(f">= {x}")
             case Gt(gt=x):
-                said.append(f"above {x}")
+                said.append(f"> {x}")
             case Le(le=x):
-                said.append(f"of at most {x}")
+                said.append(f"<= {x}")
             case Lt(lt=x):
-                said.append(f"below {x}")
+                said.append(f"< {x}")
             case MinLen(min_length=x):
-                said.append(f"of at least {x} items")
+                said.append(f"of {x} or more items")
             case MaxLen(max_length=x):
-                said.append(f"of at most {x} items")
+                said.append(f"of {x} or fewer items")
     return [" and ".join(said)] if said else []
 
 

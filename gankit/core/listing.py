@@ -15,6 +15,8 @@ from gankit.core.registry import components as registry
 class UnknownComponent(GankitError, LookupError):
     """No component, or no kind, goes by this name."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class Component:

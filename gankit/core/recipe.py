@@ -49,6 +49,10 @@ class LossTerm(Spec):
 class TermSlot(Slot):
     """A loss with its envelope."""
 
+    @property
+    def definition(self) -> str:
+        return "term"
+
     def model(self, name: str) -> type[Typed]:
         return spec_of(components().find("loss", name), LossTerm)
 
@@ -99,6 +103,9 @@ class OptimizerPick(Pick):
         near = suggest(name, OPTIMIZERS)
         hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(OPTIMIZERS)}"
         raise UnknownName(f"no optimizer is called {name!r}; {hint}")
+
+    def names(self) -> list[str]:
+        return list(OPTIMIZERS)
 
 
 Optimizer = Annotated[Any, OptimizerPick("optimizer")]

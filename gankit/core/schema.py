@@ -21,9 +21,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-from gankit.core.errors import BuildError, ComponentError, Path, RecipeError
+from gankit.core.errors import BuildError, ComponentError, GankitError, Path, RecipeError
 from gankit.core.explain import explain, fault
-from gankit.core.registry import HOST_ARGUMENTS, Entry, UnknownName, components, suggest
+from gankit.core.registry import BUILTIN, HOST_ARGUMENTS, Entry, UnknownName, components, suggest
 
 
 def _number(value: Any) -> Any:
@@ -97,6 +97,15 @@ class Pick:
         """Raises UnknownName or ComponentError."""
         raise NotImplementedError
 
+    def names(self) -> list[str]:
+        """All that `model` takes: bare where that is enough."""
+        raise NotImplementedError
+
+    @property
+    def definition(self) -> str:
+        """What the JSON Schema calls it."""
+        return self.kind
+
     def canonical(self, model: type[Typed], name: str) -> str:
         return name
 
@@ -132,7 +141,7 @@ class Pick:
         return core_schema.no_info_plain_validator_function(self.pick, serialization=dump)
 
     def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"x-pick": self.kind}  # gankit.core.jsonschema makes it a $ref
+        return {"x-pick": self.definition}  # gankit.core.jsonschema makes it a $ref
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,9 @@ class Slot(Pick):
 
     def model(self, name: str) -> type[Typed]:
         return spec_of(components().find(self.kind, name))
+
+    def names(self) -> list[str]:
+        return [entry.name if entry.source == BUILTIN else entry.qualified for entry in components().entries(self.kind)]
 
     def canonical(self, model: type[Typed], name: str) -> str:
         return model.entry.qualified if issubclass(model, Spec) else name
@@ -192,7 +204,7 @@ def build_component(value: Any, path: Path = ()) -> Any:
     except (BuildError, RecipeError):
         raise
     except Exception as e:
-        text = str(e) if isinstance(e, ValueError) else f"{type(e).__name__}: {e}"
+        text = str(e) if isinstance(e, ValueError | GankitError) else f"{type(e).__name__}: {e}"
         raise BuildError(path, text or type(e).__name__) from e
 
 

@@ -1,0 +1,63 @@
+"""What several commands share: options, completion, output."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+
+
+def complete_component(incomplete: str) -> list[tuple[str, str]]:
+    """Names for the shell; imports no component."""
+    from gankit.core.listing import components
+
+    return [(c.name, f"{c.kind}: {c.summary}") for c in components() if c.name.startswith(incomplete)]
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    from gankit.core.registry import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    from gankit.core.library import shipped
+
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
+RecipeArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE", help="A YAML file, or the name of one that ships.", autocompletion=complete_recipe
+    ),
+]
+Sets = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: method.generator.blocks=6.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def print_json(value: Any) -> None:
+    """To stdout; what is no JSON (a path, say) as text."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    print()
+
+
+def print_table(rows: Iterable[Sequence[Any]], indent: int = 0) -> None:
+    """Aligned columns; the last one is wrapped on a terminal."""
+    table = [[str(cell) for cell in row] for row in rows]
+    if not table:
+        return
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)][:-1]
+    start = indent + sum(widths) + 2 * len(widths)
+    room = shutil.get_terminal_size().columns - start if sys.stdout.isatty() else 0
+    for *cells, last in table:
+        head = " " * indent + "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True))
+        lines = textwrap.wrap(last, room) if room > 30 else [last]
+        print(head + ("\n" + " " * start).join(lines or [""]))

@@ -1,0 +1,83 @@
+"""`gankit doctor`"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from gankit import __version__
+from gankit.cli.common import Json, print_json, print_table
+
+PACKAGES = [
+    "torch",
+    "torchvision",
+    "triton",
+    "accelerate",
+    "timm",
+    "lpips",
+    "einops",
+    "pydantic",
+    "pluggy",
+    "typer",
+    "PyYAML",
+    "safetensors",
+    "tensorboard",
+]
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what is here: versions, devices, the kernels chosen, weights found. For bug reports too."""
+    found = examine()
+    if as_json:
+        return print_json(found)
+    for title, content in found.items():
+        print(title)
+        rows = content.items() if isinstance(content, dict) else [(line,) for line in content]
+        print_table(list(rows) or [("none",)], indent=2)
+
+
+def examine() -> dict[str, Any]:
+    """Versions, devices, kernels, weights and plugins, as plain data."""
+    from gankit.core import plugins, registry
+
+    registry.components()
+    return {
+        "versions": {"gankit": __version__, "python": sys.version.split()[0], "system": platform.platform()}
+        | {name: _version(name) for name in PACKAGES},
+        "devices": _devices(),
+        "kernels": {"norms": "torch", "triton": "installed" if find_spec("triton") else "not installed"},
+        "weights": _weights(),
+        "plugins": [f"{s.dist} {s.version}: {s.state} {s.reason}".strip() for s in plugins.statuses()],
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _devices() -> dict[str, str]:
+    import torch
+
+    found = {"cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads for torch"}
+    for i in range(torch.cuda.device_count()):
+        properties = torch.cuda.get_device_properties(i)
+        found[f"cuda:{i}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    return found
+
+
+def _weights() -> list[str]:
+    """Weights of feature networks that torch or timm have fetched before: nothing is fetched here."""
+    import torch
+
+    hubs = [Path(torch.hub.get_dir()) / "checkpoints"]
+    return [
+        f"{p} ({p.stat().st_size / 2**20:.0f} MB)" for hub in hubs if hub.is_dir() for p in sorted(hub.glob("*.pth"))
+    ]

@@ -1,0 +1,28 @@
+"""`gankit list`"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from itertools import groupby
+from typing import Annotated
+
+import typer
+
+from gankit.cli.common import Json, complete_kind, print_json, print_table
+from gankit.core.listing import components
+from gankit.core.registry import BUILTIN
+
+
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="Of this kind only.", autocompletion=complete_kind)] = None,
+    as_json: Json = False,
+) -> None:
+    """List the parts that a recipe can name."""
+    found = components(kind)
+    if as_json:
+        return print_json([asdict(c) for c in found])
+    for group, members in groupby(found, key=lambda c: c.kind):
+        print(group)
+        print_table(
+            ((c.name, c.summary + ("" if c.source == BUILTIN else f"  [{c.source}]")) for c in members), indent=2
+        )

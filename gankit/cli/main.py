@@ -1,0 +1,158 @@
+"""The command `gankit`. A command's module is imported when it is run, or when all are listed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pkgutil
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from gankit import __version__
+from gankit.core import plugins, registry
+from gankit.core.errors import GankitError, RecipeError
+
+COMMANDS: dict[str, str] = {
+    "build": "gankit.cli.build:build",
+    "train": "gankit.cli.train:train",
+    "translate": "gankit.cli.translate:translate",
+    "evaluate": "gankit.cli.evaluate:evaluate",
+    "report": "gankit.cli.report:report",
+    "import": "gankit.cli.import_:import_",
+    "list": "gankit.cli.list:list_",
+    "show": "gankit.cli.show:show",
+    "recipes": "gankit.cli.recipes:app",
+    "schema": "gankit.cli.schema:schema",
+    "plugins": "gankit.cli.plugins:plugins",
+    "doctor": "gankit.cli.doctor:doctor",
+}
+"""Name -> "module:function", or a Typer app for a command with subcommands. No such module imports torch."""
+
+
+class Commands(TyperGroup):
+    """gankit's own commands from the table, then those of plugins; errors become a message and an exit code."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = dict.fromkeys(COMMANDS)  # pyright: ignore[reportAttributeAccessIssue]  # None: not imported yet
+        self._extended = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        self._extend()
+        return list(self.commands)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            self._extend()
+        if cmd_name in COMMANDS and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = _command(cmd_name, pkgutil.resolve_name(COMMANDS[cmd_name]))
+        return self.commands.get(cmd_name)
+
+    def _extend(self) -> None:
+        """Add the commands of plugins; none can take a name of ours."""
+        if self._extended:
+            return
+        self._extended = True
+        registry.components()
+        added = typer.Typer()
+        added.callback()(lambda: None)
+        plugins.add_commands(added)
+        for name, command in typer.main.get_group(added).commands.items():
+            self.commands.setdefault(name, command)
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(1) from None
+        except GankitError as e:
+            _report(e, ctx.params.get("trace"))
+            raise typer.Exit(e.exit_code) from None
+        except (
+            OSError,
+            MemoryError,
+            RuntimeError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ImportError,
+        ) as e:
+            _report(e, ctx.params.get("trace"))
+            raise typer.Exit(1) from None
+
+
+def _command(name: str, target: Any) -> Any:
+    if isinstance(target, typer.Typer):
+        command = typer.main.get_command(target)
+    else:
+        app = typer.Typer(add_completion=False)
+        app.command()(target)
+        command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _report(error: Exception, trace: bool | None) -> None:
+    if trace:
+        traceback.print_exception(error)
+    elif isinstance(error, RecipeError):
+        print(error, file=sys.stderr)
+        if len(error.problems) > 1:
+            print(f"{len(error.problems)} mistakes", file=sys.stderr)
+    elif isinstance(error, GankitError):
+        print(f"gankit: {error}", file=sys.stderr)
+    else:
+        print(f"gankit: {type(error).__name__}: {error} (`gankit --trace ...` shows where)", file=sys.stderr)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gankit {__version__}")
+        raise typer.Exit()
+
+
+def _no_plugin(names: list[str] | None) -> None:
+    for name in names or []:
+        plugins.disable(name)
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Show where an error arose.")] = False,
+    no_plugin: Annotated[
+        list[str] | None,
+        typer.Option(is_eager=True, callback=_no_plugin, metavar="NAME", help="Leave a plugin out."),
+    ] = None,
+) -> None:
+    """Image-to-image GANs from parts: check, build, train and use what a recipe names."""
+
+
+def main() -> None:
+    """The entry point."""
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    app(prog_name="gankit")
+
+
+if __name__ == "__main__":
+    main()

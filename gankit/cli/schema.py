@@ -1,0 +1,27 @@
+"""`gankit schema`"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gankit.cli.common import print_json
+
+
+def schema(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here instead of to stdout.")] = None,
+) -> None:
+    """Print the JSON Schema of recipes, for editors: the first line of a recipe then completes and checks it."""
+    from gankit.core.jsonschema import recipe_schema
+
+    found, left_out = recipe_schema()
+    for line in left_out:
+        print(f"gankit: left out: {line}", file=sys.stderr)
+    if out is None:
+        print_json(found)
+    else:
+        out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

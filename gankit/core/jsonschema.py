@@ -1,0 +1,96 @@
+"""One JSON Schema (draft 7) of all recipes, for editors: names, keys, types, bounds, hover texts.
+
+It is derived from the same models that check a recipe. It imports every component.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from gankit.core.errors import ComponentError
+from gankit.core.recipe import OptimizerPick, Recipe, TermSlot
+from gankit.core.registry import KINDS
+from gankit.core.schema import Pick, Slot, Spec, Typed
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+
+
+def recipe_schema() -> tuple[dict[str, Any], list[str]]:
+    """The schema, and a line for each component that could not be imported and is left out."""
+    schema, left_out = _of_model(Recipe), []
+    definitions = schema.setdefault("$defs", {})
+    picks: Iterable[Pick] = [TermSlot("loss"), OptimizerPick("optimizer"), *map(Slot, KINDS)]
+    for pick in picks:
+        definitions[pick.definition] = _of_pick(pick, definitions, left_out)
+    schema = {"$schema": DRAFT, **schema, "title": "gankit recipe"}
+    schema["required"] = [name for name in schema["required"] if name != "name"]  # a recipe is named after its file
+    return schema, sorted(set(left_out))
+
+
+def _of_pick(pick: Pick, definitions: dict[str, Any], left_out: list[str]) -> dict[str, Any]:
+    """A name, or a mapping whose constant `type` chooses the rest."""
+    names, choices = [], []
+    for name in pick.names():
+        try:
+            model = pick.model(name)
+        except ComponentError as e:
+            left_out.append(str(e))
+            continue
+        schema = _of_model(model)
+        definitions.update(schema.pop("$defs", {}))
+        schema["properties"]["type"] = {"const": name}
+        schema["required"] = ["type", *(key for key in schema.get("required", []) if key != "type")]
+        definitions[f"{pick.definition}.{name.replace('/', '.')}"] = {**schema, "title": name, **_about(model)}
+        names.append(name)
+        choices.append({"$ref": f"#/$defs/{pick.definition}.{name.replace('/', '.')}"})
+    qualified = {"type": "object", "properties": {"type": {"type": "string", "pattern": "/"}}, "required": ["type"]}
+    text = (
+        {"anyOf": [{"enum": names}, {"type": "string", "pattern": "/"}]} if isinstance(pick, Slot) else {"enum": names}
+    )
+    return {"anyOf": [text, *choices, *([qualified] if isinstance(pick, Slot) else [])]}
+
+
+def _about(model: type[Typed]) -> dict[str, str]:
+    if issubclass(model, Spec) and model.entry.summary:
+        return {"description": model.entry.summary}
+    return {}
+
+
+class _Draft7(GenerateJsonSchema):
+    """Defaults that JSON cannot say are left out."""
+
+    ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
+
+
+def _of_model(model: type[Any]) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _draft7(model.model_json_schema(mode="validation", schema_generator=_Draft7))
+
+
+def _draft7(node: Any) -> Any:
+    """Markers become references; tuples as draft 7 has them; nothing stands beside a $ref."""
+    if isinstance(node, list):
+        return [_draft7(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    node = {key: value if key in ("default", "const", "enum") else _draft7(value) for key, value in node.items()}
+    if "x-pick" in node:
+        node = _slot(node)
+    if "prefixItems" in node:
+        node["items"] = node.pop("prefixItems")
+        node["additionalItems"] = False
+    if "$ref" in node and len(node) > 1:
+        node = {"allOf": [{"$ref": node.pop("$ref")}], **node}
+    return node
+
+
+def _slot(node: dict[str, Any]) -> dict[str, Any]:
+    ref = {"$ref": f"#/$defs/{node.pop('x-pick')}"}
+    if isinstance(node.get("default"), dict):  # a mapping without `type` is about the default
+        return {"anyOf": [ref, {"type": "object", "not": {"required": ["type"]}}], **node}
+    return {**ref, **node}
