@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gankit.cli.common import Json, complete_kind, print_json, print_table
-from gankit.core.listing import components
+from gankit.core.listing import Component, components
 from gankit.core.registry import BUILTIN
 
 
@@ -23,6 +23,10 @@ def list_(
         return print_json([asdict(c) for c in found])
     for group, members in groupby(found, key=lambda c: c.kind):
         print(group)
-        print_table(
+        print_table(((c.name, _summary(c)) for c in members), indent=2)
+
+
+def _summary(component: Component) -> str:
+    return component.summary if component.source == BUILTIN else f"{component.summary}  [{component.source}]"
             ((c.name, c.summary + ("" if c.source == BUILTIN else f"  [{c.source}]")) for c in members), indent=2
         )

@@ -7,6 +7,7 @@ import os
 import pkgutil
 import sys
 import traceback
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -43,7 +44,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         self._extend()
-        return list(self.commands)
+        return [name for name in self.commands if name not in COMMANDS or find_spec(COMMANDS[name].partition(":")[0])]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
@@ -78,16 +79,9 @@ class Commands(TyperGroup):
         except GankitError as e:
             _report(e, ctx.params.get("trace"))
             raise typer.Exit(e.exit_code) from None
-        except (
-            OSError,
-            MemoryError,
-            RuntimeError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            ImportError,
-        ) as e:
+        except Exception as e:
+            if isinstance(e, typer.Exit | typer.Abort) or hasattr(e, "show"):  # Typer's own, usage errors among them
+                raise
             _report(e, ctx.params.get("trace"))
             raise typer.Exit(1) from None
 

@@ -212,10 +212,9 @@ def build_component(value: Any, path: Path = ()) -> Any:
 def parameters_of(entry: Entry) -> dict[str, inspect.Parameter]:
     """The parameters that a recipe fills: those of `__init__`, without self and what the host gives."""
     make = entry.make
-    init = make.__init__ if inspect.isclass(make) else make
-    if getattr(init, "__qualname__", "") in ("Module.__init__", "object.__init__"):
+    if inspect.isclass(make) and _without_init(make):
         return {}
-    found = list(inspect.signature(init).parameters.values())
+    found = list(inspect.signature(make.__init__ if inspect.isclass(make) else make).parameters.values())
     own = found[inspect.isclass(make) + HOST_ARGUMENTS[entry.kind] :]
     for p in own:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
@@ -241,6 +240,12 @@ def spec_of(entry: Entry, base: type[Spec] = Spec) -> type[Spec]:
         raise ComponentError(f"{entry.kind} {entry.qualified} ({entry.where}): no schema follows from it: {e}") from e
     model.entry = entry
     return model
+
+
+def _without_init(make: type) -> bool:
+    """Whether the class has no `__init__` but that of nn.Module. (torch.compile replaces that function by its own.)"""
+    owner = next(c for c in make.__mro__ if "__init__" in vars(c))
+    return f"{owner.__module__}.{owner.__name__}" in ("builtins.object", "torch.nn.modules.module.Module")
 
 
 def hints_of(entry: Entry) -> dict[str, Any]:
