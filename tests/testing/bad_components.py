@@ -103,7 +103,8 @@ class BadChannelsLast(Good):
     """Takes one memory layout for granted. (N, C, H, W) -> the same shape. gankit's own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return (x.view(len(x), self.channels, -1) * self.weight[:, None]).view(x.shape)
+        rows = x.view(len(x) * self.channels, -1)
+        return (rows * self.weight.to(x.dtype).repeat(len(x))[:, None]).view(x.shape)
 
 
 class BadPickle(Good):

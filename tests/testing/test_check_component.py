@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import random
+import re
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from gankit.core.registry import Registry, UnknownName
 from gankit.testing import CHECKS, check_component
 from tests.testing import bad_components as bad
 
-# check -> (the component that breaks it, what the reason says, what else must then fail)
+# check -> (the component that breaks it, what the reason says)
 BREAKERS: dict[str, tuple[str, str]] = {
     "schema": ("BadSchema", "groups"),
     "defaults": ("BadDefaults", "do not fall into 3 groups"),
@@ -50,7 +50,7 @@ def test_a_bad_component_fails_its_check_alone(kit, check):
     name, reason = BREAKERS[check]
     report = kit("norm", getattr(bad, name), raise_on_failure=False)
     assert report.failed == (check,)
-    assert __import__("re").search(reason, report[check].reason), report[check].reason
+    assert re.search(reason, report[check].reason), report[check].reason
 
 
 @pytest.mark.parametrize("contract", bad.CONTRACTS, ids=lambda c: c.make.__name__)
