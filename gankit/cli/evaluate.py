@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from gankit.cli.common import Json, print_json, print_table
 
 
 def evaluate(
@@ -14,7 +16,7 @@ def evaluate(
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N pictures alone.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Measure a run on pictures that it was not trained on.
 
@@ -23,26 +25,16 @@ def evaluate(
     """
     import gankit
     from gankit.evaluation.evaluate import evaluate_run
-
-    found = evaluate_run(gankit.load(run, device=device), batch_size, limit=limit)
-    if as_json:
-        typer.echo(json.dumps(found, indent=2))
-    elif found["results"]:
-        _print(found["results"])
-    else:
-        typer.echo("nothing to measure: the data has neither true masks nor counterparts", err=True)
-
-
-def _print(results: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     from gankit.evaluation.report import describe, figure, interval, shared_protocol
 
+    found = evaluate_run(gankit.load(run, device=device), batch_size, limit=limit)
+    results = found["results"]
+    if as_json:
+        return print_json(found)
+    if not results:
+        return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
     shared = shared_protocol(results)
-    table = Table("metric", "direction", "value", "95 % interval", "protocol")
-    for row in results:
-        table.add_row(row["metric"], row["direction"], figure(row), interval(row), describe(row["protocol"], shared))
-    console = Console()
-    console.print(table)
-    console.print(describe(shared), markup=False, highlight=False, soft_wrap=True)
+    head = ("metric", "direction", "value", "95 % interval", "protocol")
+    rows = ((r["metric"], r["direction"], figure(r), interval(r), describe(r["protocol"], shared)) for r in results)
+    print_table([head, *rows])
+    print(f"\n{describe(shared)}")

@@ -38,7 +38,7 @@ def translate(
             inputs,
             out,
             direction or None,
-            channels=loaded.channels[(direction or loaded.method.directions[0])[0]],
+            channels=loaded.channels,
             attention=attention,
             overwrite=overwrite,
             progress=lambda done, total: progress.update(task, completed=done, total=total),

@@ -35,11 +35,11 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def loss_curves(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Point]]]:
-    """Loss -> line -> points (step, value): `cycle/a2b` is the line `a2b` of the chart `cycle`."""
+    """Chart -> line -> points (step, value): `generator/cycle/a2b` is the line `a2b` of the chart `generator/cycle`."""
     charts: dict[str, dict[str, list[Point]]] = defaultdict(lambda: defaultdict(list))
     for record in log:
         for name, value in (record.get("losses") or {}).items():
-            chart, _, line = name.partition("/")
+            chart, _, line = name.rpartition("/") if "/" in name else (name, "", "")
             if isinstance(value, int | float):
                 charts[chart][line].append((record["step"], value))
     return charts

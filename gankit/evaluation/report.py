@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from gankit.core.errors import GankitError
+from gankit.core.errors import CheckpointError
 from gankit.evaluation.curves import line_chart, loss_curves, read_log, short
 from gankit.evaluation.files import write_whole
 
@@ -33,7 +33,8 @@ figcaption{font-size:.85rem}.chart svg{display:block;width:100%;height:auto}.cha
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th{font-weight:500}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}td.p{font-size:.8rem;color:var(--soft)}
-.samples figure{margin-bottom:1.25rem}.samples img{display:block;max-width:100%;border-radius:6px;margin-top:.3rem}
+.samples{display:flex;flex-wrap:wrap;gap:1.25rem;margin-top:1rem}
+.samples img{display:block;max-width:100%;border-radius:6px;margin-top:.3rem}
 pre{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:1rem;overflow-x:auto;
 font:.82rem/1.5 ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 """
@@ -44,11 +45,11 @@ def write(run_dir: str | os.PathLike[str]) -> Path:
 
     Takes what is there: `recipe.json`, `recipe.yaml`, `metrics.jsonl` (a half-written last line is left out),
     `samples/*.png`, `evaluation.json` with `evaluation.png`; what is missing is said in the report. The file appears
-    whole or not at all. Raises `GankitError` when `run_dir` is no directory or cannot be written to.
+    whole or not at all. Raises CheckpointError when there is no such run, GankitError when it cannot be written to.
     """
     run = Path(run_dir)
     if not run.is_dir():
-        raise GankitError(f"{run}: there is no such run directory")
+        raise CheckpointError(f"{run}: there is no such run directory")
     target = run / "report.html"
     write_whole(target, html(run))
     return target

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from gankit.core.errors import DataError
 from gankit.data.images import list_images, read_image, save_png, to_model_range
 
 ATTENTION = "_attention"
+RGB: Mapping[str, int] = MappingProxyType({"a": 3, "b": 3})
 
 
 @dataclass
@@ -30,7 +32,7 @@ def translate_paths(
     out: str | Path,
     direction: str | None = None,
     *,
-    channels: int = 3,
+    channels: Mapping[str, int] = RGB,
     attention: bool = True,
     overwrite: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -42,7 +44,7 @@ def translate_paths(
     picture) where the method has one. Inputs that would share a name keep their extension (`photo.jpg.png`) or get
     a number. Pictures are read as in training, so a transparent one is laid on white and the output is opaque.
 
-    direction: the method's first one by default. channels: of the method's input. overwrite: replace files that
+    direction: the method's first one by default. channels: of each side's pictures. overwrite: replace files that
     exist; inputs are never replaced. progress: called with (done, total).
 
     Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
@@ -59,7 +61,7 @@ def translate_paths(
         if progress:
             progress(done, len(jobs))
         try:
-            picture, heat = _translate(method, source, way, channels, attention)
+            picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention)
         except (DataError, MemoryError, RuntimeError) as e:
             outcome.failed.append(str(e) if isinstance(e, DataError) else _out_of_memory(source, e))
             continue

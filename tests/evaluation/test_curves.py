@@ -19,8 +19,8 @@ def test_a_half_written_line_is_left_out_and_a_resumed_step_counts_once(tmp_path
 
 
 def test_losses_of_both_directions_share_a_chart() -> None:
-    log = [{"step": 1, "losses": {"cycle/a2b": 2.0, "cycle/b2a": 3.0, "total": 9}}, {"step": 2}]
-    assert loss_curves(log) == {"cycle": {"a2b": [(1, 2.0)], "b2a": [(1, 3.0)]}, "total": {"": [(1, 9)]}}
+    log = [{"step": 1, "losses": {"g/cycle/a2b": 2.0, "g/cycle/b2a": 3.0, "total": 9}}, {"step": 2}]
+    assert loss_curves(log) == {"g/cycle": {"a2b": [(1, 2.0)], "b2a": [(1, 3.0)]}, "total": {"": [(1, 9)]}}
 
 
 def test_chart_is_well_formed_and_holds_its_points() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from gankit.core.errors import GankitError
+from gankit.core.errors import CheckpointError, GankitError
 from gankit.evaluation.evaluate import evaluate
 from gankit.evaluation.metrics import PSNR, AttentionIoU
 from gankit.evaluation.report import write
@@ -105,7 +105,7 @@ def test_broken_files_are_taken_as_missing(run: Path) -> None:
 
 
 def test_no_run_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(GankitError, match="there is no such run directory"):
+    with pytest.raises(CheckpointError, match="there is no such run directory"):
         write(tmp_path / "none")
 
 

@@ -41,7 +41,7 @@ def test_the_other_direction_and_no_attention(tmp_path: Path) -> None:
 
 
 def test_grey_methods_read_and_write_grey(tmp_path: Path) -> None:
-    translate_paths(Brighten(10, attends=False), [draw(tmp_path / "x.png")], tmp_path / "out", channels=1)
+    translate_paths(Brighten(10, attends=False), [draw(tmp_path / "x.png")], tmp_path / "out", channels={"a": 1})
     assert Image.open(tmp_path / "out" / "x.png").mode == "L"
 
 
