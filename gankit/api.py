@@ -1,20 +1,192 @@
-"""The Python interface; it mirrors the commands."""
+"""The Python interface; it mirrors the commands.
+
+model = gankit.train("demo", sets=["train.steps=100"])
+model = gankit.load("runs/demo")
+picture = model.translate("photo.jpg")
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
 
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gankit.core.errors import CheckpointError, DataError
+from gankit.core.listing import components
+from gankit.core.recipe import Recipe
+from gankit.data.images import from_model_range, image_pixels, read_image, to_model_range
 from gankit.methods.base import Method
-from gankit.training.assemble import Assembled, assemble
+from gankit.training import checkpoint
+from gankit.training import run as runs
+from gankit.training.assemble import Assembled, assemble, check_data, open_dataset
+from gankit.training.devices import Devices
+from gankit.training.loop import Trainer
+from gankit.training.seeds import reseed
 
-__all__ = ["Assembled", "assemble", "build"]
+__all__ = ["Assembled", "Model", "assemble", "build", "components", "evaluate", "load", "train"]
+
+StrPath = str | os.PathLike[str]
+Picture = TypeVar("Picture", Image.Image, Tensor)
 
 
 def build(recipe: Any, sets: Sequence[str] = ()) -> Method:
-    """The method that a recipe describes, as an `nn.Module` with its networks by `role_direction`; freshly drawn weights.
+    """The method that a recipe describes, with freshly drawn weights: an `nn.Module`, its networks by `role_direction`.
 
     recipe: a path, the name of a shipped one, a dict, or a Recipe. sets: changes, as `"train.steps=100"`.
     Raises RecipeError with every mistake and its place.
     """
     return assemble(recipe, sets).method
+
+
+def train(
+    recipe: Any,
+    out: StrPath | None = None,
+    resume: bool = False,
+    sets: Sequence[str] = (),
+    device: Literal["auto", "cpu", "cuda"] | None = None,
+) -> Model:
+    """Train a recipe in the directory `out` (default: `runs/NAME`), measure and report it, return the trained model.
+
+    resume: go on with the run in `out`, or the newest run of that name; it ends with the very bits of a run that was
+    not interrupted. device: instead of the recipe's. Seeds the global generators from the recipe. Started by torchrun or
+    `accelerate launch`, it trains with all their processes.
+
+    Raises RecipeError, DataError for bad input; TrainingError when a loss or a network is not finite; CheckpointError when
+    a checkpoint cannot be read or written; KeyboardInterrupt, with everything saved, at Ctrl-C or SIGTERM.
+    """
+    checked = Recipe.load(recipe, sets)
+    devices = Devices.open(device or checked.train.device, checked.train.precision)
+    try:
+        reseed(checked.train.seed)
+        parts = assemble(checked)
+        check_data(parts)
+        trainer = Trainer(parts, devices)
+        run = devices.from_main(lambda: (runs.resume if resume else runs.start)(checked, out))
+        trainer.open(run, resume)
+        trainer.fit()
+        if devices.main:
+            _finish(run)
+        return load(run.path, device=str(devices.device))
+    finally:
+        devices.close()
+
+
+def _finish(run: runs.Run) -> None:
+    """Measure what can be measured, write the report."""
+    from gankit.evaluation.evaluate import evaluate_run
+    from gankit.evaluation.report import write
+
+    try:
+        evaluate_run(load(run.path))
+    except DataError:
+        pass  # there is no test split
+    write(run.path)
+
+
+def load(run_dir: StrPath, device: str = "auto") -> Model:
+    """The trained model of a run directory (its newest checkpoint), or of one checkpoint's directory.
+
+    Networks are the averaged ones where the recipe asks for an average, in evaluation mode. They are rebuilt from the
+    recipe in the checkpoint; nothing in it can run code. Raises CheckpointError when there is no checkpoint or it is damaged,
+    RecipeError when a plugin that it needs is missing.
+    """
+    path = Path(run_dir)
+    place = path if (path / checkpoint.INDEX).is_file() else runs.Run(path).latest()
+    if place is None:
+        found = "has no checkpoint yet" if (path / runs.RECIPE).is_file() else "is no run directory"
+        raise CheckpointError(f"no checkpoint in {path}: it {found if path.exists() else 'does not exist'}")
+    stored = checkpoint.load(place)
+    recipe = Recipe.load(stored.info["recipe"])
+    method = assemble(recipe).method
+    try:
+        method.networks.load_state_dict(dict(stored.networks))
+        method.networks.load_state_dict(dict(stored.ema or {}), strict=False)
+        method.load_state_dict(stored.state["stepper"]["method"], strict=False)
+    except (RuntimeError, KeyError, TypeError) as e:
+        raise CheckpointError(f"{place}: the networks do not fit their recipe: {e}") from e
+    method.set_epoch(stored.info["epoch"])
+    method.to(Devices.choose(device)).eval().requires_grad_(False)
+    run_dir = path if place != path else path.parent.parent
+    return Model(method, recipe, run_dir, stored.step, stored.ema is not None)
+
+
+def evaluate(run_dir: StrPath, device: str = "auto", limit: int | None = None) -> dict[str, Any]:
+    """Measure a run on its test split, as `gankit evaluate` does; keeps evaluation.json in the run.
+
+    Returns `{"results": [{metric, direction, value, interval, unit, better, protocol}, ...]}`.
+    """
+    from gankit.evaluation.evaluate import evaluate_run
+
+    return evaluate_run(load(run_dir, device), limit=limit)
+
+
+@dataclass
+class Model:
+    """A trained method. `ema`: whether its networks are averages over the training."""
+
+    method: Method
+    recipe: Recipe
+    run_dir: Path
+    step: int
+    ema: bool
+
+    @overload
+    def translate(self, image: str | os.PathLike[str], direction: str = "a2b") -> Image.Image: ...
+    @overload
+    def translate(self, image: Picture, direction: str = "a2b") -> Picture: ...
+    def translate(self, image: Any, direction: str = "a2b") -> Any:
+        """Translate one picture, or a batch of them, of any size.
+
+        A path or a PIL image gives a PIL image; a float tensor (C, H, W) or (N, C, H, W) in [-1, 1] gives such a tensor.
+        Raises DataError for an unreadable file, ValueError for an unknown direction or an unfit tensor.
+        """
+        batch, back = self._enter(image, direction)
+        return back(self.method.translate(batch, direction))
+
+    @overload
+    def attend(self, image: str | os.PathLike[str], direction: str = "a2b") -> Image.Image | None: ...
+    @overload
+    def attend(self, image: Picture, direction: str = "a2b") -> Picture | None: ...
+    def attend(self, image: Any, direction: str = "a2b") -> Any:
+        """The attention map on a picture: grey PIL image, or tensor (1, H, W) in [0, 1]; None when the method has none."""
+        batch, back = self._enter(image, direction)
+        attention = self.method.attend(batch, direction)
+        if attention is None:
+            return None
+        return back(attention if isinstance(image, Tensor) else attention * 2 - 1)
+
+    @cached_property
+    def channels(self) -> dict[str, int]:
+        """Channels of the pictures of each domain."""
+        return {domain: getattr(self.recipe.method, f"channels_{domain}", 3) for domain in ("a", "b")}
+
+    def dataset(self, split: Literal["train", "test"] = "test") -> Any:
+        """The pictures of the recipe. Raises RecipeError or DataError when they are not there."""
+        return open_dataset(self.recipe).split(split)
+
+    def _enter(self, image: Any, direction: str) -> tuple[Tensor, Any]:
+        """A picture of any kind as a batch on the method's device, and the way back to that kind."""
+        if direction not in self.method.directions:
+            raise ValueError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
+        channels = self.channels[self.method.fields[direction]["source"]]
+        device = next(self.method.parameters()).device
+        if not isinstance(image, Tensor):
+            pixels = image_pixels(image, channels) if isinstance(image, Image.Image) else read_image(image, channels)
+            return to_model_range(pixels)[None].to(device), lambda batch: _to_pil(batch[0])
+        if not image.is_floating_point() or image.ndim not in (3, 4) or image.shape[-3] != channels:
+            shape = f"{tuple(image.shape)} {image.dtype}"
+            raise ValueError(f"a picture is a float tensor ({channels}, H, W) or (N, {channels}, H, W), not {shape}")
+        batch = image if image.ndim == 4 else image[None]
+        return batch.to(device), lambda out: (out if image.ndim == 4 else out[0]).to(image.device)
+
+
+def _to_pil(picture: Tensor) -> Image.Image:
+    pixels = from_model_range(picture).cpu().permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

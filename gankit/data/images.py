@@ -39,9 +39,13 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
     if channels not in _MODES:
         raise ValueError(f"channels must be 1 or 3, not {channels}")
     with _open(path) as image:
-        image.load()
-        upright = ImageOps.exif_transpose(image)
-        pixels = np.array(_eight_bit(upright).convert(_MODES[channels]))
+        return image_pixels(image, channels)
+
+
+def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
+    """A PIL image as `read_image` gives a file: (channels, H, W) uint8. Raises DataError when its values have no scale."""
+    image.load()
+    pixels = np.array(_eight_bit(ImageOps.exif_transpose(image)).convert(_MODES[channels]))
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()
 
 

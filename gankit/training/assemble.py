@@ -15,6 +15,8 @@ from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, TurnModule, plan_turns
+from gankit.training.devices import Devices
+from gankit.training.step import Stepper
 
 
 @dataclass
@@ -28,11 +30,7 @@ class Assembled:
 
     @cached_property
     def dataset(self) -> Any:
-        """The data set. Raises RecipeError, with the place in the recipe, when the pictures are missing or unfit."""
-        try:
-            return build_component(self.recipe.data, ("data",))
-        except BuildError as error:
-            raise self.recipe.error(error) from error
+        return open_dataset(self.recipe)
 
 
 def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
@@ -90,9 +88,39 @@ def _faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
     ]
 
 
+def make_stepper(parts: Assembled, devices: Devices) -> Stepper:
+    """What plays the turns, as the recipe's `train` says. Raises RecipeError for an optimizer that cannot be made."""
+    train = parts.recipe.train
+    try:
+        return Stepper(
+            parts.method,
+            parts.terms,
+            optimizer=train.optimizer.model_dump(),
+            optimizers={turn: optimizer.model_dump() for turn, optimizer in train.optimizers.items()},
+            pool_size=train.pool_size,
+            ema=train.ema,
+            clip_norm=train.clip_norm,
+            devices=devices,
+        )
+    except ValueError as e:
+        raise parts.recipe.error(BuildError(("train", "optimizer"), str(e))) from e
+
+
+def open_dataset(recipe: Recipe) -> Any:
+    """The data set of a recipe. Raises RecipeError, with its place, when the pictures are missing or unfit."""
+    try:
+        return build_component(recipe.data, ("data",))
+    except BuildError as error:
+        raise recipe.error(error) from error
+
+
 def check_data(parts: Assembled) -> None:
     """Whether the pictures suit the networks. Raises RecipeError with the places of what to change."""
-    first = parts.dataset.split("train").item(0, torch.Generator())
+    check_pictures(parts, parts.dataset.split("train").item(0, torch.Generator()))
+
+
+def check_pictures(parts: Assembled, first: Mapping[str, Tensor]) -> None:
+    """`check_data` for one item of the pictures, field -> (C, H, W)."""
     faults = [*_faults_of_fields(parts, first), *_faults_of_size(parts, first)]
     if faults:
         raise parts.recipe.error(*faults)
@@ -108,7 +136,9 @@ def _faults_of_fields(parts: Assembled, first: Mapping[str, Tensor]) -> list[Bui
             faults.append(BuildError(("data", "type"), text))
         elif wanted is not None and first[field].shape[0] != wanted:
             found = first[field].shape[0]
-            text = f"the pictures of `{field}` have {found} channels and the networks take {wanted}: set this to {found}"
+            text = (
+                f"the pictures of `{field}` have {found} channels and the networks take {wanted}: set this to {found}"
+            )
             faults.append(BuildError(("method", f"channels_{field}"), text))
     return faults
 

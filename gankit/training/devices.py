@@ -6,17 +6,26 @@ Plain torch: `torchrun` and `accelerate launch` both set the variables that `Dev
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from gankit.core.errors import TrainingError
+from gankit.core.errors import GankitError
+
+T = TypeVar("T")
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class DeviceError(GankitError):
+    """The device that was asked for is not there."""
+
+    exit_code = 2
 
 
 @dataclass
@@ -34,15 +43,28 @@ class Devices:
     @classmethod
     def open(cls, device: str = "auto", precision: str = "fp32") -> Devices:
         """Choose the device and join the process group when started by torchrun or accelerate."""
-        if device == "cuda" and not torch.cuda.is_available():
-            raise TrainingError("train.device is cuda, but torch sees no CUDA device here: set it to auto or cpu")
         rank, world, local = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
-        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
-        if cuda:
-            torch.cuda.set_device(local)
+        chosen = cls.choose(device)
+        if chosen.type == "cuda" and chosen.index is None:
+            chosen = torch.device("cuda", local)
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
         if world > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if cuda else "gloo")
-        return cls(torch.device("cuda", local) if cuda else torch.device("cpu"), precision, rank, world)
+            dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        return cls(chosen, precision, rank, world)
+
+    @staticmethod
+    def choose(device: str = "auto") -> torch.device:
+        """`auto` is the GPU where there is one. Raises DeviceError for a device that is not here."""
+        if device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            chosen = torch.device(device)
+        except RuntimeError:
+            raise DeviceError(f"no device is called '{device}'; there are auto, cpu, cuda, cuda:1 ...") from None
+        if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+            raise DeviceError(f"torch sees no device {device} here: take auto or cpu")
+        return chosen
 
     def close(self) -> None:
         if self.world > 1 and dist.is_initialized():
@@ -87,6 +109,25 @@ class Devices:
         dist.all_reduce(t, dist.ReduceOp.MAX)
         return bool(t.item())
 
-    def barrier(self) -> None:
-        if self.world > 1:
-            dist.barrier()
+    def gather(self, value: T) -> list[T]:
+        """Every process's value, in the order of their ranks, on the first process; an empty list on the others."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] | None = [None] * self.world if self.main else None
+        dist.gather_object(value, values)
+        return cast(list[T], values or [])
+
+    def from_main(self, make: Callable[[], T]) -> T:
+        """Call `make` on the first process alone and give every process what it returned, or the error it raised."""
+        if self.world == 1:
+            return make()
+        outcome: list[Any] = [None, None]
+        if self.main:
+            try:
+                outcome[0] = make()
+            except GankitError as error:
+                outcome[1] = error
+        dist.broadcast_object_list(outcome)
+        if outcome[1] is not None:
+            raise outcome[1]
+        return outcome[0]

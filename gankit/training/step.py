@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -60,7 +61,9 @@ class Stepper:
         self.turns = plan_turns(method, self.terms)
         for turn in self.turns:
             turn.to(self.devices.device)
-        self.optimizers = self._make_optimizers({"type": "adam", "lr": 2e-4, "betas": (0.5, 0.999)} | dict(optimizer or {}), optimizers or {})
+        self.optimizers = self._make_optimizers(
+            {"type": "adam", "lr": 2e-4, "betas": (0.5, 0.999)} | dict(optimizer or {}), optimizers or {}
+        )
         self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimizers.items()}
         self.pools = {d: ImagePool(pool_size) for d in method.directions}
         self.scaler = self.devices.scaler()
@@ -91,7 +94,9 @@ class Stepper:
             self.ema.update_parameters(self.players)
         return self._checked(losses)
 
-    def _prepare(self, critic: TurnModule, later: list[TurnModule], batches: list[Batch], carried: list[dict], ahead: list[dict]) -> None:
+    def _prepare(
+        self, critic: TurnModule, later: list[TurnModule], batches: list[Batch], carried: list[dict], ahead: list[dict]
+    ) -> None:
         """Make the fakes that a critic needs and no turn has made yet in this step."""
         if all(key in carried[0] for key in critic.needs):
             return
@@ -107,7 +112,9 @@ class Stepper:
                     for name, direction in (names[key] for key in critic.needs):
                         carried[i][f"{name}@{direction}"] = evaluate(self.method, direction, batch, [name])[name]
 
-    def _play(self, turn: TurnModule, batches: list[Batch], carried: list[dict], ahead: list[dict]) -> dict[str, Tensor]:
+    def _play(
+        self, turn: TurnModule, batches: list[Batch], carried: list[dict], ahead: list[dict]
+    ) -> dict[str, Tensor]:
         """One turn: the gradient of its losses over all the batches, then its optimizer's step."""
         optimizer = self.optimizers[turn.turn.name]
         parameters = [p for p in turn.parameters_trained() if p.requires_grad]
@@ -169,16 +176,52 @@ class Stepper:
         keys = {k: None for t in self.method.turns() if t.side == "generator" for k in self.method.trained_by(t)}
         return nn.ModuleDict({key: self.method.networks[key] for key in keys})
 
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within this, the method's players are the averaged ones, if there is an average."""
+        networks, players = self.method.networks, dict(self.players.items())
+        try:
+            if self.ema is not None:
+                networks.update(self.ema.module.items())
+            yield
+        finally:
+            networks.update(players)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All but the networks and the pools: the same in every process."""
+        return {
+            "steps": self.steps,
+            "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
+            "scaler": self.scaler.state_dict(),
+            "losses": {name: term.loss.state_dict() for name, term in self.terms.items()},
+            "method": {k: v for k, v in self.method.state_dict().items() if not k.startswith("networks.")},
+            "averaged": 0 if self.ema is None else int(self.ema.n_averaged),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. KeyError, ValueError or RuntimeError when it is another stepper's."""
+        self.steps = state["steps"]
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.scaler.load_state_dict(state["scaler"])
+        for name, term in self.terms.items():
+            term.loss.load_state_dict(state["losses"][name])
+        self.method.load_state_dict(dict(state["method"]), strict=False)
+        if self.ema is not None:
+            self.ema.n_averaged.fill_(state["averaged"])
+
     def _make_ema(self, decay: float) -> AveragedModel:
         return AveragedModel(self.players, multi_avg_fn=get_ema_multi_avg_fn(decay)).requires_grad_(False)
 
-    def _make_optimizers(self, options: dict[str, Any], by_turn: Mapping[str, Mapping[str, Any]]) -> dict[str, torch.optim.Optimizer]:
+    def _make_optimizers(
+        self, options: dict[str, Any], by_turn: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, torch.optim.Optimizer]:
         made = {}
         for number, module in enumerate(self.turns):
             turn = module.turn
-            own = options | dict(by_turn.get(turn.side, {})) | dict(by_turn.get(turn.name, {}))
+            own = dict(by_turn.get(turn.side, {})) | dict(by_turn.get(turn.name, {}))
+            if own.get("type", options["type"]) == options["type"]:  # one of another type shares no setting
+                own = options | own
             # TensorFlow's one Adam counts the steps of all turns together: TFAdam's stride and offset
             made[turn.name] = make(own, module.parameters_trained(), stride=len(self.turns), offset=number)
         return made
-
-

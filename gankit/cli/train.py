@@ -1,0 +1,34 @@
+"""`gankit train`: train a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gankit.cli.common import RecipeArgument, Sets
+
+
+def train(
+    recipe: RecipeArgument,
+    sets: Sets = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The run directory; runs/NAME if not given.", show_default=False)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one of this name.")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1 ... or auto, instead of the recipe's.", show_default=False)
+    ] = None,
+) -> None:
+    """Train a recipe, measure the result and write a report.
+
+    Ctrl-C finishes the step, saves and exits with 130; so does SIGTERM. With --resume a run goes on as if it had never
+    stopped. For several GPUs: torchrun --nproc-per-node 4 -m gankit.cli.main train RECIPE.
+    """
+    import gankit
+
+    model = gankit.train(recipe, out, resume, sets or (), device)
+    typer.echo(model.run_dir)

@@ -1,0 +1,179 @@
+"""A checkpoint: a directory of safetensors and JSON that is there whole or not at all.
+
+    step_00000040/
+      networks.safetensors   all networks, as `role_direction.parameter`
+      ema.safetensors        the averaged generators, when the recipe asks for them
+      state.safetensors      tensors of optimizers, image pools, losses
+      state.json             step, epoch, the filled recipe, versions, SHA-256 of the files, the scalars of the state
+
+Nothing in it is code, and nothing is read with pickle. Random states are not in it: each step seeds all generators from
+(seed, process, step), and each item of the data from (seed, epoch, index).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from gankit.core.errors import CheckpointError, TrainingError
+from gankit.training.tree import own, pack, unpack
+
+FORMAT = 1
+NETWORKS, EMA, STATE, INDEX = "networks.safetensors", "ema.safetensors", "state.safetensors", "state.json"
+
+
+@dataclass
+class Checkpoint:
+    """What is stored. info: step, epoch, recipe, versions: JSON-able. ema: None when there is none."""
+
+    networks: Mapping[str, Tensor]
+    ema: Mapping[str, Tensor] | None
+    state: Any
+    info: dict[str, Any]
+
+    @property
+    def step(self) -> int:
+        return self.info["step"]
+
+
+def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Write `folder/step_XXXXXXXX` and remove all but the newest `keep`.
+
+    It is written beside and renamed into place. Raises TrainingError, and writes nothing, when a network holds NaN or
+    infinite values; CheckpointError when the disk refuses (the checkpoints before stay).
+    """
+    _refuse_broken(checkpoint)
+    target = folder / f"step_{checkpoint.step:08d}"
+    draft = folder / f".{target.name}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        clean(folder)
+        draft.mkdir()
+        _write_files(draft, checkpoint)
+        if target.exists():  # the same step again: after a resume from an earlier one
+            target.rename(folder / f".{target.name}.old")
+        draft.rename(target)
+        _sync(folder)
+    except OSError as e:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise CheckpointError(
+            f"{target}: the checkpoint cannot be written: {(e.strerror or str(e)).lower()}; make room (or lower train.keep) "
+            "and go on with --resume. Checkpoints written before are untouched"
+        ) from e
+    clean(folder)
+    for old in found(folder)[:-keep]:
+        shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def found(folder: Path) -> list[Path]:
+    """The checkpoints of a folder, oldest first. What a killed write left is none."""
+    return sorted(folder.glob("step_*")) if folder.is_dir() else []
+
+
+def clean(folder: Path) -> None:
+    """Remove what killed writes left behind."""
+    for leftover in [*folder.glob(".step_*.part"), *folder.glob(".step_*.old")]:
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint and check every file against its SHA-256. Raises CheckpointError, naming the file at fault."""
+    index = read_index(path)
+    tensors = {name: _load_tensors(path / name, digest) for name, digest in index["files"].items()}
+    try:
+        state = unpack(index["state"], tensors[STATE])
+        info = {k: v for k, v in index.items() if k not in ("files", "state")}
+        return Checkpoint(tensors[NETWORKS], tensors.get(EMA), state, info)
+    except KeyError as e:
+        raise _unreadable(path / INDEX, f"{e} is missing") from e
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """`state.json` of a checkpoint. Raises CheckpointError."""
+    try:
+        index = json.loads((path / INDEX).read_bytes())
+    except (OSError, ValueError, RecursionError) as e:
+        raise _unreadable(path / INDEX, e.strerror if isinstance(e, OSError) and e.strerror else str(e)) from e
+    wanted = {"format": int, "step": int, "epoch": int, "recipe": dict, "files": dict}
+    if not isinstance(index, dict) or not all(isinstance(index.get(k), t) for k, t in wanted.items()):
+        raise _unreadable(path / INDEX, "it is no index of a checkpoint")
+    if index["format"] > FORMAT:
+        raise CheckpointError(f"{path} is of format {index['format']}, but this gankit reads {FORMAT}: upgrade gankit")
+    if stranger := set(index["files"]) - {NETWORKS, EMA, STATE}:
+        raise _unreadable(path / INDEX, f"it names a file {sorted(stranger)[0]!r}")
+    return index
+
+
+def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
+    scalars, tensors = pack(checkpoint.state)
+    files = {NETWORKS: dict(checkpoint.networks), STATE: tensors}
+    if checkpoint.ema is not None:
+        files[EMA] = dict(checkpoint.ema)
+    digests = {}
+    for name, content in files.items():
+        raw = safetensors.torch.save({k: own(v) for k, v in content.items()})
+        digests[name] = hashlib.sha256(raw).hexdigest()
+        write(folder / name, raw)
+    index = {"format": FORMAT, **checkpoint.info, "files": digests, "state": scalars}
+    write(folder / INDEX, json.dumps(index, indent=1).encode())
+    _sync(folder)
+
+
+def write(path: Path, raw: bytes) -> None:
+    """Write a file and wait until the disk has it."""
+    with open(path, "wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Wait until the disk has the names in a folder."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _load_tensors(path: Path, digest: Any) -> dict[str, Tensor]:
+    try:
+        raw = path.read_bytes()
+        if hashlib.sha256(raw).hexdigest() != digest:
+            raise _unreadable(path, "its content is not what was written (SHA-256 differs)")
+        return safetensors.torch.load(raw)
+    except OSError as e:
+        raise _unreadable(path, (e.strerror or str(e)).lower()) from e
+    except safetensors.SafetensorError as e:
+        raise _unreadable(path, str(e)) from e
+
+
+def _unreadable(path: Path, why: str) -> CheckpointError:
+    checkpoint = path.parent
+    others = [other.name for other in found(checkpoint.parent) if other != checkpoint]
+    text = f"{path}: this checkpoint cannot be read: {why}. "
+    if others:
+        return CheckpointError(text + f"Remove the folder {checkpoint.name} to go on from {others[-1]}")
+    return CheckpointError(text + "There is no other one in this run: train again")
+
+
+def _refuse_broken(checkpoint: Checkpoint) -> None:
+    """A gradient that is NaN can poison weights while the losses of that step are still finite."""
+    floats = {k: v for k, v in checkpoint.networks.items() if v.is_floating_point()}
+    fine = torch.stack([v.isfinite().all() for v in floats.values()]).tolist() if floats else []
+    broken = [name for name, ok in zip(floats, fine, strict=True) if not ok]
+    if broken:
+        more = f" and {len(broken) - 1} more tensors" if len(broken) > 1 else ""
+        raise TrainingError(f"step {checkpoint.step}: {broken[0]}{more} holds NaN or infinite values; it is not saved")

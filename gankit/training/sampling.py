@@ -1,0 +1,71 @@
+"""Sample grids: the same few test pictures, translated as training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gankit.core.errors import DataError
+from gankit.methods.base import Method
+from gankit.training.pictures import sample_grid
+from gankit.training.seeds import reseed
+
+
+class Sampler:
+    """Draws fixed pictures of the test split (of the training one where there is no other) and what becomes of them."""
+
+    def __init__(self, dataset: Any, count: int, seed: int) -> None:
+        self._pictures = _first(dataset, count, seed)
+        self._seed = seed
+
+    def grid(self, method: Method) -> Image.Image:
+        """A row for each picture and direction. The method is left as it was: its modes, its buffers."""
+        device = next(method.parameters()).device
+        with at_rest(method):
+            reseed(self._seed)  # methods that draw noise at test (pix2pix) draw the same each time
+            rows = [
+                _row(method, fields, direction, device) for direction in method.directions for fields in self._pictures
+            ]
+        return sample_grid(rows)
+
+
+@contextmanager
+def at_rest(method: Method) -> Iterator[None]:
+    """Evaluation mode, without gradients; modes and buffers are put back at the end."""
+    modes = {module: module.training for module in method.modules()}
+    buffers = {buffer: buffer.clone() for buffer in method.buffers()}
+    method.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        with torch.no_grad():
+            for buffer, value in buffers.items():
+                buffer.copy_(value)
+
+
+def _first(dataset: Any, count: int, seed: int) -> list[dict[str, Tensor]]:
+    try:
+        split = dataset.split("test")
+    except DataError:
+        split = dataset.split("train")
+    generators = (torch.Generator().manual_seed(seed + i) for i in range(count))
+    return [split.item(i, generator) for i, generator in zip(range(min(count, len(split))), generators, strict=False)]
+
+
+def _row(method: Method, fields: dict[str, Tensor], direction: str, device: torch.device) -> dict[str, Tensor | str]:
+    source = fields[method.fields[direction]["source"]]
+    names = ("attention", method.result, "reconstruction")
+    values = method.infer(source[None].to(device), names, direction)
+    row: dict[str, Tensor | str] = {"label": direction.replace("2", "→"), "source": source}
+    row |= {name: value[0] for name, value in zip(names, values, strict=True) if value is not None}
+    if (truth := fields.get(f"truth_{direction}")) is not None:
+        row["truth"] = truth
+    return row
