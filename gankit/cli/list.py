@@ -28,5 +28,3 @@ def list_(
 
 def _summary(component: Component) -> str:
     return component.summary if component.source == BUILTIN else f"{component.summary}  [{component.source}]"
-            ((c.name, c.summary + ("" if c.source == BUILTIN else f"  [{c.source}]")) for c in members), indent=2
-        )
