@@ -57,7 +57,8 @@ class Card:
 def draw(summary: Summary) -> str:
     """The SVG of a summary. Fonts are the viewer's; nothing else is needed from outside."""
     panels = [_Panel(summary, turn) for turn in summary.turns]
-    width = max([760.0, *(panel.width for panel in panels)]) + 2 * MARGIN
+    texts = [_details(summary), *(panel.details for panel in panels)]
+    width = max([760.0, *(panel.width for panel in panels), *(Row(text).width + 40 for text in texts)]) + 2 * MARGIN
     body, y = [], float(HEAD)
     for number, panel in enumerate(panels, 1):
         body.append(f"<g transform='translate({MARGIN} {y:.0f})'>{panel.svg(number, width - 2 * MARGIN)}</g>")
@@ -70,11 +71,15 @@ def draw(summary: Summary) -> str:
     )
 
 
-def _heading(summary: Summary) -> str:
+def _details(summary: Summary) -> str:
     sizes = ", ".join(f"{name} {shape_in_words(shape[1:])}" for name, shape in summary.pictures.items())
     batch = next((shape[0] for shape in summary.pictures.values()), 1)
     networks = {n.role: n for n in reversed(summary.networks)}
     parts = [f"{n.role} ({n.type}) {count_in_words(n.parameters)} parameters" for n in reversed(networks.values())]
+    return f"batch of {batch}; {sizes}; {'; '.join(parts)}"
+
+
+def _heading(summary: Summary) -> str:
     legend, x = [], float(MARGIN)
     for text, fill, stroke in (
         ("trained in this turn", PALE_BLUE, BLUE),
@@ -87,8 +92,7 @@ def _heading(summary: Summary) -> str:
     legend.append(f"<path d='M{x} 68h26' stroke='{BLUE}' stroke-width='1.8' fill='none'/>")
     legend.append(_text(x + 32, 72, "leads back to what is trained", FAINT))
     title = _text(MARGIN, 30, f"{summary.method}: the plan of a step", INK, size=18, bold=True)
-    details = _text(MARGIN, 50, f"batch of {batch}; {sizes}; {'; '.join(parts)}", FAINT)
-    return title + details + "".join(legend)
+    return title + _text(MARGIN, 50, _details(summary), FAINT) + "".join(legend)
 
 
 class _Panel:
@@ -173,20 +177,24 @@ class _Panel:
         return self.summary.seen_from(self.direction, key)
 
     # -- drawing ---------------------------------------------------------------------------------------------------
-    def svg(self, number: int, width: float) -> str:
-        title = f"{number}. {self.turn.name}"
+    @property
+    def details(self) -> str:
         facts = [
             f"trains {', '.join(self.turn.trains)}",
             f"{count_in_words(self.turn.multiply_adds)} multiply-adds",
             f"{bytes_in_words(self.turn.saved_bytes)} kept for the backward",
         ]
         if self.turn.every > 1:
-            facts.append(f"at every {self.turn.every}th step")
-        shown = f"shown: {self.direction}" + (f"; {', '.join(self.mirrored)} likewise" if self.mirrored else "")
+            facts.append(f"every {self.turn.every} steps")
+        facts.append(f"shown: {self.direction}" + (f"; {', '.join(self.mirrored)} likewise" if self.mirrored else ""))
+        return "; ".join(facts)
+
+    def svg(self, number: int, width: float) -> str:
+        title = f"{number}. {self.turn.name}"
         parts = [
             f"<rect width='{width:.0f}' height='{self.height:.0f}' rx='10' fill='none' stroke='{LINE}'/>",
             _text(20, 26, title, INK, size=15, bold=True),
-            _text(20, 45, "; ".join([*facts, shown]), FAINT),
+            _text(20, 45, self.details, FAINT),
             f"<g transform='translate(0 {PANEL_HEAD})'>",
             *self._edges(),
             *self._boxes(),

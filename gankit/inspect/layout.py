@@ -36,7 +36,9 @@ class Layout:
         return max((box.y + box.height / 2 for column in self.columns for box in column), default=0.0)
 
 
-def place(heights: Mapping[str, float], edges: Sequence[tuple[str, str]], last: Sequence[str] = (), gap: float = 18) -> Layout:
+def place(
+    heights: Mapping[str, float], edges: Sequence[tuple[str, str]], last: Sequence[str] = (), gap: float = 18
+) -> Layout:
     """Lay out a graph without cycles, from left to right.
 
     heights: of each box by key. edges: (from, to). last: keys that share the last column. gap: the least distance
