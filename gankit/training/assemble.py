@@ -21,7 +21,7 @@ from gankit.training.step import Stepper
 
 @dataclass
 class Assembled:
-    """What a recipe describes: the method, its terms by name, the plan of each turn. Pictures are opened when asked for."""
+    """What a recipe describes: the method, its terms by name, the plan of each turn. Pictures open when asked for."""
 
     recipe: Recipe
     method: Method
