@@ -31,7 +31,7 @@ def translate(
 
     loaded = gankit.load(run, device=device)
     console = Console(stderr=True)
-    with Progress(console=console, transient=True) as progress:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("translating")
         outcome = translate_paths(
             loaded.method,

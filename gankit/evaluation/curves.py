@@ -79,7 +79,7 @@ def line_chart(title: str, lines: Mapping[str, Sequence[Point]]) -> str:
         for i, (name, found) in enumerate(stretches.items())
     )
     svg = f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(marks)}</svg>'
-    return f'<figure class="chart"><figcaption>{escape(title)} {keys}</figcaption>{svg}</figure>'
+    return f'<figure class="chart"><figcaption>{escape(title)}<br/>{keys}</figcaption>{svg}</figure>'
 
 
 def ticks(low: float, high: float, count: int) -> list[float]:

@@ -9,6 +9,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from gankit.core.registry import components
 from gankit.evaluation.files import write_whole
 from gankit.evaluation.metrics import Metric, true_objects
 from gankit.training.pictures import sample_grid
+from gankit.training.sampling import at_rest
 
-RESAMPLES, BOOTSTRAP_SEED = 1000, 0
+RESAMPLES, BOOTSTRAP_SEED, NOISE_SEED = 1000, 0, 0
 
 
 def default_metrics() -> dict[str, Metric]:
@@ -30,7 +32,6 @@ def default_metrics() -> dict[str, Metric]:
     return {entry.name: entry.make() for entry in components().entries("metric")}
 
 
-@torch.inference_mode()
 def evaluate(
     method: nn.Module,
     dataset: Any,
@@ -63,32 +64,38 @@ def evaluate(
         "step": step,
         "ema": ema,
     }
-    training, origin = method.training, next((p.device for p in method.parameters()), torch.device("cpu"))
-    method.eval().to(device)
+    origin = _device(method)
     try:
-        rows = _statistics(method, dataset, metrics, batch_size, device, limit)
+        with _at_rest(method.to(device)):
+            rows = _statistics(method, dataset, metrics, batch_size, device, limit)
     finally:
-        method.train(training)
         method.to(origin)
     return {"results": [_result(name, metrics[name], way, values, common) for (name, way), values in rows.items()]}
 
 
-@torch.inference_mode()
 def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
     """A grid of the first pictures of `dataset.split("test")`: source, attention, output and, where known, truth.
 
-    The method is taken as it is: on its device, in its mode. None for an empty split.
+    The method stays on its device. None for an empty split.
     """
-    device = next((p.device for p in method.parameters()), torch.device("cpu"))
     rows = []
-    for batch in _batches(dataset.split("test"), 1, count):
-        for way in _ways(method, batch):
-            source, _, truth = _known(batch, way, dataset)
-            on_device = source.to(device)
-            columns = {"source": source, "attention": method.attend(on_device, way)}
-            columns |= {"output": method.translate(on_device, way), "truth": truth}
-            rows.append({"label": way} | {name: x[0] for name, x in columns.items() if x is not None})
+    with _at_rest(method):
+        for batch in _batches(dataset.split("test"), 1, count):
+            rows += [_row(method, way, *_known(batch, way, dataset)) for way in _ways(method, batch)]
     return sample_grid(rows) if rows else None
+
+
+def _row(method: Any, direction: str, source: Tensor, mask: Tensor | None, truth: Tensor | None) -> dict[str, Any]:
+    """A row of `sample_grid`, of the only picture in a batch."""
+    del mask
+    there = source.to(_device(method))
+    columns = {
+        "source": source,
+        "attention": method.attend(there, direction),
+        "output": method.translate(there, direction),
+        "truth": truth,
+    }
+    return {"label": direction.replace("2", "→")} | {name: x[0] for name, x in columns.items() if x is not None}
 
 
 def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limit: int | None = None) -> dict[str, Any]:
@@ -97,18 +104,29 @@ def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limi
     Writes `evaluation.json`, what `evaluate` returns, and `evaluation.png`, a few pictures of the test split.
     """
     dataset, method = run.dataset("test"), run.method
-    device = device or str(next(method.parameters()).device)
+    device = device or str(_device(method))
     step, ema = getattr(run, "step", None), getattr(run, "ema", None)
     found = evaluate(method, dataset, batch_size, device, limit, step=step, ema=ema)
-    folder, training = Path(run.run_dir), method.training
+    folder = Path(run.run_dir)
     write_whole(folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
-    grid = showcase(method.eval(), dataset)
-    method.train(training)
-    if grid:
+    if grid := showcase(method, dataset):
         png = io.BytesIO()
         grid.save(png, "PNG")
         write_whole(folder / "evaluation.png", png.getvalue())
     return found
+
+
+def _device(method: nn.Module) -> torch.device:
+    return next((p.device for p in method.parameters()), torch.device("cpu"))
+
+
+@contextmanager
+def _at_rest(method: nn.Module) -> Iterator[None]:
+    """Evaluation mode without gradients; methods that draw noise at test (pix2pix) draw the same each time."""
+    device = _device(method)
+    with at_rest(method), torch.random.fork_rng([device.index or 0] if device.type == "cuda" else []):
+        torch.manual_seed(NOISE_SEED)
+        yield
 
 
 def weights_sha256(method: nn.Module) -> str:

@@ -28,11 +28,11 @@ h1{font-size:1.7rem;margin:0;line-height:1.25}h2{font-size:1.15rem;margin:2.5rem
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));gap:1rem}
 .chart{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:.7rem .7rem .3rem}
 figcaption{font-size:.85rem}.chart svg{display:block;width:100%;height:auto}.chart text{font-size:10px;fill:var(--soft)}
-.grid{stroke:var(--rule)}.key{margin-left:.7rem;white-space:nowrap}.key b{color:var(--ink);font-weight:600}
+.grid{stroke:var(--rule)}.key{margin-right:.7rem;white-space:nowrap}.key b{color:var(--ink);font-weight:600}
 .key i{display:inline-block;width:.7em;height:.7em;border-radius:2px;margin-right:.35em}
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
-th{font-weight:500}td.n{font-variant-numeric:tabular-nums;white-space:nowrap}td.p{font-size:.8rem;color:var(--soft)}
+th{font-weight:500}td{white-space:nowrap}td.n{font-variant-numeric:tabular-nums}td.p{white-space:normal;min-width:16rem;font-size:.8rem;color:var(--soft)}
 .samples{display:flex;flex-wrap:wrap;gap:1.25rem;margin-top:1rem}
 .samples img{display:block;max-width:100%;border-radius:6px;margin-top:.3rem}
 pre{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:1rem;overflow-x:auto;

@@ -78,15 +78,28 @@ def test_every_figure_carries_its_protocol() -> None:
     assert (row["metric"], row["direction"], row["unit"], row["better"]) == ("iou", "b2a", "", "higher")
 
 
-def test_the_method_is_measured_in_eval_mode_and_left_as_it_was() -> None:
+def test_the_method_is_measured_at_rest_and_left_as_it_was() -> None:
     class Watched(Brighten):
         def translate(self, source, direction="a2b"):
-            assert not self.training
+            assert not self.training and not torch.is_grad_enabled()
             return super().translate(source, direction)
 
     method = Watched().train()
     assert evaluate(method, Scenes(2), metrics=METRICS)["results"]
     assert method.training
+
+
+def test_noise_at_test_is_the_same_each_time_and_global_random_numbers_go_on() -> None:
+    class Noisy(Brighten):
+        def translate(self, source, direction="a2b"):
+            return source + torch.rand_like(source)
+
+    torch.manual_seed(3)
+    state = torch.get_rng_state()
+    first = evaluate(Noisy(), Scenes(2), metrics=METRICS)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(4)
+    assert evaluate(Noisy(), Scenes(2), metrics=METRICS) == first
 
 
 def test_an_output_that_is_not_finite_is_an_error() -> None:
