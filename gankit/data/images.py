@@ -43,7 +43,7 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
 
 
 def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
-    """A PIL image as `read_image` gives a file: (channels, H, W) uint8. Raises DataError when its values have no scale."""
+    """(channels, H, W) uint8 of a PIL image, as of a file. Raises DataError when its values have no known scale."""
     image.load()
     pixels = np.array(_eight_bit(ImageOps.exif_transpose(image)).convert(_MODES[channels]))
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()
@@ -53,7 +53,10 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of the upright picture, from the file's header alone. Raises DataError."""
     with _open(path) as image:
         width, height = image.size
-        return (width, height) if image.getexif().get(_ORIENTATION) in _TRANSPOSED else (height, width)
+        tags = getattr(image, "tag_v2", {})  # of a TIFF, whose `size` is upright already in some releases of PIL
+        width, height = tags.get(256, width), tags.get(257, height)
+        exif = Image.Image.getexif(image)  # not PNG's own, which decodes the picture in search of a late chunk
+        return (width, height) if exif.get(_ORIENTATION) in _TRANSPOSED else (height, width)
 
 
 def list_images(folder: str | Path) -> list[Path]:

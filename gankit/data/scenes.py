@@ -5,8 +5,8 @@ Lengths are in units of the picture's side, colours in [0, 1], so that a scene i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ Task = Literal["texture", "geometry"]
 Domain = Literal["a", "b"]
 Colour = tuple[float, float, float]
 
-SUPERSAMPLING = 4
+SUPERSAMPLING = 3
 STRIPE_CONTRAST = 0.25  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
 STAR_POINTS, STAR_INNER = 5, 0.42
 
@@ -52,7 +52,7 @@ def draw_scene(rng: np.random.Generator, task: Task, size: int) -> dict[Domain, 
     colours = draw_colour(rng), draw_colour(rng)
     background = draw_background(rng, size, *colours)
     shapes = [draw_shape(rng, task, colours) for _ in range(int(rng.integers(1, 4)))]
-    return {domain: render(background, shapes, task, domain) for domain in ("a", "b")}
+    return render(background, shapes, task)
 
 
 def draw_colour(rng: np.random.Generator) -> Colour:
@@ -91,39 +91,55 @@ def draw_shape(rng: np.random.Generator, task: Task, background: tuple[Colour, C
     return Shape(x, y, radius, turn, stretch, points, inner, colour, *stripes)
 
 
-def render(background: np.ndarray, shapes: list[Shape], task: Task, domain: Domain) -> Rendering:
-    """Paint the shapes over the background in their order, plain or striped, as discs or as stars."""
-    picture = background.copy()
-    mask = np.zeros(background.shape[:2], dtype=np.uint8)
+def render(background: np.ndarray, shapes: list[Shape], task: Task) -> dict[Domain, Rendering]:
+    """Paint the shapes over the background in their order: plain and striped, or as discs and as stars."""
+    pictures: dict[Domain, np.ndarray] = {"a": background.copy(), "b": background.copy()}
+    masks: dict[Domain, np.ndarray] = {domain: np.zeros(background.shape[:2], np.uint8) for domain in pictures}
     for shape in shapes:
-        disc = task == "geometry" and domain == "a"
-        _paint(picture, mask, shape, points=0 if disc else shape.points, striped=task == "texture" and domain == "b")
-    quantised = np.rint(picture * 255).astype(np.uint8)
-    return Rendering(torch.from_numpy(quantised).permute(2, 0, 1).contiguous(), torch.from_numpy(mask)[None])
+        own = _stamp(shape, len(background))
+        other = own if task == "texture" else _stamp(replace(shape, points=0), len(background))
+        _paint(pictures["a"], masks["a"], other, shape, striped=False)
+        _paint(pictures["b"], masks["b"], own, shape, striped=task == "texture")
+    return {domain: _rendering(pictures[domain], masks[domain]) for domain in pictures}
 
 
-def _paint(picture: np.ndarray, mask: np.ndarray, shape: Shape, points: int, striped: bool) -> None:
-    """Blend one shape into the picture, in place.
+def _rendering(picture: np.ndarray, mask: np.ndarray) -> Rendering:
+    quantised = torch.from_numpy(np.rint(picture * 255).astype(np.uint8))
+    return Rendering(quantised.permute(2, 0, 1).contiguous(), torch.from_numpy(mask)[None])
 
-    Each pixel is sampled SUPERSAMPLING x SUPERSAMPLING times. One that is covered less than half stays background
-    untouched, so that the mask says exactly which pixels an object may change.
-    """
-    size = len(picture)
+
+class Stamp(NamedTuple):
+    """A shape on the pixel grid: where it lies, how much it covers of each pixel there, and its stripes, -1 to 1."""
+
+    region: tuple[slice, slice]
+    coverage: np.ndarray
+    stripes: np.ndarray
+
+
+def _stamp(shape: Shape, size: int) -> Stamp:
+    """Each pixel is sampled SUPERSAMPLING x SUPERSAMPLING times."""
     left, right = _span(shape.x, shape.radius, size)
     top, bottom = _span(shape.y, shape.radius, size)
     x = _samples(left, right, size)[None, :] - shape.x
     y = _samples(top, bottom, size)[:, None] - shape.y
-    inside = _inside(x, y, shape, points)
+    inside = _inside(x, y, shape)
     coverage = _pixel_mean(inside)
-    covered = coverage >= 0.5
-    opacity = np.where(covered, coverage, 0)[..., None]
-    colour = np.broadcast_to(np.array(shape.colour), (*coverage.shape, 3))
-    if striped:
-        wave = _stripes(x, y, shape)
-        colour = colour + STRIPE_CONTRAST * (_pixel_mean(wave * inside) / np.maximum(coverage, 0.5))[..., None]
-    region = (slice(top, bottom), slice(left, right))
-    picture[region] = picture[region] * (1 - opacity) + np.clip(colour, 0, 1) * opacity
-    mask[region] |= covered
+    stripes = _pixel_mean(_stripes(x, y, shape) * inside) / np.maximum(coverage, 0.5)
+    return Stamp((slice(top, bottom), slice(left, right)), coverage, stripes)
+
+
+def _paint(picture: np.ndarray, mask: np.ndarray, stamp: Stamp, shape: Shape, striped: bool) -> None:
+    """Blend one shape into the picture, in place.
+
+    A pixel that is covered less than half stays background untouched, so that the mask says exactly which pixels an
+    object may change.
+    """
+    covered = stamp.coverage >= 0.5
+    opacity = np.where(covered, stamp.coverage, 0)[..., None]
+    contrast = STRIPE_CONTRAST if striped else 0
+    colour = np.clip(np.array(shape.colour) + contrast * stamp.stripes[..., None], 0, 1)
+    picture[stamp.region] = picture[stamp.region] * (1 - opacity) + colour * opacity
+    mask[stamp.region] |= covered
 
 
 def _span(centre: float, radius: float, size: int) -> tuple[int, int]:
@@ -135,14 +151,14 @@ def _samples(start: int, stop: int, size: int) -> np.ndarray:
     return ((start + (np.arange(count) + 0.5) / SUPERSAMPLING) / size).astype(np.float32)
 
 
-def _inside(x: np.ndarray, y: np.ndarray, shape: Shape, points: int) -> np.ndarray:
+def _inside(x: np.ndarray, y: np.ndarray, shape: Shape) -> np.ndarray:
     cos, sin = np.cos(shape.turn), np.sin(shape.turn)
     u, v = cos * x + sin * y, (cos * y - sin * x) / shape.stretch
     distance = np.hypot(u, v) / shape.radius
-    if points == 0:
+    if shape.points == 0:
         return distance <= 1
     # By symmetry one edge decides: from the tip (1, 0) to the inner corner, in the sector of half a point.
-    half = np.pi / points
+    half = np.pi / shape.points
     angle = np.abs((np.arctan2(v, u) + half) % (2 * half) - half)
     corner_x, corner_y = shape.inner * np.cos(half), shape.inner * np.sin(half)
     edge = corner_y * (distance * np.cos(angle) - 1) + (1 - corner_x) * distance * np.sin(angle)

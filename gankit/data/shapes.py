@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -35,8 +35,6 @@ class Shapes:
     drawing; the splits are disjoint streams of it. cache: keep drawn scenes in RAM (14 * size**2 bytes an item).
     """
 
-    channels: ClassVar[dict[str, int]] = {"a": 3, "b": 3}
-
     def __init__(
         self,
         *,
@@ -47,6 +45,7 @@ class Shapes:
         seed: Annotated[int, Ge(0)] = 0,
         cache: bool = True,
     ):
+        self.channels: dict[str, int] = {"a": 3, "b": 3}
         self.task: Task = task
         self.size = size
         self.seed = seed

@@ -1,0 +1,261 @@
+"""Unpaired, paired and single folders: what an item holds, and what is refused at the start or stepped over later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gankit.core.errors import DataError
+from gankit.data.images import to_model_range
+from gankit.data.loader import make_loader
+from gankit.data.paired import PairedFolder
+from gankit.data.single import Single
+from gankit.data.unpaired import Unpaired
+
+SIZES = {"load_size": 20, "crop_size": 16}
+
+
+def plain(value: int, size: tuple[int, int] = (24, 24)) -> Image.Image:
+    return Image.new("RGB", size, (value, value, value))
+
+
+def fill(folder: Path, values: Sequence[int], size: tuple[int, int] = (24, 24)) -> Path:
+    """Pictures of one grey each, named in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, value in enumerate(values):
+        plain(value, size).save(folder / f"{i:02}.png")
+    return folder
+
+
+def truncate(path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[:700])
+
+
+def value(picture: torch.Tensor) -> int:
+    """The grey of a plain picture, 0..255."""
+    assert picture.min() == picture.max()
+    return round((picture.mean().item() + 1) * 127.5)
+
+
+def draw(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def domains(tmp_path: Path) -> Path:
+    for folder, values in (
+        ("trainA", [1, 2, 3]),
+        ("trainB", [11, 12, 13, 14, 15]),
+        ("testA", [21]),
+        ("testB", [31, 32]),
+    ):
+        fill(tmp_path / folder, values)
+    return tmp_path
+
+
+def test_unpaired(domains: Path):
+    data = Unpaired(root=str(domains), **SIZES)
+    assert len(data) == 5 and data.channels == {"a": 3, "b": 3} and data.size == 16
+    items = [data.item(4, draw(seed)) for seed in range(60)]
+    assert all(item["a"].shape == item["b"].shape == (3, 16, 16) for item in items)
+    assert {value(item["a"]) for item in items} == {2}  # A starts again
+    assert {value(item["b"]) for item in items} == {11, 12, 13, 14, 15}  # B is random
+    assert value(Unpaired(root=str(domains), serial=True, **SIZES).item(4, draw(0))["b"]) == 15
+
+
+def test_unpaired_places_both_pictures_on_their_own(tmp_path: Path):
+    ramp = Image.fromarray(np.tile(np.arange(24, dtype=np.uint8) * 10, (24, 1)))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        ramp.save(tmp_path / name / "x.png")
+    data = Unpaired(a=str(tmp_path / "a"), b=str(tmp_path / "b"), preprocess="crop", crop_size=16, channels_b=1)
+    items = [data.item(0, draw(seed)) for seed in range(30)]
+    assert data.item(0, draw(0))["b"].shape == (1, 16, 16)
+    assert any(not torch.equal(item["a"][:1], item["b"]) for item in items)
+    assert len({(item["a"][0, 0, 0] < item["a"][0, 0, 1]).item() for item in items}) == 2
+
+
+def test_the_test_split_is_never_random(domains: Path):
+    test = Unpaired(root=str(domains), **SIZES).split("test")
+    assert len(test) == 2
+    assert [(value(i["a"]), value(i["b"])) for i in (test.item(n, draw(n)) for n in (0, 1))] == [(21, 31), (21, 32)]
+    assert test.split("train").item(4, draw(0))["a"].shape == (3, 16, 16)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_the_cache_changes_nothing(domains: Path, cache: bool):
+    data = Unpaired(root=str(domains), cache=cache, **SIZES)
+    expected = [value(data.item(i, draw(i))["b"]) for i in range(5)]
+    if cache:
+        for path in domains.rglob("*.png"):
+            path.unlink()  # what was decoded is in memory
+        fresh = [data.item(i, draw(i)) for i in range(5)]
+        assert [value(item["b"]) for item in fresh] == expected
+
+
+def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
+    fill(domains / "small", [1], size=(24, 12))
+    (domains / "empty").mkdir()
+    (domains / "broken").mkdir()
+    (domains / "broken" / "x.png").write_text("no picture")
+    root = str(domains)
+    for options, words in (
+        ({"root": f"{root}/nowhere"}, r"nowhere/trainA does not exist"),
+        ({"root": root, "b": "empty"}, r"empty holds no picture; looked for files ending in"),
+        ({"root": root, "b": "broken"}, r"none of the 1 pictures beside .*x.png can be read"),
+        (
+            {"root": root, "b": "small", "preprocess": "crop", "crop_size": 16},
+            r"1 of 1 pictures are smaller than crop_size = 16: the first is .*00.png \(24 x 12 px\); lower crop_size",
+        ),
+    ):
+        with pytest.raises(DataError, match=words):
+            Unpaired(**options)
+    with pytest.raises(ValueError, match="load_size 100 is smaller than crop_size 256"):
+        Unpaired(root=root, load_size=100)
+    Unpaired(root=root, b="small", **SIZES)  # resized first, so large enough
+    with pytest.raises(DataError, match="testB"):
+        Unpaired(root=root, test_b="testB_of_another", **SIZES).split("test")
+
+
+def test_broken_pictures_are_named_once_and_stepped_over(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    fill(tmp_path / "train", range(6))
+    truncate(tmp_path / "train" / "05.png")
+    truncate(tmp_path / "train" / "02.png")
+    data = Single(root=str(tmp_path), max_bad=2, flip=False, **SIZES)
+    assert [value(data.item(i, draw(0))["a"]) for i in (5, 2, 5, 2, 1)] == [0, 3, 0, 3, 1]
+    named = [record.message for record in caplog.records]
+    assert [sum(name in message for message in named) for name in ("02.png", "05.png", "01.png")] == [1, 1, 0]
+
+
+def test_too_many_broken_pictures_stop_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    fill(tmp_path / "train", range(8))
+    (tmp_path / "train" / "00.png").write_text("broken from its header on")
+    for name in ("03.png", "04.png"):
+        truncate(tmp_path / "train" / name)
+    assert len(Single(root=str(tmp_path), max_bad=1, **SIZES)) == 7
+    with pytest.raises(DataError, match=r"1 pictures cannot be read, more than max_bad = 0: .*00.png; repair"):
+        Single(root=str(tmp_path), max_bad=0, **SIZES)
+    assert len(list(make_loader(Single(root=str(tmp_path), max_bad=3, **SIZES), 1))) == 7
+    for workers in (0, 2):  # the workers share the count
+        with pytest.raises(DataError, match=r"3 pictures cannot be read, more than max_bad = 2: .*repair or remove"):
+            list(make_loader(Single(root=str(tmp_path), max_bad=2, **SIZES), 1, workers=workers))
+
+
+def test_all_pictures_broken(tmp_path: Path):
+    fill(tmp_path / "train", range(2))
+    for path in (tmp_path / "train").iterdir():
+        truncate(path)
+    with pytest.raises(DataError, match="none of the 2 pictures can be read"):
+        Single(root=str(tmp_path), **SIZES).item(1, draw(0))
+
+
+def test_a_huge_picture_among_others_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    fill(tmp_path / "train", [7])
+    header = b"\x00\x00\x00\x0dIHDR\x00\x00\xc3\x50\x00\x00\xc3\x50\x08\x02\x00\x00\x00\x83\xc1\xac\xb1"
+    (tmp_path / "train" / "bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header)
+    with caplog.at_level(logging.WARNING):
+        assert value(Single(root=str(tmp_path), **SIZES).item(0, draw(0))["a"]) == 7
+    assert "bomb.png: " in caplog.text
+
+
+def test_pictures_of_two_sizes_do_not_stack(tmp_path: Path):
+    fill(tmp_path / "train", [1], size=(24, 24))
+    plain(2, (32, 24)).save(tmp_path / "train" / "wide.png")
+    data = Single(root=str(tmp_path), preprocess="none")
+    assert [len(batch["a"]) for batch in make_loader(data, 1)] == [1, 1]
+    with pytest.raises(DataError, match=r"several sizes in a \(24 x 24, 32 x 24\).*batch_size 1"):
+        list(make_loader(data, 2))
+
+
+def ramps(width: int = 24) -> tuple[np.ndarray, np.ndarray]:
+    """Two pictures whose values tell the place: columns in one, rows and columns in the other."""
+    columns = np.tile(np.arange(width, dtype=np.uint8) * 5, (24, 1))
+    rows = np.tile(np.arange(24, dtype=np.uint8)[:, None] * 5, (1, width))
+    return np.dstack([columns, rows, rows]), np.dstack([columns, rows, columns])
+
+
+@pytest.mark.parametrize("layout", ["side by side", "odd", "two folders"])
+@pytest.mark.parametrize("cache", [False, True])
+def test_a_pair_has_one_crop_and_one_flip(tmp_path: Path, layout: str, cache: bool):
+    a, b = ramps()
+    options: dict = {"root": str(tmp_path), "preprocess": "crop", "crop_size": 16, "cache": cache}
+    if layout == "two folders":
+        for name, picture in (("x/p.png", a), ("y/p.bmp", b)):
+            (tmp_path / name).parent.mkdir()
+            Image.fromarray(picture).save(tmp_path / name)
+        options |= {"a": "x", "b": "y"}
+    else:
+        (tmp_path / "train").mkdir()
+        extra = [b[:, :1]] if layout == "odd" else []
+        Image.fromarray(np.hstack([a, b, *extra])).save(tmp_path / "train" / "p.png")
+    data, back = PairedFolder(**options), PairedFolder(direction="b2a", **options)
+    seen = set()
+    for seed in range(40):
+        item, swapped = data.item(0, draw(seed)), back.item(0, draw(seed))
+        assert torch.equal(item["a"][:2], item["b"][:2])  # columns and rows: the same place in both
+        assert torch.equal(item["a"][1], item["a"][2]) and torch.equal(item["b"][0], item["b"][2])
+        assert torch.equal(item["a"], swapped["b"]) and torch.equal(item["b"], swapped["a"])
+        seen.add((item["a"][0, 0, 0].item(), item["a"][1, 0, 0].item()))
+    assert len(seen) > 20
+
+
+def test_a_pair_of_different_channels(tmp_path: Path):
+    a, b = ramps()
+    (tmp_path / "train").mkdir()
+    Image.fromarray(np.hstack([a, b])).save(tmp_path / "train" / "p.png")
+    data = PairedFolder(root=str(tmp_path), preprocess="none", flip=False, direction="b2a", channels_a=1)
+    item = data.item(0, draw(0))
+    assert item["a"].shape == (1, 24, 24)  # the right half is the source now
+    assert torch.equal(item["b"], to_model_range(torch.from_numpy(a).permute(2, 0, 1)))
+
+
+def test_where_test_pairs_are_looked_for(tmp_path: Path):
+    fill(tmp_path / "train", [1], size=(48, 24))
+    data = PairedFolder(root=str(tmp_path), **SIZES)
+    with pytest.raises(DataError, match="test does not exist"):
+        data.split("test")
+    fill(tmp_path / "val", [2, 3], size=(48, 24))
+    assert len(data.split("test")) == 2
+    fill(tmp_path / "test", [4, 5, 6], size=(48, 24))
+    assert len(data.split("test")) == 3
+    assert value(data.split("test").item(1, draw(0))["b"]) == 5
+    fill(tmp_path / "x", [1])
+    with pytest.raises(DataError, match="test_a and test_b"):
+        PairedFolder(root=str(tmp_path), a="x", b="x", **SIZES).split("test")
+    assert len(PairedFolder(root=str(tmp_path), a="x", b="x", test_a="x", test_b="x", **SIZES).split("test")) == 1
+
+
+def test_two_folders_that_do_not_match(tmp_path: Path):
+    a, b = fill(tmp_path / "x", [1, 2]), fill(tmp_path / "y", [1])
+    with pytest.raises(DataError, match=r"1 pictures have no partner: the first is 01 in .*x, which .*y lacks"):
+        PairedFolder(a=str(a), b=str(b))
+    plain(2, (30, 24)).save(b / "01.png")
+    with pytest.raises(DataError, match=r"01.png and .*01.png are a pair of two sizes.*resize_and_crop"):
+        PairedFolder(a=str(a), b=str(b), preprocess="crop", crop_size=16)
+    assert len(PairedFolder(a=str(a), b=str(b), **SIZES)) == 2
+    plain(2).save(b / "01.bmp")
+    with pytest.raises(DataError, match=r"01.bmp and .*01.png have one name"):
+        PairedFolder(a=str(a), b=str(b))
+    with pytest.raises(ValueError, match="both must be named"):
+        PairedFolder(a=str(a))
+
+
+def test_a_broken_half_takes_its_pair_away(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    a, b = fill(tmp_path / "x", [1, 2, 3]), fill(tmp_path / "y", [11, 12, 13])
+    truncate(b / "00.png")
+    (a / "01.png").write_text("broken")
+    data = PairedFolder(a=str(a), b=str(b), max_bad=2, **SIZES)
+    assert len(data) == 2
+    for index in (0, 1):
+        item = data.item(index, draw(0))
+        assert (value(item["a"]), value(item["b"])) == (3, 13)
+    with pytest.raises(DataError, match="2 pictures cannot be read, more than max_bad = 1"):
+        PairedFolder(a=str(a), b=str(b), max_bad=1, **SIZES).item(0, draw(0))
