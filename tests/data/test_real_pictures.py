@@ -31,5 +31,5 @@ def test_facades_from_labels_to_photos():
     data = PairedFolder(root=str(DATA / "facades"), direction="b2a", load_size=286, crop_size=256)
     assert len(data) == 150 and len(data.split("test")) == 50  # from its folder `val`
     item = next(iter(make_loader(data.split("test"), 1, shuffle=False)))
-    labels, photo = (item[name].flatten(2).round(decimals=1).unique(dim=2).shape[2] for name in ("a", "b"))
-    assert labels < photo / 2  # a label map has few colours
+    labels, photo = ((item[name].amax(1) - item[name].amin(1)).mean() for name in ("a", "b"))
+    assert labels > 1 > photo  # label maps have saturated colours, house fronts do not
