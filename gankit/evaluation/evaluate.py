@@ -121,7 +121,7 @@ def _device(method: nn.Module) -> torch.device:
 
 
 @contextmanager
-def _at_rest(method: nn.Module) -> Iterator[None]:
+def _at_rest(method: Any) -> Iterator[None]:
     """Evaluation mode without gradients; methods that draw noise at test (pix2pix) draw the same each time."""
     device = _device(method)
     with at_rest(method), torch.random.fork_rng([device.index or 0] if device.type == "cuda" else []):
