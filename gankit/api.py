@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -50,16 +50,16 @@ def train(
     out: StrPath | None = None,
     resume: bool = False,
     sets: Sequence[str] = (),
-    device: Literal["auto", "cpu", "cuda"] | None = None,
+    device: str | None = None,
 ) -> Model:
     """Train a recipe in the directory `out` (default: `runs/NAME`), measure and report it, return the trained model.
 
     resume: go on with the run in `out`, or the newest run of that name; it ends with the very bits of a run that was
-    not interrupted. device: instead of the recipe's. Seeds the global generators from the recipe. Started by torchrun or
-    `accelerate launch`, it trains with all their processes.
+    not interrupted. device: instead of the recipe's. Seeds the global generators from the recipe. Started by torchrun
+    or `accelerate launch`, it trains with all their processes.
 
-    Raises RecipeError, DataError for bad input; TrainingError when a loss or a network is not finite; CheckpointError when
-    a checkpoint cannot be read or written; KeyboardInterrupt, with everything saved, at Ctrl-C or SIGTERM.
+    Raises RecipeError, DataError for bad input; TrainingError when a loss or a network is not finite; CheckpointError
+    when a checkpoint cannot be read or written; KeyboardInterrupt, with everything saved, at Ctrl-C or SIGTERM.
     """
     checked = Recipe.load(recipe, sets)
     devices = Devices.open(device or checked.train.device, checked.train.precision)
@@ -68,7 +68,7 @@ def train(
         parts = assemble(checked)
         check_data(parts)
         trainer = Trainer(parts, devices)
-        run = devices.from_main(lambda: (runs.resume if resume else runs.start)(checked, out))
+        run = devices.from_main(lambda: (runs.resume if resume else runs.start)(checked, None if out is None else Path(out)))
         trainer.open(run, resume)
         trainer.fit()
         if devices.main:
@@ -83,10 +83,8 @@ def _finish(run: runs.Run) -> None:
     from gankit.evaluation.evaluate import evaluate_run
     from gankit.evaluation.report import write
 
-    try:
+    with suppress(DataError):  # there is no test split
         evaluate_run(load(run.path))
-    except DataError:
-        pass  # there is no test split
     write(run.path)
 
 
@@ -94,8 +92,8 @@ def load(run_dir: StrPath, device: str = "auto") -> Model:
     """The trained model of a run directory (its newest checkpoint), or of one checkpoint's directory.
 
     Networks are the averaged ones where the recipe asks for an average, in evaluation mode. They are rebuilt from the
-    recipe in the checkpoint; nothing in it can run code. Raises CheckpointError when there is no checkpoint or it is damaged,
-    RecipeError when a plugin that it needs is missing.
+    recipe in the checkpoint; nothing in it can run code. Raises CheckpointError when there is no checkpoint or it is
+    damaged, RecipeError when a plugin that it needs is missing.
     """
     path = Path(run_dir)
     place = path if (path / checkpoint.INDEX).is_file() else runs.Run(path).latest()
@@ -144,7 +142,7 @@ class Model:
     def translate(self, image: Any, direction: str = "a2b") -> Any:
         """Translate one picture, or a batch of them, of any size.
 
-        A path or a PIL image gives a PIL image; a float tensor (C, H, W) or (N, C, H, W) in [-1, 1] gives such a tensor.
+        A path or a PIL image gives a PIL image; a float tensor (C, H, W) or (N, C, H, W) in [-1, 1] gives another.
         Raises DataError for an unreadable file, ValueError for an unknown direction or an unfit tensor.
         """
         batch, back = self._enter(image, direction)
@@ -155,7 +153,7 @@ class Model:
     @overload
     def attend(self, image: Picture, direction: str = "a2b") -> Picture | None: ...
     def attend(self, image: Any, direction: str = "a2b") -> Any:
-        """The attention map on a picture: grey PIL image, or tensor (1, H, W) in [0, 1]; None when the method has none."""
+        """The attention map: a grey PIL image, or (1, H, W) in [0, 1] for a tensor; None when the method has none."""
         batch, back = self._enter(image, direction)
         attention = self.method.attend(batch, direction)
         if attention is None:

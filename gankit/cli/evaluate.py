@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,7 +25,6 @@ def evaluate(
     """
     import gankit
     from gankit.evaluation.evaluate import evaluate_run
-    from gankit.evaluation.report import describe, figure, interval, shared_protocol
 
     found = evaluate_run(gankit.load(run, device=device), batch_size, limit=limit)
     results = found["results"]
@@ -33,6 +32,13 @@ def evaluate(
         return print_json(found)
     if not results:
         return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
+    print_results(results)
+
+
+def print_results(results: list[dict[str, Any]]) -> None:
+    """The figures as a table; what all protocols share stands once, below it."""
+    from gankit.evaluation.report import describe, figure, interval, shared_protocol
+
     shared = shared_protocol(results)
     head = ("metric", "direction", "value", "95 % interval", "protocol")
     rows = ((r["metric"], r["direction"], figure(r), interval(r), describe(r["protocol"], shared)) for r in results)

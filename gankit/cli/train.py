@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gankit.cli.common import RecipeArgument, Sets
+from gankit.cli.common import RecipeArgument, Sets, print_table
+from gankit.cli.evaluate import print_results
+
+PLACES = {
+    "report": "report.html",
+    "samples": "samples",
+    "checkpoints": "checkpoints",
+    "metrics": "metrics.jsonl",
+    "curves": "tensorboard",
+}
 
 
 def train(
@@ -30,5 +41,9 @@ def train(
     """
     import gankit
 
-    model = gankit.train(recipe, out, resume, sets or (), device)
-    typer.echo(model.run_dir)
+    run = gankit.train(recipe, out, resume, sets or (), device).run_dir
+    if int(os.environ.get("RANK", 0)):
+        return
+    if (run / "evaluation.json").is_file():
+        print_results(json.loads((run / "evaluation.json").read_text())["results"])
+    print_table([(name, str(run / place)) for name, place in PLACES.items() if (run / place).exists()])

@@ -47,7 +47,7 @@ def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
     if method is not None:
         faults += _faults_of_plans(method, terms)
         faults += _faults_of_optimizers(method, recipe)
-    if faults:
+    if faults or method is None:
         raise recipe.error(*faults) from faults[0]
     try:
         return Assembled(recipe, method, terms, plan_turns(method, terms))

@@ -67,8 +67,8 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
     except OSError as e:
         shutil.rmtree(draft, ignore_errors=True)
         raise CheckpointError(
-            f"{target}: the checkpoint cannot be written: {(e.strerror or str(e)).lower()}; make room (or lower train.keep) "
-            "and go on with --resume. Checkpoints written before are untouched"
+            f"{target}: the checkpoint cannot be written: {(e.strerror or str(e)).lower()}; make room (or lower "
+            "train.keep) and go on with --resume. Checkpoints written before are untouched"
         ) from e
     clean(folder)
     for old in found(folder)[:-keep]:

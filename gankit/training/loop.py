@@ -42,7 +42,7 @@ class Trainer:
         self.stepper = make_stepper(parts, devices)
         per_pass = len(self._loader(0)) / self.train.accumulate
         self.steps_per_epoch = self.train.steps_per_epoch or max(1, round(per_pass))
-        self.total = self.train.steps or self.train.epochs * self.steps_per_epoch
+        self.total = self.train.steps or (self.train.epochs or 1) * self.steps_per_epoch
         self.schedule = self._make_schedule()
         self.meter = Meter()
         self.sampler = Sampler(parts.dataset, self.train.samples, self.train.seed) if devices.main else None

@@ -79,17 +79,17 @@ class Run:
             write_whole(self.metrics, "".join(f"{line}\n" for line in kept))
 
 
-def start(recipe: Recipe, out: str | Path | None = None) -> Run:
+def start(recipe: Recipe, out: Path | None = None) -> Run:
     """Make the directory of a new run: `out`, or `runs/NAME`, with -2, -3, ... when that exists; write its recipe.
 
     Raises RecipeError when `out` is in use already.
     """
     if out is not None:
-        path = Path(out)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            text = f"--out {path} exists and is not empty: choose another folder, or go on with that run by --resume"
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            text = f"--out {out} exists and is not empty: choose another folder, or go on with that run by --resume"
             raise RecipeError(Problem(text))
-        _make(path)
+        _make(out)
+        path = out
     else:
         path = _new_directory(recipe.name)
     run = Run(path)
@@ -97,12 +97,12 @@ def start(recipe: Recipe, out: str | Path | None = None) -> Run:
     return run
 
 
-def resume(recipe: Recipe, out: str | Path | None = None) -> Run:
+def resume(recipe: Recipe, out: Path | None = None) -> Run:
     """The run in `out`, or the newest one of this recipe's name; a new one when there is none yet.
 
     Raises RecipeError, naming the differences, when it was trained with another recipe.
     """
-    path = Path(out) if out is not None else next(_runs_of(recipe.name), None)
+    path = out or next(_runs_of(recipe.name), None)
     if path is None:
         return start(recipe)
     run = Run(path)
@@ -122,8 +122,8 @@ def _refuse_differences(recipe: Recipe, path: Path) -> None:
         raise CheckpointError(f"{path / RECIPE} cannot be read: {e}") from e
     problems = []
     for place, ours, theirs in differences(recipe.filled(), old):
-        text = f"is {_shown(ours)}, but the run in {path} was trained with {_shown(theirs)}: a resumed run may change its length and logging only"
-        problems.append(recipe.locate(place, text))
+        text = f"is {_shown(ours)}, but the run in {path} was trained with {_shown(theirs)}"
+        problems.append(recipe.locate(place, f"{text}: a resumed run may change its length and its logging only"))
     if problems:
         raise RecipeError(problems)
 

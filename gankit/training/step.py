@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +95,12 @@ class Stepper:
         return self._checked(losses)
 
     def _prepare(
-        self, critic: TurnModule, later: list[TurnModule], batches: list[Batch], carried: list[dict], ahead: list[dict]
+        self,
+        critic: TurnModule,
+        later: list[TurnModule],
+        batches: Sequence[Batch],
+        carried: list[dict],
+        ahead: list[dict],
     ) -> None:
         """Make the fakes that a critic needs and no turn has made yet in this step."""
         if all(key in carried[0] for key in critic.needs):
@@ -113,7 +118,7 @@ class Stepper:
                         carried[i][f"{name}@{direction}"] = evaluate(self.method, direction, batch, [name])[name]
 
     def _play(
-        self, turn: TurnModule, batches: list[Batch], carried: list[dict], ahead: list[dict]
+        self, turn: TurnModule, batches: Sequence[Batch], carried: list[dict], ahead: list[dict]
     ) -> dict[str, Tensor]:
         """One turn: the gradient of its losses over all the batches, then its optimizer's step."""
         optimizer = self.optimizers[turn.turn.name]
@@ -124,7 +129,7 @@ class Stepper:
             given = self._fakes(turn, carried[i]) if turn.needs else ahead[i]
             with self.devices.autocast():
                 losses, values = turn(batch, given, self.steps)
-                total = sum(losses.values()) / len(batches)
+                total = cast(Tensor, sum(losses.values())) / len(batches)
             carried[i] |= values
             if losses:
                 self.scaler.scale(total).backward(inputs=parameters)
@@ -182,7 +187,7 @@ class Stepper:
         networks, players = self.method.networks, dict(self.players.items())
         try:
             if self.ema is not None:
-                networks.update(self.ema.module.items())
+                networks.update(cast(nn.ModuleDict, self.ema.module).items())
             yield
         finally:
             networks.update(players)

@@ -1,0 +1,186 @@
+"""A run that was stopped and resumed ends with the bytes of one left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import gankit
+from gankit.core.errors import CheckpointError, RecipeError
+from gankit.training import checkpoint
+from gankit.training.run import Run
+from tests.training.conftest import Killed
+from tests.training.tiny import AGIT, CYCLE, NOISY, PAIRED, UGATIT, digests, lines, recipe
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "dropout, pool, average": {"method": NOISY, "ema": 0.9},
+    "workers": {"workers": 2},
+    "phases, frozen attention": {"method": AGIT},
+    "in the second phase": {"method": AGIT, "steps_per_epoch": 2},
+    "accumulation, clipping": {"accumulate": 3, "batch_size": 1, "clip_norm": 0.1},
+    "bf16": {"precision": "bf16"},
+    "fp16, scaled": {"precision": "fp16"},
+    "cosine by steps": {"schedule": "cosine", "decay_every": "step", "decay_from": 0.2},
+    "tf_adam, one count for all turns": {"method": AGIT | {"alternate": True}, "optimizer": {"type": "tf_adam"}},
+    "momentum": {"optimizer": {"type": "sgd", "lr": 0.01, "momentum": 0.9}},
+    "batch norm, noise at test": {"method": PAIRED, "losses": {"adversarial": "vanilla", "l1": "l1"}, "ema": 0.5},
+    "AdaLIN, CAM": {"method": UGATIT, "losses": CYCLE | {"cam": "cam"}},
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
+def test_resume_ends_with_the_same_bytes(options: dict, kill_after: Callable[[int], None], tmp_path: Path) -> None:
+    chosen = recipe(**{"save_every": 3} | options)
+    gankit.train(chosen, tmp_path / "alone")
+    kill_after(3)
+    with pytest.raises(Killed):
+        gankit.train(chosen, tmp_path / "killed")
+    model = gankit.train(chosen, tmp_path / "killed", resume=True)
+    assert model.step == 6
+    assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+
+
+def test_the_seed_matters(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        gankit.train(recipe(steps=1, seed=seed), tmp_path / str(seed))
+    assert digests(tmp_path / "0") != digests(tmp_path / "1")
+
+
+def test_logging_and_sampling_change_no_bit(tmp_path: Path) -> None:
+    gankit.train(recipe(method=NOISY, ema=0.9), tmp_path / "quiet")
+    gankit.train(recipe(method=NOISY, ema=0.9, log_every=1, sample_every=1, save_every=1), tmp_path / "loud")
+    assert digests(tmp_path / "quiet") == digests(tmp_path / "loud")
+
+
+def test_the_log_goes_on_where_the_checkpoint_is(kill_after: Callable[[int], None], tmp_path: Path) -> None:
+    chosen = recipe(log_every=2, sample_every=1, save_every=3)
+    gankit.train(chosen, tmp_path / "alone")
+    kill_after(3)
+    with pytest.raises(Killed):
+        gankit.train(chosen, tmp_path / "killed")
+    with Run(tmp_path / "killed").metrics.open("a") as file:
+        file.write('{"step": 5, "losses": {}}\n{"step": 6, "los')  # written after the checkpoint, the last cut short
+    gankit.train(chosen, tmp_path / "killed", resume=True)
+    ours, alone = lines(tmp_path / "killed"), lines(tmp_path / "alone")
+    assert [line["step"] for line in ours] == [2, 4, 6]
+    assert [line["losses"] for line in ours] == [line["losses"] for line in alone]  # means over the interval, too
+    assert len(list((tmp_path / "killed" / "samples").glob("*.png"))) == 6
+
+
+def test_killed_before_the_first_checkpoint(tmp_path: Path) -> None:
+    chosen = recipe(steps=2)
+    gankit.train(chosen, tmp_path / "alone")
+    (tmp_path / "killed").mkdir()
+    gankit.train(chosen, tmp_path / "killed", resume=True)
+    assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+
+
+def test_a_longer_training_may_go_on(tmp_path: Path) -> None:
+    gankit.train(recipe(steps=2, schedule="constant"), tmp_path / "run")
+    model = gankit.train(recipe(steps=3, schedule="constant", keep=5), tmp_path / "run", resume=True)
+    assert model.step == 3
+    assert model.recipe.train.steps == 3
+
+
+def test_another_recipe_is_refused_by_what_differs(tmp_path: Path) -> None:
+    gankit.train(recipe(steps=1), tmp_path / "run")
+    other = recipe(steps=1, batch_size=1, pool_size=7, workers=1)
+    with pytest.raises(RecipeError) as caught:
+        gankit.train(other, tmp_path / "run", resume=True)
+    assert [p.path for p in caught.value.problems] == ["train.batch_size", "train.pool_size"]
+    assert "is 1, but the run in" in str(caught.value)
+    assert "was trained with 2" in str(caught.value)
+
+
+def test_other_circumstances_are_refused(tmp_path: Path) -> None:
+    gankit.train(recipe(steps=1), tmp_path / "run")
+    path = Run(tmp_path / "run").latest()
+    assert path is not None
+    stored = checkpoint.load(path)
+    stored.info["items"] = 99
+    checkpoint.save(path.parent, stored)
+    with pytest.raises(CheckpointError, match="99 training pictures and there are 8 now"):
+        gankit.train(recipe(steps=2), tmp_path / "run", resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    gankit.train(recipe(steps=2, save_every=1), tmp_path / "run")
+    newest = tmp_path / "run" / "checkpoints" / "step_00000002" / "state.safetensors"
+    newest.write_bytes(newest.read_bytes()[:100])
+    with pytest.raises(CheckpointError, match=r"step_00000002/state.safetensors.*go on from step_00000001"):
+        gankit.train(recipe(steps=3, save_every=1), tmp_path / "run", resume=True)
+
+
+# -- with real processes -----------------------------------------------------------------------------------------------
+def start(source: Path, out: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "gankit.cli.main", "train", str(source), "--resume", "--out", out]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(gankit.__file__).parents[1])}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def wait_for(process: subprocess.Popen[str], step: int) -> None:
+    """Return as soon as the process says that it has done this step."""
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if line.startswith(f"step {step}/"):
+            return
+    raise AssertionError("the training ended before its time:\n" + "".join(said))
+
+
+@pytest.fixture(scope="module")
+def forty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A recipe of 40 steps with all that has a memory, and the digests of a run left alone."""
+    chosen = recipe(method=NOISY, steps=40, batch_size=1, ema=0.9, log_every=1, save_every=1)
+    folder = tmp_path_factory.mktemp("forty")
+    source = folder / "forty.yaml"
+    source.write_text(yaml.safe_dump(chosen))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gankit.api, "_finish", lambda run: None)
+        gankit.train(chosen | {"train": chosen["train"] | {"save_every": 100}}, folder / "alone")
+    return source, digests(folder / "alone")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_sigkill_at_any_moment(workers: int, forty: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    """Killed twice; it saves at each step, so that the kill falls before, into or after a write."""
+    source, expected = forty
+    text = source.read_text().replace("workers: 0", f"workers: {workers}")
+    (tmp_path / "forty.yaml").write_text(text)
+    for step in (9, 23):
+        process = start(tmp_path / "forty.yaml", "run")
+        wait_for(process, step)
+        process.kill()
+        process.communicate()
+    model = gankit.train(tmp_path / "forty.yaml", "run", resume=True)
+    assert model.step == 40
+    assert digests(tmp_path / "run") == expected
+    assert [line["step"] for line in lines(tmp_path / "run")] == list(range(1, 41))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_and_exits_with_130(
+    number: signal.Signals, forty: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    source, expected = forty
+    (tmp_path / "forty.yaml").write_text(source.read_text().replace("save_every: 1\n", "save_every: 100\n"))
+    process = start(tmp_path / "forty.yaml", "run")
+    wait_for(process, 5)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    saved = Run(tmp_path / "run").latest()
+    assert saved is not None
+    assert 5 < checkpoint.read_index(saved)["step"] < 40
+    gankit.train(tmp_path / "forty.yaml", "run", resume=True)
+    assert digests(tmp_path / "run") == expected
