@@ -72,7 +72,11 @@ def line_chart(title: str, lines: Mapping[str, Sequence[Point]]) -> str:
         band = [place(x, high) for x, _, _, high in found] + [place(x, low) for x, low, _, _ in reversed(found)]
         marks.append(f'<polygon points="{" ".join(band)}" fill="var(--line-{i % 6})" opacity=".18"/>')
         path = " ".join(place(x, mean) for x, _, mean, _ in found)
-        marks.append(f'<polyline points="{path}" fill="none" stroke="var(--line-{i % 6})" stroke-width="1.6"/>')
+        style = f'fill="none" stroke="var(--line-{i % 6})" stroke-width="1.6"'
+        marks.append(f'<polyline points="{path}" {style}/>')
+        if len(found) == 1:  # a line of one point would not be seen
+            x, y = path.split(",")
+            marks.append(f'<circle cx="{x}" cy="{y}" r="3" {style}/>')
     keys = "".join(
         f'<span class="key"><i style="background:var(--line-{i % 6})"></i>{escape(name)} '
         f"<b>{short(found[-1][2])}</b></span>"

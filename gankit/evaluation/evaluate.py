@@ -95,7 +95,7 @@ def _row(method: Any, direction: str, source: Tensor, mask: Tensor | None, truth
         "output": method.translate(there, direction),
         "truth": truth,
     }
-    return {"label": direction.replace("2", "→")} | {name: x[0] for name, x in columns.items() if x is not None}
+    return {"label": direction} | {name: x[0] for name, x in columns.items() if x is not None}
 
 
 def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limit: int | None = None) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _row(method: Method, fields: dict[str, Tensor], direction: str, device: torc
     source = fields[method.fields[direction]["source"]]
     names = ("attention", method.result, "reconstruction")
     values = method.infer(source[None].to(device), names, direction)
-    row: dict[str, Tensor | str] = {"label": direction.replace("2", "→"), "source": source}
+    row: dict[str, Tensor | str] = {"label": direction, "source": source}
     row |= {name: value[0] for name, value in zip(names, values, strict=True) if value is not None}
     if (truth := fields.get(f"truth_{direction}")) is not None:
         row["truth"] = truth

@@ -35,6 +35,11 @@ def test_chart_is_well_formed_and_holds_its_points() -> None:
     assert "<b&>" in "".join(tree.itertext()) and "nan" not in figure
 
 
+def test_a_single_point_is_a_dot() -> None:
+    tree = ElementTree.fromstring(line_chart("x", {"a": [(4, 2.0)], "b": [(4, 3.0), (8, 2.0)]}))
+    assert len(list(tree.iter("circle"))) == 1
+
+
 def test_chart_of_nothing_finite_is_empty() -> None:
     assert line_chart("x", {"a": [(1, float("inf"))], "b": []}) == ""
 
