@@ -29,7 +29,8 @@ class Played:
 def check(parts: Assembled, pictures: Mapping[str, tuple[int, ...]]) -> list[Played]:
     """Play a step in the first epoch, and one in the last where the method has phases.
 
-    pictures: the batch to draw, field -> (N, C, H, W). Every term counts, whatever its `from_step`, and every turn plays.
+    pictures: the batch to draw, field -> (N, C, H, W). Every term counts, whatever its `from_step`, and every turn
+    plays.
     Raises TrainingError when a loss is not finite, or a parameter that should learn gets no gradient or one that is
     not finite.
     """

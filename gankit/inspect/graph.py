@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
+from itertools import pairwise
 
 from gankit.inspect.layout import Layout, place
 from gankit.inspect.summary import Summary, TensorSummary, TurnSummary
@@ -207,7 +208,7 @@ class _Panel:
         for (start, _), route in ordered:
             flows = self.flows.get(start, False)
             path = [f"M{self.x[route[0].column] + self._width(route[0].key, route[0].column):.1f} {route[0].y:.1f}"]
-            for here, there in zip(route, route[1:], strict=False):
+            for here, there in pairwise(route):
                 left = self.x[here.column] + self._width(here.key, here.column)
                 right = self.x[there.column]
                 flat = self.x[here.column] + self.widths[here.column]  # short boxes: straight to the column's edge

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 SWEEPS = 12
 
@@ -26,7 +27,7 @@ class Box:
 
 @dataclass
 class Layout:
-    """columns: boxes and bends from top to bottom. routes: (from, to) -> the boxes and bends on the way, ends included."""
+    """columns: boxes and bends from top to bottom. routes: (from, to) -> the boxes and bends between, ends included."""
 
     columns: list[list[Box]]
     routes: dict[tuple[str, str], list[Box]]
@@ -80,7 +81,7 @@ def _route(boxes: Mapping[str, Box], edge: tuple[str, str], columns: list[list[B
     route = [start, *bends, end]
     for bend in bends:
         columns[bend.column].append(bend)
-    for one, other in zip(route, route[1:], strict=False):
+    for one, other in pairwise(route):
         one.after.append(other)
         other.before.append(one)
     return route
@@ -100,7 +101,7 @@ def _order(columns: list[list[Box]], forward: bool) -> None:
 def _align(column: list[Box], gap: float, wanted: Sequence[float]) -> None:
     """The places nearest to the wanted ones (least squares) that keep order and distance: pool adjacent violators."""
     offsets = [0.0]
-    for above, below in zip(column, column[1:], strict=False):
+    for above, below in pairwise(column):
         offsets.append(offsets[-1] + (above.height + below.height) / 2 + gap)
     pools: list[list[float]] = []  # [sum, count]
     for want, offset in zip(wanted, offsets, strict=False):
