@@ -145,7 +145,7 @@ class Train(Strictly, title="train"):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     accumulate: Annotated[Count, Field(description="batches per update")] = 1
     clip_norm: Annotated[Positive | None, Field(description="largest norm of each turn's gradient")] = None
-    seed: Whole = 0
+    seed: Annotated[Whole, Lt(2**32)] = 0
     workers: Whole = 2
     log_every: Count = 50
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500

@@ -36,6 +36,10 @@ Number = Annotated[float, BeforeValidator(_number), AllowInfNan(False)]
 """A finite number: no text, no truth value."""
 
 
+ENVELOPE = {"loss": frozenset({"weight", "on", "from_step", "turn", "spec"})}
+"""Keys that stand beside a component's own in a recipe: no parameter of the kind may have such a name."""
+
+
 class Strictly(BaseModel):
     """A model that takes no unknown key and reports all of its faults in gankit's words."""
 
@@ -112,8 +116,6 @@ class Pick:
     def pick(self, value: Any) -> Typed:
         if isinstance(value, Typed):
             return value
-        if isinstance(value, type | functools.partial):
-            return self.of_default(value)
         value = {"type": value} if isinstance(value, str) else value
         if not isinstance(value, Mapping):
             raise PydanticCustomError(
@@ -130,9 +132,6 @@ class Pick:
         except (UnknownName, ComponentError) as e:
             raise ValidationError.from_exception_data(self.kind, [fault(("type",), str(e), name)]) from e
         return model.model_validate({**value, "type": self.canonical(model, name)})
-
-    def of_default(self, default: Any) -> Typed:
-        raise PydanticCustomError("shape", "must be the name of a {kind}", {"kind": self.kind})
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
         dump = core_schema.plain_serializer_function_ser_schema(
@@ -170,7 +169,9 @@ class Slot(Pick):
         entry = components().entry_of(self.kind, make)
         if entry is None:
             raise ComponentError(f"the default {make!r} is registered as no {self.kind}")
-        return self.pick({"type": entry.qualified, **arguments})
+        hints = hints_of(entry)
+        given = {k: _default(entry, k, hints.get(k), v) for k, v in arguments.items()}
+        return self.pick({"type": entry.qualified, **given})
 
 
 class Factory(functools.partial):
@@ -230,7 +231,7 @@ def spec_of(entry: Entry, base: type[Spec] = Spec) -> type[Spec]:
     for name, parameter in parameters_of(entry).items():
         if name not in hints:
             raise _refuse(entry, name, "has no type")
-        if name.startswith("_") or hasattr(base, name) or name in base.model_fields:
+        if name.startswith("_") or hasattr(base, name) or name == "type" or name in ENVELOPE.get(entry.kind, ()):
             raise _refuse(entry, name, "has a name that gankit needs for itself")
         default = ... if parameter.default is parameter.empty else _default(entry, name, hints[name], parameter.default)
         fields[name] = (strict(hints[name]), default)
