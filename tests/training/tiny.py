@@ -21,12 +21,12 @@ AGIT = {
 }
 UGATIT = {
     "type": "ugatit",
-    "generator": {"type": "ugatit", "channels": 4, "blocks": 1, "light": True, "size": 16},
-    "discriminator": {"type": "ugatit", "channels": 4},
+    "generator": {"type": "ugatit", "channels": 4, "blocks": 1, "light": True, "image_size": 16},
+    "discriminator": {"type": "ugatit", "channels": 4, "layers": [4, 3]},
 }
 PAIRED = {
     "type": "paired",
-    "generator": {"type": "unet", "channels": 4, "depth": 4},
+    "generator": {"type": "unet", "channels": 4, "downs": 4},
     "discriminator": {"type": "patch", "channels": 4, "layers": 1, "norm": "batch"},
 }
 CYCLE = {"adversarial": "lsgan", "cycle": {"type": "cycle", "weight": 10}}
