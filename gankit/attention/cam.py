@@ -42,6 +42,7 @@ class CAM(nn.Module):
 
     def weights(self, classifier: nn.Module) -> Tensor:
         """The weights (1, C) of a classifier that re-weight the channels."""
+        assert isinstance(classifier, nn.Linear)
         return classifier.weight
 
     @staticmethod

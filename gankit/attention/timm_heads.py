@@ -88,21 +88,26 @@ class CircularECA(_Timm):
 
 
 class GatherExcite(_Timm):
-    """Gather-excite: averages over a neighbourhood, through a perceptron, gate each place and channel.
+    """Gather-excite without parameters: the average over a neighbourhood gates each place and channel.
 
     (N, C, H, W) -> Attended(features (N, C, H, W), None, None).
 
     Args:
-        extent: stride of the neighbourhoods, each 2 * extent - 1 wide; 0 gathers over the whole map.
-        reduction: hidden channels of the perceptron as a share of C.
+        extent: stride of the neighbourhoods, each 2 * extent - 1 wide; even. 0 gathers over the whole map.
 
-    Paper: arXiv 1810.12348; timm's `GatherExcite`, without parameters in the gather.
+    Raises:
+        ValueError: an odd extent.
+
+    Paper: arXiv 1810.12348 (GE-theta-minus); timm's `GatherExcite`.
     """
 
-    def __init__(self, channels: int, *, extent: Annotated[int, Ge(0)] = 0, reduction: Ratio = 1 / 16) -> None:
+    def __init__(self, channels: int, *, extent: Annotated[int, Ge(0)] = 0) -> None:
         from timm.layers.gather_excite import GatherExcite as Module
 
-        super().__init__(Module(channels, extent=extent, rd_ratio=reduction))
+        if extent % 2:
+            raise ValueError(f"extent must be even; got {extent}")
+        # timm 1.0.31 cannot build the form with a perceptron: it passes the device as the activation.
+        super().__init__(Module(channels, extent=extent, use_mlp=False))
 
 
 class GlobalContext(_Timm):

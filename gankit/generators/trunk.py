@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gankit.layers import check_image
+from gankit.layers import ConvNorm, check_image
 from gankit.slots import Attended, Translated
 
 
@@ -36,7 +36,7 @@ class ResidualGenerator(nn.Module):
 
     in_channels: int
     pad: nn.Module
-    stem: nn.Module
+    stem: ConvNorm
     down: nn.ModuleList
     after_down: nn.Module
     blocks: nn.ModuleList
@@ -61,8 +61,8 @@ class ResidualGenerator(nn.Module):
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the taps, in order: `input` (the padded image), `stem`, `down1.conv` (before its norm), `down1`, ...,
-        `block1`, ..., `attention` (if there is one), ..., `up1`, `up2`."""
+        """Names of the taps, in order: `input` (the padded image), `stem`, `down1.conv` (before its norm), `down1`,
+        ..., `block1`, ..., `attention` (if there is one), ..., `up1`, `up2`."""
         blocks = [f"block{i + 1}" for i in range(len(self.blocks))]
         attention = ["attention"] if self.attention is not None else []
         down = [name for i in range(len(self.down)) for name in (f"down{i + 1}.conv", f"down{i + 1}")]
@@ -96,6 +96,7 @@ class ResidualGenerator(nn.Module):
         x = self.stem(x)
         yield "stem", x
         for i, unit in enumerate(self.down):
+            assert isinstance(unit, ConvNorm)
             x = unit.conv(x)
             yield f"down{i + 1}.conv", x
             x = self.after_down(unit.finish(x))

@@ -26,8 +26,8 @@ def layer_instance_norm(x: Tensor, rho: Tensor, gamma: Tensor, beta: Tensor, eps
     if unbiased:
         n = x.shape[2] * x.shape[3]
         total = n * x.shape[1]
-        variance = variance * (n / torch.sym_max(n - 1, 1))
-        whole_variance = whole_variance * (total / torch.sym_max(total - 1, 1))
+        variance = variance.mul(n / torch.sym_max(n - 1, 1))
+        whole_variance = whole_variance.mul(total / torch.sym_max(total - 1, 1))
     instance = rho * torch.rsqrt(variance + eps)
     layer = (1 - rho) * torch.rsqrt(whole_variance + eps)
     scale = gamma * (instance + layer)

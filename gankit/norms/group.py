@@ -43,3 +43,6 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).to(input.dtype)  # autocast would leave it in fp32
+
+    def extra_repr(self) -> str:
+        return f"{self.num_channels}, groups={self.num_groups}, affine={self.affine}, eps={self.eps}"

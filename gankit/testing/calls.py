@@ -49,6 +49,8 @@ class Call:
 
     def __init__(self, component: nn.Module) -> None:
         self.component = component
+        self.networks: dict[str, nn.Module] = {}
+        """What it is given besides tensors, by argument."""
 
     @property
     def of(self) -> str:
@@ -82,6 +84,10 @@ class NormCall(Call):
 
 
 class AttentionCall(Call):
+    def odd_sizes(self) -> list[Size]:
+        least = getattr(self.component, "min_size", 1)
+        return [(max(9, least), max(13, least)), (max(5, least), max(2, least))]
+
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         return (torch.randn(batch, CHANNELS, *size),)
 
@@ -186,10 +192,10 @@ class MethodCall(Call):
         return Calling(component, "translate", (), {}, {"direction": self.direction})
 
     def size(self) -> Size:
-        return 32, 32
+        return 16, 16
 
     def odd_sizes(self) -> list[Size]:
-        return [(33, 45), (7, 5)]
+        return [(17, 11)]
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         return (picture(batch, size),)
@@ -277,7 +283,7 @@ class Calling(nn.Module):
     def forward(self, *tensors: Tensor) -> Any:
         call: Callable[..., Any] = getattr(self.component, self.method)
         unnamed = tensors[: len(tensors) - len(self.names)]
-        return call(*unnamed, **dict(zip(self.names, tensors, strict=False)), **dict(self.networks), **self.keywords)
+        return call(*unnamed, **dict(zip(self.names, tensors, strict=False)), **dict(self.networks.items()), **self.keywords)
 
 
 def picture(batch: int, size: Size) -> Tensor:

@@ -1,0 +1,141 @@
+"""The norms compute what their papers say, with gradients, in every dtype."""
+
+import pytest
+import torch
+from torch import nn
+
+from gankit.norms.adain import AdaIN
+from gankit.norms.adalin import LIN, AdaLIN
+from gankit.norms.batch import BatchNorm
+from gankit.norms.group import GroupNorm
+from gankit.norms.instance import InstanceNorm
+from gankit.norms.layer import LayerNorm
+from gankit.norms.none import NoNorm
+from gankit.norms.rules import conv_bias, is_adaptive
+
+PLAIN = [InstanceNorm, lambda c: InstanceNorm(c, affine=True), BatchNorm, LayerNorm, GroupNorm, LIN, NoNorm]
+ADAPTIVE = [AdaLIN, AdaIN]
+
+
+def direct(x, rho, gamma, beta, unbiased):
+    """Layer-instance normalization as the paper writes it."""
+
+    def normal(dims):
+        variance = x.var(dims, correction=int(unbiased), keepdim=True)
+        return (x - x.mean(dims, keepdim=True)) / (variance + 1e-5).sqrt()
+
+    rho = rho[:, None, None]
+    return (rho * normal((2, 3)) + (1 - rho) * normal((1, 2, 3))) * gamma[..., None, None] + beta[..., None, None]
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_adalin_is_the_papers_formula(unbiased):
+    x = torch.randn(2, 3, 4, 5, dtype=torch.double) * 3 + 1
+    norm = AdaLIN(3, unbiased=unbiased).double()
+    nn.init.uniform_(norm.rho)
+    gamma, beta = torch.randn(2, 2, 3, dtype=torch.double)
+    torch.testing.assert_close(norm(x, gamma, beta), direct(x, norm.rho, gamma, beta, unbiased), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("unbiased", [True, False])
+def test_lin_is_the_papers_formula(unbiased):
+    x = torch.randn(2, 3, 4, 5, dtype=torch.double)
+    norm = LIN(3, rho=0.3, unbiased=unbiased).double()
+    nn.init.normal_(norm.gamma)
+    nn.init.normal_(norm.beta)
+    expected = direct(x, norm.rho, norm.gamma, norm.beta, unbiased)
+    torch.testing.assert_close(norm(x), expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_instance_norm_is_torchs(affine):
+    x = torch.randn(2, 3, 6, 5, dtype=torch.double) + 10
+    ours, theirs = InstanceNorm(3, affine=affine).double(), nn.InstanceNorm2d(3, affine=affine).double()
+    if affine:
+        nn.init.normal_(ours.weight)
+        nn.init.normal_(ours.bias)
+    theirs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(ours(x), theirs(x), rtol=1e-11, atol=1e-11)
+
+
+def test_affine_instance_norm_keeps_its_accuracy_far_from_zero():
+    x = torch.randn(2, 3, 32, 32) + 1000
+    exact = nn.InstanceNorm2d(3)(x.double())
+    assert (InstanceNorm(3, affine=True)(x) - exact).abs().max() < 1e-5
+
+
+def test_adain_scales_the_instance_norm_per_picture():
+    x, gamma, beta = torch.randn(2, 3, 4, 4), torch.randn(2, 3), torch.randn(2, 3)
+    expected = nn.InstanceNorm2d(3)(x) * gamma[:, :, None, None] + beta[:, :, None, None]
+    torch.testing.assert_close(AdaIN(3)(x, gamma, beta), expected)
+
+
+def test_layer_norm_is_over_the_whole_picture():
+    x = torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(LayerNorm(3)(x), nn.functional.layer_norm(x, (3, 4, 5)))
+
+
+@pytest.mark.parametrize("make", PLAIN)
+def test_gradients(make):
+    norm = make(2).double()
+    x = torch.randn(2, 2, 2, 3, dtype=torch.double, requires_grad=True)
+    leaves = [x, *(p.detach().clone().requires_grad_() for p in norm.parameters())]
+    names = [name for name, _ in norm.named_parameters()]
+
+    def run(x, *parameters):
+        return torch.func.functional_call(norm, dict(zip(names, parameters, strict=True)), x)
+
+    assert torch.autograd.gradcheck(run, leaves)
+    assert torch.autograd.gradgradcheck(run, leaves)  # gradient penalties differentiate twice
+
+
+@pytest.mark.parametrize("make", ADAPTIVE)
+def test_gradients_of_adaptive_norms(make):
+    norm = make(2).double()
+    x = torch.randn(2, 2, 2, 3, dtype=torch.double, requires_grad=True)
+    style = torch.randn(2, 2, 2, dtype=torch.double, requires_grad=True)
+    leaves = [x, style, *(p.detach().clone().requires_grad_() for p in norm.parameters())]
+    names = [name for name, _ in norm.named_parameters()]
+
+    def run(x, style, *parameters):
+        return torch.func.functional_call(norm, dict(zip(names, parameters, strict=True)), (x, *style))
+
+    assert torch.autograd.gradcheck(run, leaves)
+
+
+@pytest.mark.parametrize("make", [m for m in PLAIN + ADAPTIVE if m is not BatchNorm])  # torch's own
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_has_fp32_statistics(make, dtype):
+    # A mean far from 0: statistics in half precision would be off by tens of percents.
+    x = (torch.randn(2, 4, 16, 16) + 20).to(dtype)
+    norm = make(4)
+    style = (torch.ones(2, 4), torch.zeros(2, 4)) if is_adaptive(norm) else ()
+    expected = make(4)(x.float(), *style)
+    ours = norm.to(dtype)(x, *(s.to(dtype) for s in style))
+    assert ours.dtype == dtype
+    torch.testing.assert_close(ours.float(), expected, rtol=0.02, atol=0.04)
+
+
+@pytest.mark.parametrize("norm", [LIN(3), LIN(3, rho=1.0)])
+def test_a_single_pixel_is_no_nan(norm):
+    x = torch.randn(2, 3, 1, 1, requires_grad=True)
+    norm(x).sum().backward()
+    assert norm(x).isfinite().all() and x.grad.isfinite().all()
+
+
+def test_instance_norm_refuses_a_single_pixel():
+    with pytest.raises(ValueError, match="more than one pixel; got 1x1"):
+        InstanceNorm(3)(torch.randn(2, 3, 1, 1))
+
+
+def test_groups():
+    assert GroupNorm(8).num_groups == 8
+    with pytest.raises(ValueError, match="40 channels cannot be divided into 32 groups"):
+        GroupNorm(40)
+
+
+def test_the_bias_rule_of_the_reference_code():
+    with_bias = {type(n).__name__ for n in [m(4) for m in PLAIN + ADAPTIVE] if conv_bias(n)}
+    assert with_bias == {"InstanceNorm"}
+    foreign = [nn.InstanceNorm2d(4), nn.BatchNorm2d(4), nn.Identity()]
+    assert [conv_bias(n) for n in foreign] == [True, False, True]
