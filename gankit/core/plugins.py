@@ -152,7 +152,7 @@ def _resource(name: str, resource: str) -> Path:
 
 
 def _fail(status: Status, error: BaseException, registry: Registry) -> None:
-    text = str(error).strip().partition("\n")[0]
+    text = " ".join(str(error).split())[:300]
     status.state = "failed"
     status.reason = text if isinstance(error, PluginError | ComponentError) else f"{type(error).__name__}: {text}"
     status.trace = "".join(traceback.format_exception(error))

@@ -1,0 +1,86 @@
+"""Light commands stay light: they import no torch, whatever they list."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import gankit
+
+PROBE = """
+import sys
+HEAVY = {"torch", "torchvision", "timm", "lpips", "accelerate", "numpy", "PIL"}
+sys.argv = ["gankit", *sys.argv[1:]]
+from gankit.cli.main import main
+try:
+    main()
+except SystemExit as e:
+    assert not e.code, e.code
+found = HEAVY & set(sys.modules)
+assert not found, f"imported {found}"
+"""
+
+
+def python(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"NO_COLOR": "1"} | environment,
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["list", "--json"],
+        ["recipes", "--json"],
+        ["plugins"],
+        ["train", "--help"],
+        ["show", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_a_light_command_imports_no_torch(arguments: list[str]) -> None:
+    done = python(PROBE, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+    assert not done.stderr
+
+
+def test_completion_of_names_imports_no_torch() -> None:
+    done = python(PROBE, _GANKIT_COMPLETE="complete_bash", COMP_WORDS="gankit show ada", COMP_CWORD="2")
+    assert {"adain", "adalin"} <= set(done.stdout.split()), done.stderr
+
+
+def test_the_package_imports_nothing_but_itself() -> None:
+    code = """
+import sys, gankit
+gankit.__version__, dir(gankit)
+assert not {"torch", "pydantic", "typer", "yaml", "pluggy"} & set(sys.modules)
+gankit.Recipe, gankit.register, gankit.hookimpl, gankit.components, gankit.RecipeError
+assert "torch" not in sys.modules
+"""
+    assert python(code).stderr == ""
+
+
+def test_import_gives_no_warning() -> None:
+    done = subprocess.run(
+        [sys.executable, "-Werror", "-c", "import gankit; gankit.Recipe"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_public_name_is_there() -> None:
+    for name in gankit.__all__:
+        assert getattr(gankit, name) is not None
+        assert name in dir(gankit)
+    with pytest.raises(AttributeError, match="module 'gankit' has no attribute 'nothing'"):
+        _ = gankit.nothing
