@@ -167,16 +167,13 @@ def test_sigkill_at_any_moment(workers: int, forty: tuple[Path, dict[str, str]],
     assert [line["step"] for line in lines(tmp_path / "run")] == list(range(1, 41))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_saves_and_exits_with_130(
-    number: signal.Signals, forty: tuple[Path, dict[str, str]], tmp_path: Path
-) -> None:
+def test_ctrl_c_saves_and_exits_with_130(forty: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     source, expected = forty
     (tmp_path / "forty.yaml").write_text(source.read_text().replace("save_every: 1\n", "save_every: 100\n"))
     process = start(tmp_path / "forty.yaml", "run")
     wait_for(process, 5)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=600)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     saved = Run(tmp_path / "run").latest()

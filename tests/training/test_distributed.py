@@ -1,0 +1,85 @@
+"""Two processes on half a batch each do what one does on the whole batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+import gankit
+from gankit.training import checkpoint
+from gankit.training.run import Run
+from tests.training.tiny import lines, recipe
+
+SCRIPT = "import sys, json, gankit; gankit.train(json.loads(sys.argv[1]), sys.argv[2], resume=sys.argv[3] == 'resume')"
+
+
+def launch(chosen: dict, out: str, resume: str = "", world: int = 2) -> list[subprocess.Popen[str]]:
+    """As torchrun does: the variables, and one process for each rank."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | common | {"PYTHONPATH": str(Path(gankit.__file__).parents[1])}
+    command = [sys.executable, "-c", SCRIPT, json.dumps(chosen), out, resume]
+    return [
+        subprocess.Popen(command, env=environment | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
+        for rank in range(world)
+    ]
+
+
+def finish(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
+    """What they said on stderr."""
+    try:
+        said = [process.communicate(timeout=600)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [code] * len(processes), said
+    return said
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    latest = Run(path).latest()
+    assert latest is not None
+    return safetensors.torch.load_file(latest / checkpoint.NETWORKS)
+
+
+def test_two_processes_are_one_with_the_joined_batch(tmp_path: Path) -> None:
+    """Instance norm, no pool, SGD: the weights after each step are a linear image of the gradients."""
+    options = {"steps": 3, "pool_size": 0, "optimizer": {"type": "sgd", "lr": 0.05}, "log_every": 1, "seed": 5}
+    finish(launch(recipe(batch_size=1, **options), "two"))
+    gankit.train(recipe(batch_size=2, **options), "one")
+    two, one = weights(tmp_path / "two"), weights(tmp_path / "one")
+    for name in one:
+        torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-6, msg=name)
+    for ours, theirs in zip(lines(tmp_path / "two"), lines(tmp_path / "one"), strict=True):
+        assert ours["losses"].keys() == theirs["losses"].keys()
+        for name, value in theirs["losses"].items():
+            assert abs(ours["losses"][name] - value) < 1e-5, name
+
+
+def test_two_processes_resume_with_their_own_pools(tmp_path: Path) -> None:
+    """One of 4 steps, and one of 2 that is made longer: the second process's pool is in the checkpoint."""
+    options = {"batch_size": 1, "pool_size": 1, "schedule": "constant", "save_every": 2}
+    finish(launch(recipe(steps=4, **options), "alone"))
+    finish(launch(recipe(steps=2, **options), "run"))
+    stored = checkpoint.load(tmp_path / "run" / "checkpoints" / "step_00000002")
+    first, second = (pools["a2b"]["0.0"] for pools in stored.state["pools"])
+    assert not torch.equal(first, second)
+    finish(launch(recipe(steps=4, **options), "run", "resume"))
+    ours, alone = weights(tmp_path / "run"), weights(tmp_path / "alone")
+    assert all(torch.equal(ours[name], alone[name]) for name in alone)
+
+
+def test_every_process_gets_the_first_ones_error(tmp_path: Path) -> None:
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "file").touch()
+    for said in finish(launch(recipe(batch_size=1), "used"), code=1):
+        assert "exists and is not empty" in said

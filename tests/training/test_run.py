@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gankit.core.errors import RecipeError
+from gankit.core.recipe import Recipe
+from gankit.training import run as runs
+from gankit.training.run import Run
+from tests.training.tiny import recipe
+
+
+def made(name: str = "tiny", **train: object) -> Recipe:
+    return Recipe.load(recipe(name=name, **train))
+
+
+def test_directories_are_named_after_the_recipe() -> None:
+    assert [str(runs.start(made()).path) for _ in range(3)] == ["runs/tiny", "runs/tiny-2", "runs/tiny-3"]
+
+
+def test_resume_takes_the_newest_of_that_name() -> None:
+    for name in ("tiny", "tiny", "tiny-other", "tin"):
+        runs.start(made(name))
+    for number in range(3, 11):
+        runs.start(made())
+        assert runs.resume(made()).path == Path(f"runs/tiny-{number}")
+
+
+def test_resume_without_a_run_begins_one() -> None:
+    assert runs.resume(made()).path == Path("runs/tiny")
+
+
+def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert runs.start(made(), tmp_path / "empty").path == tmp_path / "empty"
+    with pytest.raises(RecipeError, match=r"exists and is not empty: choose another folder, or .* --resume"):
+        runs.start(made(), tmp_path / "empty")
+    (tmp_path / "file").touch()
+    with pytest.raises(RecipeError, match="exists and is not empty"):
+        runs.start(made(), tmp_path / "file")
+
+
+def test_the_stored_recipe_is_whole() -> None:
+    run = runs.start(made(clip_norm=0.5))
+    for stored in (run.path / "recipe.yaml", json.loads((run.path / "recipe.json").read_text())):
+        assert Recipe.load(stored) == made(clip_norm=0.5)
+
+
+def test_differences_leave_out_what_may_change() -> None:
+    ours = made(steps=9, log_every=1, workers=1, clip_norm=1.0).filled()
+    assert list(runs.differences(ours, made().filled())) == [(("train", "clip_norm"), 1.0, None)]
+
+
+def test_what_came_after_a_step_is_forgotten(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.sample(3).parent.mkdir()
+    for step in (3, 4):
+        run.sample(step).touch()
+    run.metrics.write_text('{"step": 3}\n{"step": 4}\n{"st')
+    run.forget_after(3)
+    assert run.metrics.read_text() == '{"step": 3}\n'
+    assert [p.name for p in run.sample(3).parent.iterdir()] == ["step_000003.png"]
