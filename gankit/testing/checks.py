@@ -8,15 +8,15 @@ import io
 import json
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
 from gankit.testing.calls import CHANNELS, Call, NotApplicable, require, tensors_of
+from gankit.testing.datasets import first_item, judge_dataset, require_equal_items
 from gankit.testing.subject import Subject
 
 Needs = Literal["a name", "an object", "inputs"]
@@ -57,6 +57,8 @@ def check_defaults(subject: Subject) -> None:
     """The component builds with every default, on no memory where its constructor allows that."""
     if missing := subject.missing:
         raise NotApplicable(f"a recipe must give {', '.join(f'`{name}`' for name in missing)}")
+    if subject.kind == "dataset" and subject.overrides:
+        raise NotApplicable("where the data lie has no default")
     try:
         with torch.device("meta"):
             subject.make({})
@@ -67,7 +69,12 @@ def check_defaults(subject: Subject) -> None:
 # -- the forward pass ----------------------------------------------------------------------------------------------
 @check("inputs")
 def check_sample(subject: Subject) -> None:
-    """A sample input runs in training and in evaluation; the outputs are finite and what the kind returns."""
+    """A sample input runs in training and in evaluation; the outputs are finite and what the kind returns.
+
+    Of a data set: the first item of each split.
+    """
+    if subject.kind == "dataset":
+        return judge_dataset(subject.built())
     for training in (True, False):
         judge(subject, batch=2, sizes=lambda call: [call.size()], training=training)
 
@@ -198,6 +205,8 @@ def require_copy(subject: Subject, duplicate: Any, what: str) -> None:
     """The duplicate computes what the subject's component computes."""
     component = subject.built()
     require(type(duplicate) is type(component), f"{what} is a {type(duplicate).__name__}")
+    if subject.kind == "dataset":
+        require_equal_items(first_item(duplicate), first_item(component), f"the first item of {what}")
     if not isinstance(component, nn.Module):
         return
     for call, twin in zip(subject.calls(component.eval()), subject.calls(duplicate.eval()), strict=True):
@@ -214,17 +223,22 @@ def state(module: nn.Module) -> list[Tensor]:
 def check_export(subject: Subject) -> None:
     """`torch.export.export` takes the component, in evaluation, and its program computes the same."""
     component = subject.built().eval()
-    for call, inputs in capturable(subject, component):
-        wrapped = call.wrap(component)
-        program = torch.export.export(wrapped, inputs, strict=False)
-        require_same(run(program.module(), inputs), run(wrapped, inputs), "the exported program")
+    calls = subject.calls(component)
+    for call in calls:
+        if not call.networks:
+            wrapped, inputs = call.wrap(component), sample(call)
+            program = torch.export.export(wrapped, inputs, strict=False)
+            require_same(run(program.module(), inputs), run(wrapped, inputs), "the exported program")
+    if takers := [call.label or "forward()" for call in calls if call.networks]:
+        raise NotApplicable(f"{' and '.join(takers)} takes a network; exported programs take tensors alone")
 
 
 @check("inputs")
 def check_compile(subject: Subject) -> None:
     """`torch.compile(fullgraph=True, backend="aot_eager")`, in training: the same outputs and gradients."""
     component = subject.built().train()
-    for call, inputs in capturable(subject, component):
+    for call in subject.calls(component):
+        inputs = sample(call)
         eager, twin = call.wrap(copy.deepcopy(component)), call.wrap(copy.deepcopy(component))
         torch.compiler.reset()
         compiled = torch.compile(twin, fullgraph=True, backend="aot_eager")
@@ -234,25 +248,10 @@ def check_compile(subject: Subject) -> None:
         require_same(gradients(twin), gradients(eager), "compiled, a gradient of a parameter")
 
 
-def capturable(subject: Subject, component: nn.Module) -> Iterator[tuple[Call, tuple[Tensor, ...]]]:
-    """The ways of calling it, with inputs. In the end NotApplicable, if one of them differentiates in its forward."""
-    differentiating = []
-    for call in subject.calls(component):
-        inputs = sample(call)
-        with patch("torch.autograd.grad", wraps=torch.autograd.grad) as grad:
-            run(call.wrap(component), inputs)
-        if grad.called:
-            differentiating.append(call.label or "forward()")
-        else:
-            yield call, inputs
-    if differentiating:
-        raise NotApplicable(f"{' and '.join(differentiating)} calls torch.autograd.grad, which no graph can hold")
-
-
 # -- words ---------------------------------------------------------------------------------------------------------
 @check("an object")
 def check_repr(subject: Subject) -> None:
-    """`repr` names the class, the width, and (of a module without children) the parameters."""
+    """`repr` names the class, a norm's or head's width, and arguments of a module without children."""
     component = subject.built()
     text = repr(component)
     name = type(component).__name__
@@ -261,25 +260,31 @@ def check_repr(subject: Subject) -> None:
         return
     if subject.kind in ("norm", "attention"):
         require(bool(re.search(rf"\b{CHANNELS}\b", text)) or not state(component), f"repr shows no width: {text[:80]!r}")
-    if not list(component.children()):
-        given = subject.parse(subject.arguments).model_dump()
-        scalars = {k: v for k, v in given.items() if isinstance(v, int | float) and k not in dict(component.named_parameters())}
-        absent = [k for k, v in scalars.items() if k not in text and repr(v) not in text]
-        require(not absent, f"repr shows no {', '.join(absent)}: {text[:80]!r}; write `extra_repr`")
+    given = {k: v for k, v in subject.parse(subject.arguments).model_dump().items() if k != "type"}
+    shown = [k for k, v in given.items() if k in text or repr(v) in text]
+    leaf = not list(component.children())
+    require(bool(shown) or not given or not leaf, f"repr shows no argument: {text[:80]!r}; write `extra_repr`")
 
 
-SHAPE = re.compile(r"\(\s*N\b[^)]*\)|\bscalar\b", re.IGNORECASE)
-SOURCE = re.compile(r"\b\d{4}\.\d{4,5}\b|\bdoi\b|\b10\.\d{4,}/|gankit", re.IGNORECASE)
+SHAPE = re.compile(r"\(\s*[NC\d]\b[^)]*,[^)]*\)|\bscalar\b")
+SOURCE = re.compile(r"\b\d{4}\.\d{4,5}\b|\b10\.\d{4,}/|gankit")
+SHAPED = ("norm", "attention", "generator", "discriminator", "loss", "backbone", "dataset")
+SOURCED = ("norm", "attention", "generator", "discriminator", "loss", "backbone", "method")
 
 
 @check("a name")
 def check_docstring(subject: Subject) -> None:
-    """The class's own docstring states shapes, such as (N, C, H, W), and the source: an arXiv id, a DOI, or gankit."""
+    """The class's own docstring states shapes, such as (N, C, H, W), and the source: an arXiv id, a DOI, or gankit.
+
+    The shapes of methods and metrics stand in their bases; data sets and metrics need no source.
+    """
     make = subject.entry.make
-    text = (make.__dict__.get("__doc__") if inspect.isclass(make) else make.__doc__) or ""
+    text = (vars(make).get("__doc__") if inspect.isclass(make) else make.__doc__) or ""
     require(bool(text.strip()), f"{make.__qualname__} has no docstring of its own")
-    require(bool(SHAPE.search(text)), "the docstring states no shapes, such as (N, C, H, W)")
-    require(bool(SOURCE.search(text)), "the docstring names no source: an arXiv id, a DOI, or gankit for its own ideas")
+    if subject.kind in SHAPED:
+        require(bool(SHAPE.search(text)), "the docstring states no shapes, such as (N, C, H, W)")
+    if subject.kind in SOURCED:
+        require(bool(SOURCE.search(text)), "the docstring names no source: an arXiv id, a DOI, or gankit for its own idea")
 
 
 # -- what the checks share -----------------------------------------------------------------------------------------

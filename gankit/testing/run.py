@@ -79,8 +79,9 @@ def run_check(subject: Subject, name: str, unbuilt: str) -> Result:
 
 def why_not(subject: Subject, name: str) -> str:
     """Why a check has no meaning for this kind."""
-    if subject.kind not in CALLED and checks.ALL[name].needs == "inputs":
-        return f"no sample input is agreed for the kind {subject.kind}"
+    sampled = subject.kind in CALLED or (subject.kind, name) == ("dataset", "sample")
+    if checks.ALL[name].needs == "inputs" and not sampled:
+        return f"a {subject.kind} takes no sample tensors"
     return NOT_APPLICABLE.get((subject.kind, name), "")
 
 
