@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gankit.data.scenes import draw_background, draw_colour, draw_scene, draw_shape
+from gankit.data.scenes import Shape, draw_background, draw_colour, draw_scene, draw_shape, render
 from gankit.data.shapes import Shapes
 
 TASKS = ("texture", "geometry")
@@ -51,6 +51,16 @@ def test_the_mask_is_where_the_object_hides_the_background(task: str):
             assert not hidden[~mask].any()
             assert hidden[mask].mean() > 0.97
             assert 0.015 < mask.mean() < 0.5
+
+
+def test_the_mask_of_a_disc_is_its_area():
+    disc = Shape(0.5, 0.5, 0.3, 0, 1, 0, 1, (0.6, 0.6, 0.6), 0, 0.1, 0)
+    drawn = render(np.zeros((64, 64, 3)), [disc], "texture")["a"]
+    mask = drawn.mask[0].bool()
+    assert abs(mask.sum().item() / 64**2 - np.pi * 0.3**2) < 0.003
+    values = drawn.picture[0].float() / 255
+    assert values[mask].min() >= 0.3 and (values[~mask] == 0).all()  # at least half covered, or not at all
+    assert ((values > 0.3) & (values < 0.59)).sum() > 20  # the edge is smooth
 
 
 def test_the_plain_colour_is_the_mean_of_its_stripes():
