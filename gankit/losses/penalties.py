@@ -33,7 +33,8 @@ def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
         if torch.compiler.is_compiling():  # compilers trace this form alone; it refuses batch norm's running averages
             return torch.func.grad(total)(images).flatten(1)
         images.requires_grad_(True)
-        return torch.autograd.grad(total(images), images, create_graph=differentiable)[0].flatten(1)
+        inside = images.view_as(images)  # hooks on the gradient of a network's input (of FlopCounterMode) refuse leaves
+        return torch.autograd.grad(total(inside), images, create_graph=differentiable)[0].flatten(1)
 
 
 class GradientPenalty(nn.Module):
