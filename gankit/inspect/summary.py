@@ -231,7 +231,10 @@ def _first_calls(method: Method, calls: dict[str, tuple[Any, ...]]) -> Iterator[
     """Note the arguments of each network's first call."""
 
     def noting(key: str) -> Callable[..., None]:
-        return lambda module, args: calls.setdefault(key, args) and None
+        def note(_: nn.Module, args: tuple[Any, ...]) -> None:
+            calls.setdefault(key, args)
+
+        return note
 
     handles = [network.register_forward_pre_hook(noting(key)) for key, network in method.networks.items()]
     try:

@@ -102,7 +102,7 @@ def _newest(folder: Path) -> list[Path]:
         raise UnfitFile(f"{folder}: no file in it is called as in latest_net_G_A.pth")
 
     def age(epoch: str | None) -> float:
-        return float(epoch) if (epoch or "").isdigit() else float("inf")
+        return float(epoch) if epoch and epoch.isdigit() else float("inf")
 
     latest = max((m["epoch"] for m, _ in named), key=age)
     return [p for m, p in named if m["epoch"] == latest]
@@ -146,7 +146,8 @@ def _one_way(states: Mapping[str, tuple[Path, State]], net: str) -> Parts:
     method = {"type": "paired", "generator": fragment, "channels_a": channels_a, "channels_b": channels_b}
     # pix2pix keeps dropout, and the picture's own statistics in batch norm, when testing; CycleGAN has no noise
     method["noise_at_test"] = fragment["type"] == "unet"
-    weights, notes = {"generator_a2b": generator}, []
+    weights: dict[str, State] = {"generator_a2b": generator}
+    notes: list[str] = []
     critic = "D" if paired else net.replace("G", "D")
     if critic in states:
         method["discriminator"], weights["discriminator_a2b"] = _import(

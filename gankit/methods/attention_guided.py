@@ -86,8 +86,8 @@ class AttentionGuided(TwoWayTranslation):
         for direction in self.directions:
             self.network("attention_net", direction).requires_grad_(not (self.masked_phase and self.freeze_attention))
             critic = self.network("discriminator", direction)
-            if hasattr(critic, "norm_enabled"):
-                critic.norm_enabled = not (self.masked_phase and self.drop_norm)
+            if (set_norm := getattr(critic, "set_norm", None)) is not None:
+                set_norm(not (self.masked_phase and self.drop_norm))
 
     def turns(self) -> list[Turn]:
         players = ("generator", "attention_net")
@@ -150,7 +150,9 @@ class AttentionGuided(TwoWayTranslation):
         return discriminator(self.visible(judged, judged_mask))
 
     @tensor
-    def real_logits(self, discriminator: nn.Module, target: Tensor, back_attention: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def real_logits(
+        self, discriminator: nn.Module, target: Tensor, back_attention: Tensor
+    ) -> Tensor | tuple[Tensor, ...]:
         """The critic on the real picture, masked in the second phase by its own map."""
         return discriminator(self.visible(target, back_attention))
 

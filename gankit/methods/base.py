@@ -1,8 +1,8 @@
 """What a paper trains: its networks, the named tensors that it offers, and whose turn it is.
 
 A method offers tensors as methods marked `@tensor`. An argument's name is what the function needs, as with pytest's
-fixtures: a network by its role (`generator`), a picture of the batch (`source`, `target`), or another tensor. The prefix
-`back_` means "the same in the other direction". Losses ask the same way, so that any loss whose tensors a method
+fixtures: a network by its role (`generator`), a picture of the batch (`source`, `target`), or another tensor. The
+prefix `back_` means "the same in the other direction". Losses ask the same way, so that any loss whose tensors a method
 offers can be added to it in the recipe alone.
 """
 
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
-from gankit.methods.sizes import fit
+from gankit.methods.sizes import fit, stretch
 from gankit.slots import Translated
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -115,17 +115,18 @@ class Method(nn.Module):
         """Evaluate offered tensors that depend on the source picture alone, at any size.
 
         source: (N, C, H, W) in [-1, 1]. The picture is padded by reflection to what the networks accept, and
-        the results are cropped back (maps are first brought to the picture's size). A tensor that this method
-        cannot give is None.
+        the results are cropped back (maps are first brought to the picture's size). Networks of one fixed size get
+        the picture stretched to it, and the results are stretched back. A tensor that this method cannot give is None.
         """
         from gankit.methods.plan import evaluate
 
         if direction not in self.directions:
             raise ValueError(f"direction is one of {', '.join(self.directions)}, not '{direction}'")
-        padded, crop = fit(source, self.size_multiple, self.min_size)
+        side = self.fixed_size
+        fitted, back = stretch(source, side) if side else fit(source, self.size_multiple, self.min_size)
         known = [n for n in names if n in self.tensor_names() and not self.unavailable(n)]
-        values = evaluate(self, direction, {self.fields[direction]["source"]: padded}, known)
-        return [crop(values[name]) if name in values else None for name in names]
+        values = evaluate(self, direction, {self.fields[direction]["source"]: fitted}, known)
+        return [back(values[name]) if name in values else None for name in names]
 
     def translate(self, source: Tensor, direction: str = "a2b") -> Tensor:
         """(N, C, H, W) in [-1, 1] of any size -> the translated picture of the same size, in [-1, 1]."""
@@ -144,7 +145,13 @@ class Method(nn.Module):
     @property
     def min_size(self) -> int:
         """The smallest side that can be translated (critics may need more in training)."""
-        return max((getattr(n, "min_size", 1) for k, n in self.networks.items() if k.startswith("generator")), default=1)
+        makers = {key for turn in self.turns() if turn.side == "generator" for key in self.trained_by(turn)}
+        return max((getattr(self.networks[key], "min_size", 1) for key in makers), default=1)
+
+    @property
+    def fixed_size(self) -> int | None:
+        """The one side that a network accepts, where it is so: U-GAT-IT's full generator."""
+        return next((side for n in self.networks.values() if (side := getattr(n, "fixed_size", None))), None)
 
 
 class Translation(Method):

@@ -70,8 +70,10 @@ class Paired(Translation):
 
     def train(self, mode: bool = True) -> Paired:
         super().train(mode)
-        if not mode and self.noise_at_test:
+        if self.noise_at_test:
             for module in self.network("generator", "a2b").modules():
                 if isinstance(module, nn.Dropout | nn.Dropout2d | nn.BatchNorm2d):
                     module.train()
+                if isinstance(module, nn.BatchNorm2d):  # without tracking: translating must not change the network
+                    module.track_running_stats = mode and module.running_mean is not None
         return self

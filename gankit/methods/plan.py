@@ -148,7 +148,9 @@ class TurnModule(nn.Module):
         """The parameters of the networks that this turn trains, frozen ones included."""
         return [p for key in self.method.trained_by(self.turn) for p in self.method.networks[key].parameters()]
 
-    def values(self, batch: Mapping[str, Tensor], given: Mapping[str, Any], only: Iterable[str] | None = None) -> dict[str, Any]:
+    def values(
+        self, batch: Mapping[str, Tensor], given: Mapping[str, Any], only: Iterable[str] | None = None
+    ) -> dict[str, Any]:
         """Compute the plan (or only what stands behind the keys `only`)."""
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
         values |= {f"net:{k}": n for k, n in self.method.networks.items()}
@@ -161,7 +163,9 @@ class TurnModule(nn.Module):
                 values[node.key] = node.function(*(values[key] for key in node.arguments))
         return values
 
-    def forward(self, batch: Mapping[str, Tensor], given: Mapping[str, Any], step: int = 0) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def forward(
+        self, batch: Mapping[str, Tensor], given: Mapping[str, Any], step: int = 0
+    ) -> tuple[dict[str, Tensor], dict[str, Any]]:
         values = self.values(batch, given)
         losses = {}
         for term in self.terms:
@@ -218,7 +222,9 @@ def _plan_term(resolver: Resolver, turn: Turn, name: str, term: Term) -> list[Pl
     return planned
 
 
-def _arguments(resolver: Resolver, function: Callable, direction: str, name: str, term: Term) -> tuple[tuple[str, str], ...]:
+def _arguments(
+    resolver: Resolver, function: Callable, direction: str, name: str, term: Term
+) -> tuple[tuple[str, str], ...]:
     parameters = inspect.signature(function).parameters
     for argument in term.on:
         if argument not in _all_arguments(term):

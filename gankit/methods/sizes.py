@@ -15,7 +15,7 @@ def fit(x: Tensor, multiple: int, smallest: int) -> tuple[Tensor, Callable[[Tens
     it crops a result back, bringing maps of lower resolution to the picture's size first.
     """
     height, width = x.shape[-2:]
-    bottom, right = (max(-(-side // multiple) * multiple, -(-smallest // multiple) * multiple) - side for side in (height, width))
+    bottom, right = (-(-max(side, smallest) // multiple) * multiple - side for side in (height, width))
     if bottom or right:
         mode = "reflect" if bottom < height and right < width else "replicate"
         x = F.pad(x, (0, right, 0, bottom), mode=mode)
@@ -27,3 +27,19 @@ def fit(x: Tensor, multiple: int, smallest: int) -> tuple[Tensor, Callable[[Tens
         return y[..., :height, :width]
 
     return x, crop
+
+
+def stretch(x: Tensor, side: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Resize (N, C, H, W) to side x side, whatever its aspect; the function returned beside it resizes a result back."""
+    before = x.shape[-2:]
+
+    def back(y: Tensor) -> Tensor:
+        return _resized(y, before)
+
+    return _resized(x, (side, side)), back
+
+
+def _resized(x: Tensor, size: tuple[int, ...]) -> Tensor:
+    if x.shape[-2:] == tuple(size):
+        return x
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)

@@ -1,4 +1,4 @@
-"""U-GAT-IT: attention by class activation, adaptive layer-instance normalization (Kim et al. 2019, arXiv 1907.10830)."""
+"""U-GAT-IT: class activation attention, adaptive layer-instance normalization (Kim et al. 2019, arXiv 1907.10830)."""
 
 from __future__ import annotations
 
