@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import typer
@@ -105,10 +105,18 @@ def recipe_keys() -> str:
 def _keys(model: type[BaseModel]) -> str:
     rows = []
     for name, field in model.model_fields.items():
-        takes = "the name of the part" if name == "type" else explain.describe(explain._full(field))
+        takes = "the name of the part" if name == "type" else _takes(field)
         default = "(required)" if field.is_required() else _default(field.default)
         rows.append((f"`{name}`", default, takes, field.description or ""))
     return table(("key", "default", "takes", ""), rows)
+
+
+def _takes(field: Any) -> str:
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        title = field.annotation.model_config.get("title", "")
+        return f"a mapping: [{title}](#{title})" if title else "a part"
+    hint = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    return explain.describe(hint).replace("text of 1 or more items", "text")
 
 
 def _default(value: Any) -> str:
@@ -147,7 +155,10 @@ def _method(entry: Entry) -> str:
     rows = [(f"`{name}`", "a picture of the batch", "") for name in method.fields[method.directions[0]]]
     for name in sorted(method.tensor_names()):
         function = getattr(method, name)
-        rows.append((f"`{name}`", (inspect.getdoc(function) or "").split("\n\n")[0], _names(_arguments(function))))
+        what = (inspect.getdoc(function) or "").split("\n\n")[0]
+        if why := method.unavailable(name):
+            what += f" Not with the default parts: {why}."
+        rows.append((f"`{name}`", what, _names(_arguments(function))))
     return "\n\n".join(
         (
             f"### {entry.name}",
