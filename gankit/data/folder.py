@@ -51,13 +51,16 @@ def read_checked(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
 
 
 def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Transform) -> None:
-    """Raise DataError if a picture, given with its (height, width), is smaller than what is cropped from it."""
-    small = [p for p in pictures if transform.crops and min(transform.resized(*p[1])) < transform.crop_size]
+    """Raise DataError if a picture, given with its (height, width), is smaller than the crop: what training would see
+    of it would be made up by resizing. `enlarge` allows that where the transform resizes before it crops."""
+    sizes = {path: transform.resized(*size) if transform.enlarge else size for path, size in pictures}
+    small = [p for p in pictures if transform.crops and min(sizes[p[0]]) < transform.crop_size]
     if small:
         path, (height, width) = small[0]
+        way = "use preprocess: resize_and_crop and " if transform.preprocess == "crop" else ""
         raise DataError(
             f"{len(small)} of {len(pictures)} pictures are smaller than crop_size = {transform.crop_size}: the first"
-            f" is {path} ({width} x {height} px); lower crop_size, take them out, or use preprocess: resize_and_crop"
+            f" is {path} ({width} x {height} px); lower crop_size, take them out, or {way}set enlarge: true"
         )
 
 

@@ -27,7 +27,7 @@ class PairedFolder:
     root: the folder in which the others lie. Side by side: `train` and `test` hold pictures whose left half is A and
     whose right half is B (an odd last column is dropped). Two folders: `a` and `b` (and `test_a`, `test_b`) hold one
     picture of each pair under the same name, extensions apart. test: where it is empty, `test` or else `val` is looked
-    for. direction: `b2a` exchanges the two. preprocess, load_size, crop_size, flip: see
+    for. direction: `b2a` exchanges the two. preprocess, load_size, crop_size, flip, enlarge: see
     `gankit.data.transforms.Transform`; the test split is resized straight to `crop_size` and never random. channels_a,
     channels_b: of the source and the target, 3 for RGB, 1 for grey. max_bad: broken pairs that are named and stepped
     over before the run stops. cache: keep decoded, resized pairs in RAM.
@@ -55,6 +55,7 @@ class PairedFolder:
         load_size: Annotated[int, Ge(4)] = 286,
         crop_size: Annotated[int, Ge(4)] = 256,
         flip: bool = True,
+        enlarge: bool = False,
         channels_a: Literal[1, 3] = 3,
         channels_b: Literal[1, 3] = 3,
         max_bad: Annotated[int, Ge(0)] = 10,
@@ -62,7 +63,7 @@ class PairedFolder:
     ):
         if bool(a) != bool(b) or bool(test_a) != bool(test_b):
             raise ValueError("of two folders both must be named: a and b, test_a and test_b")
-        self._transform = Transform(preprocess, load_size, crop_size, flip)
+        self._transform = Transform(preprocess, load_size, crop_size, flip, enlarge)
         self._base = Path(root).expanduser()
         self._train, self._test = train, test
         self._folders = {"train": (a, b), "test": (test_a, test_b)}

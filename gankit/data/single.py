@@ -19,7 +19,7 @@ class Single:
     """Pictures of one domain. An item has `a`, (C, h, w) in [-1, 1].
 
     root: the folder in which `train` and `test` lie; `train: .` takes the pictures of `root` itself. preprocess,
-    load_size, crop_size, flip: see `gankit.data.transforms.Transform`; the test split is resized straight to
+    load_size, crop_size, flip, enlarge: see `gankit.data.transforms.Transform`; the test split is resized straight to
     `crop_size` and never random. channels: 3 for RGB, 1 for grey. max_bad: broken pictures that are named and
     stepped over before the run stops. cache: keep decoded, resized pictures in RAM.
 
@@ -37,6 +37,7 @@ class Single:
         load_size: Annotated[int, Ge(4)] = 286,
         crop_size: Annotated[int, Ge(4)] = 256,
         flip: bool = True,
+        enlarge: bool = False,
         channels: Literal[1, 3] = 3,
         max_bad: Annotated[int, Ge(0)] = 10,
         cache: bool = False,
@@ -46,7 +47,7 @@ class Single:
             "train": base / Path(train).expanduser(),
             "test": base / Path(test).expanduser(),
         }
-        self._transform = Transform(preprocess, load_size, crop_size, flip)
+        self._transform = Transform(preprocess, load_size, crop_size, flip, enlarge)
         self._max_bad, self._cached = max_bad, cache
         self.channels: dict[str, int] = {"a": channels}
         self.size = self._transform.size

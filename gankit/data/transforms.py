@@ -37,13 +37,15 @@ class Transform:
     - `scale_width_and_crop`: both;
     - `none`: sides rounded to multiples of 4.
 
-    flip: flip half of the pictures. Raises ValueError where the crop is larger than what it is cut from.
+    flip: flip half of the pictures. enlarge: whether folders may hold pictures smaller than the crop, which resizing
+    makes large enough (the CycleGAN code always does). Raises ValueError where the crop is larger than what it is cut from.
     """
 
     preprocess: Preprocess = "resize_and_crop"
     load_size: int = 286
     crop_size: int = 256
     flip: bool = True
+    enlarge: bool = False
 
     def __post_init__(self) -> None:
         if self.crops and self.preprocess != "crop" and self.load_size < self.crop_size:

@@ -23,8 +23,8 @@ class Unpaired:
     of B, or the i-th where `serial`. The test split is serial, resized straight to `crop_size`, and never random.
 
     root: the folder in which the others lie, `trainA`, `trainB`, `testA`, `testB` by default; any two folders are named
-    by `a` and `b` with an empty `root`. preprocess, load_size, crop_size, flip: see `gankit.data.transforms.Transform`.
-    channels_a, channels_b: 3 for RGB, 1 for grey. max_bad: broken pictures of a domain that are named and stepped
+    by `a` and `b` with an empty `root`. preprocess, load_size, crop_size, flip, enlarge: see
+    `gankit.data.transforms.Transform`. channels_a, channels_b: 3 for RGB, 1 for grey. max_bad: broken pictures of a domain that are named and stepped
     over before the run stops. cache: keep decoded, resized pictures in RAM.
 
     Raises ValueError for sizes that do not fit together; DataError for a missing or empty folder, too many broken
@@ -43,6 +43,7 @@ class Unpaired:
         load_size: Annotated[int, Ge(4)] = 286,
         crop_size: Annotated[int, Ge(4)] = 256,
         flip: bool = True,
+        enlarge: bool = False,
         serial: bool = False,
         channels_a: Literal[1, 3] = 3,
         channels_b: Literal[1, 3] = 3,
@@ -54,7 +55,7 @@ class Unpaired:
             "train": (base / Path(a).expanduser(), base / Path(b).expanduser()),
             "test": (base / Path(test_a).expanduser(), base / Path(test_b).expanduser()),
         }
-        self._transform = Transform(preprocess, load_size, crop_size, flip)
+        self._transform = Transform(preprocess, load_size, crop_size, flip, enlarge)
         self._serial, self._max_bad, self._cached = serial, max_bad, cache
         self.channels: dict[str, int] = {"a": channels_a, "b": channels_b}
         self.size = self._transform.size

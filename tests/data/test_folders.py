@@ -109,8 +109,8 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
     root = str(domains)
     for options, words in (
         ({"root": f"{root}/nowhere"}, r"nowhere/trainA does not exist"),
-        ({"root": root, "b": "empty"}, r"empty holds no picture; looked for files ending in"),
-        ({"root": root, "b": "broken"}, r"none of the 1 pictures beside .*x.png can be read"),
+        ({"root": root, "b": "empty", "crop_size": 16}, r"empty holds no picture; looked for files ending in"),
+        ({"root": root, "b": "broken", "crop_size": 16}, r"none of the 1 pictures beside .*x.png can be read"),
         (
             {"root": root, "b": "small", "preprocess": "crop", "crop_size": 16},
             r"1 of 1 pictures are smaller than crop_size = 16: the first is .*00.png \(24 x 12 px\); lower crop_size",
@@ -120,7 +120,9 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
             Unpaired(**options)
     with pytest.raises(ValueError, match="load_size 100 is smaller than crop_size 256"):
         Unpaired(root=root, load_size=100)
-    Unpaired(root=root, b="small", **SIZES)  # resized first, so large enough
+    with pytest.raises(DataError, match="lower crop_size, take them out, or set enlarge: true"):
+        Unpaired(root=root, b="small", **SIZES)  # large enough only once it is resized
+    Unpaired(root=root, b="small", enlarge=True, **SIZES)
     with pytest.raises(DataError, match="testB"):
         Unpaired(root=root, test_b="testB_of_another", **SIZES).split("test")
 
