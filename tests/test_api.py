@@ -62,7 +62,7 @@ def test_pictures_that_do_not_suit_the_networks(change: dict, place: str, said: 
 
 def test_a_field_that_the_data_lacks(tmp_path: Path) -> None:
     Image.new("RGB", (16, 16)).save(tmp_path / "one.png")
-    data = {"type": "single", "root": str(tmp_path)}
+    data = {"type": "single", "root": str(tmp_path), "train": ".", "test": ".", "load_size": 16, "crop_size": 16}
     with pytest.raises(RecipeError, match="need `b`"):
         gankit.train(recipe() | {"data": data}, tmp_path / "run")
 

@@ -139,7 +139,7 @@ class Train(Strictly, title="train"):
     decay_at: Annotated[
         Literal["start", "end"],
         Field(description="CycleGAN's code lowers the rate at an epoch's start since 2020, at its end before"),
-    ] = "start"
+    ] = "end"
     pool_size: Annotated[Whole, Field(description="past fakes kept for the critic; 0: none")] = 50
     ema: Annotated[Decay | None, Field(description="decay of the averaged generator, per step")] = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"

@@ -201,4 +201,5 @@ class Trainer:
         if t.decay_every == "step":
             return Schedule(t.schedule, self.total, t.decay_from, "last_zero")
         epochs = math.ceil(self.total / self.steps_per_epoch)
-        return Schedule(t.schedule, epochs, t.decay_from, "epoch_start" if t.decay_at == "start" else "epoch_end")
+        early = t.decay_at == "start" and epochs > 1  # a training of one epoch would have rate 0 throughout
+        return Schedule(t.schedule, epochs, t.decay_from, "epoch_start" if early else "epoch_end")

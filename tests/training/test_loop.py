@@ -109,8 +109,13 @@ def test_what_a_run_writes(tmp_path: Path) -> None:
 
 def test_the_rate_follows_the_schedule(tmp_path: Path) -> None:
     """8 pictures in batches of 2: 4 steps an epoch. CycleGAN's decay of 4 epochs, from the second half on."""
-    gankit.train(recipe(steps=None, epochs=4, log_every=4, decay_at="end"), tmp_path / "run")
+    gankit.train(recipe(steps=None, epochs=4, log_every=4, schedule="linear", decay_at="end"), tmp_path / "run")
     assert [line["lr"]["generator"] / 2e-4 for line in lines(tmp_path / "run")] == pytest.approx([1, 1, 2 / 3, 1 / 3])
+
+
+def test_a_single_epoch_is_not_spent_at_rate_zero(tmp_path: Path) -> None:
+    gankit.train(recipe(steps=2, schedule="linear", decay_at="start", log_every=1), tmp_path / "run")
+    assert all(line["lr"]["generator"] > 0 for line in lines(tmp_path / "run"))
 
 
 def test_an_epoch_can_be_longer_than_the_data(tmp_path: Path) -> None:

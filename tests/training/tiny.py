@@ -37,6 +37,7 @@ def recipe(
 ) -> dict[str, Any]:
     """A recipe of 6 steps, 4 of them an epoch, that logs, samples and saves seldom."""
     options = {"steps": 6, "batch_size": 2, "pool_size": 2, "workers": 0, "samples": 1, "device": "cpu"}
+    options |= {"schedule": "constant"}
     return {
         "gankit": 1,
         "name": name,
