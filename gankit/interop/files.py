@@ -68,6 +68,8 @@ def _of_pickle(path: Path, reason: str) -> str:
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             start = file.read(16)
+        if start[:1] == b"\x80":
+            return "the file is a pickle of something other than weights: it may run code, so it is not opened"
         return f"this is no file of torch.save: it begins with {start!r}"
     return "this is no file of weights that torch can read safely"
 

@@ -42,7 +42,7 @@ def ugatit(light: bool = True) -> UGATIT:
 METHODS = {"cyclegan": cyclegan, "attention_guided": agit, "ugatit": ugatit, "paired": paired}
 
 
-# -- any size -----------------------------------------------------------------------------------------------------------
+# -- any size ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", [*METHODS, "ugatit-full"])
 @pytest.mark.parametrize("size", [(1, 1), (5, 300), (17, 30)])
 def test_every_method_translates_every_size(name: str, size: tuple[int, int]) -> None:
@@ -80,7 +80,7 @@ def test_translating_keeps_no_graph(make) -> None:
     assert not make().eval().translate(torch.zeros(1, 3, 16, 16)).requires_grad
 
 
-# -- attention_guided ---------------------------------------------------------------------------------------------------
+# -- attention_guided ----------------------------------------------------------------------------------------
 def values(method: Method, *names: str) -> list[Tensor]:
     with torch.no_grad():
         found = evaluate(method, "a2b", batch(), names)
@@ -165,7 +165,7 @@ def test_agit_needs_one_number_of_channels_and_a_map() -> None:
         AttentionGuided(generator, SelfAttention, critic)
 
 
-# -- paired -------------------------------------------------------------------------------------------------------------
+# -- paired --------------------------------------------------------------------------------------------------
 def test_the_conditional_critic_sees_the_source_beside_the_picture() -> None:
     method, pictures = paired(), batch()
     judge = method.network("discriminator", "a2b")
@@ -203,7 +203,7 @@ def test_noise_does_not_move_the_networks() -> None:
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
-# -- ugatit -------------------------------------------------------------------------------------------------------------
+# -- ugatit --------------------------------------------------------------------------------------------------
 def test_ugatit_offers_logits_and_its_critics_move_first() -> None:
     method = ugatit()
     logits, attention = values(method, "logits", "attention")

@@ -19,7 +19,7 @@ from gankit.methods.base import Turn, tensor
 from gankit.methods.cyclegan import CycleGAN
 from gankit.methods.plan import Term, TurnModule, evaluate, plan_turns
 from gankit.training.step import Stepper
-from tests.methods.small import agit, batch, count_calls, cyclegan, critic, generator
+from tests.methods.small import agit, batch, count_calls, critic, cyclegan, generator
 
 
 def play(method, terms: dict[str, Term | nn.Module], steps: int = 1, **options) -> dict[str, float]:
@@ -41,7 +41,7 @@ def refused(method, **losses) -> BuildError:
     return error.value
 
 
-# -- only what some loss needs ------------------------------------------------------------------------------------------
+# -- only what some loss needs -------------------------------------------------------------------------------
 def test_a_pass_that_no_loss_needs_is_not_computed() -> None:
     method = cyclegan()
     calls = count_calls(method)
@@ -93,7 +93,7 @@ def test_tensors_come_after_what_they_are_made_of() -> None:
             seen.add(node.key)
 
 
-# -- mistakes -----------------------------------------------------------------------------------------------------------
+# -- mistakes ------------------------------------------------------------------------------------------------
 def test_a_loss_whose_tensor_is_not_offered() -> None:
     error = refused(cyclegan(), area=AttentionArea())
     assert error.path == ("losses", "area")
@@ -152,7 +152,7 @@ def test_tensors_that_need_one_another() -> None:
     assert "egg@a2b -> hen@a2b -> egg@a2b need one another" in error.message
 
 
-# -- the envelope -------------------------------------------------------------------------------------------------------
+# -- the envelope --------------------------------------------------------------------------------------------
 def test_on_rebinds_an_argument() -> None:
     method, pictures = cyclegan(), batch()
     turn = turns_of(method, near=Term(L1(), 2, on={"output": "back_output", "target": "source"}))["generator"]
@@ -200,7 +200,7 @@ def test_back_is_the_other_direction() -> None:
     torch.testing.assert_close(forward["back_output"], backward["output"])
 
 
-# -- turns --------------------------------------------------------------------------------------------------------------
+# -- turns ---------------------------------------------------------------------------------------------------
 def test_the_generator_gets_no_gradient_in_the_critics_turn() -> None:
     method, pictures = cyclegan(), batch()
     turns = turns_of(method, adversarial=LSGAN())
@@ -243,7 +243,7 @@ def test_what_nothing_trained_stands_behind_keeps_no_graph() -> None:
     assert not values["attention@b2a"].requires_grad
 
 
-# -- plugins ------------------------------------------------------------------------------------------------------------
+# -- plugins -------------------------------------------------------------------------------------------------
 class Squared(CycleGAN):
     """As a plugin's method: it adds a tensor."""
 
@@ -267,7 +267,7 @@ def test_a_plugins_loss_takes_a_plugins_tensor() -> None:
     assert "losses.bright" in str(refused(cyclegan(), bright=Bright()))
 
 
-# -- one module ---------------------------------------------------------------------------------------------------------
+# -- one module ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("make", [cyclegan, agit])
 def test_a_turn_compiles_whole_backward_included(make) -> None:
     method, pictures = make(), batch()

@@ -1,0 +1,75 @@
+"""The recipes that ship: each loads, has its paper's hyper-parameters, and trains a step at a small size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gankit.core.recipe import Recipe
+from gankit.inspect.recipe import check_recipe, summarize_recipe
+
+FOLDER = Path(__file__).parents[1] / "recipes"
+SMALL = {
+    "cyclegan": ["method.generator.channels=2", "method.generator.blocks=1", "method.discriminator.channels=2"],
+    "agit": [
+        *("method.generator.channels=2", "method.generator.blocks=1"),
+        *("method.attention.channels=2", "method.discriminator.channels=2"),
+    ],
+    "ugatit": ["method.generator.channels=2", "method.generator.image_size=128", "method.discriminator.channels=1"],
+    "ugatit-light": ["method.generator.channels=2", "method.discriminator.channels=1"],
+    "pix2pix": ["method.generator.channels=2", "method.generator.downs=5", "method.discriminator.channels=2"],
+}
+SIDE = {"ugatit": 128, "ugatit-light": 128}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_step_of_every_turn(name: str) -> None:
+    side = SIDE.get(name, 32)
+    sizes = [f"data.crop_size={side}", f"data.load_size={side}"]
+    recipe = Recipe.load(FOLDER / f"{name}.yaml", [*SMALL[name], *sizes])
+    played = check_recipe(recipe)
+    assert [step.epoch for step in played] == (["first", "last"] if name == "agit" else ["first"])
+    assert {key.split("/")[1] for key in played[0].losses} == set(recipe.losses)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.stem)
+def test_header_and_name(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[0] == "# yaml-language-server: $schema=recipe.schema.json"
+    header = " ".join(line for line in lines if line.startswith("#"))
+    assert f"gankit train {path.stem}" in header
+    recipe = Recipe.load(path)
+    assert recipe.name == path.stem
+    assert recipe.about.arxiv
+
+
+PARAMETERS = {  # of a generator, as the reference code counts them: see the papers' repositories
+    "cyclegan": 11_378_179,
+    "ugatit": 278_959_808,
+    "ugatit-light": 10_589_888,
+    "pix2pix": 54_413_955,
+}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_full_size_without_allocating(name: str) -> None:
+    summary = summarize_recipe(Recipe.load(FOLDER / f"{name}.yaml"))
+    assert summary.networks[0].parameters == PARAMETERS[name]
+    assert summary.networks[0].output[0] == (3, 256, 256)
+
+
+def test_weights_and_rates_of_the_papers() -> None:
+    def terms(name: str) -> dict[str, float]:
+        return {key: term.weight for key, term in Recipe.load(FOLDER / f"{name}.yaml").losses.items()}
+
+    def train(name: str):
+        return Recipe.load(FOLDER / f"{name}.yaml").train
+
+    assert terms("cyclegan") == {"adversarial": 1, "cycle": 10, "identity": 5}
+    assert terms("agit") == {"adversarial": 1, "cycle": 10}
+    assert terms("ugatit") == terms("ugatit-light") == {"adversarial": 1, "cycle": 10, "identity": 10, "cam": 1000}
+    assert terms("pix2pix") == {"adversarial": 1, "l1": 100}
+    assert [train(n).optimizer.lr for n in ("cyclegan", "agit", "ugatit", "pix2pix")] == [2e-4, 1e-4, 1e-4, 2e-4]
+    assert [train(n).pool_size for n in ("cyclegan", "agit", "ugatit", "pix2pix")] == [50, 50, 0, 0]
+    assert train("ugatit").optimizer.weight_decay == 1e-4 and train("ugatit").steps == 1_000_000
