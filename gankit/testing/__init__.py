@@ -1,9 +1,9 @@
 """The conformance kit: does a component keep what gankit promises about every component of its kind?
 
-    from gankit.testing import check_component
+from gankit.testing import check_component
 
-    def test_my_norm():
-        check_component("norm", "my_norm")
+def test_my_norm():
+    check_component("norm", "my_norm")
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""How a component of each kind is called, on which sample inputs, and what it must return."""
+"""How a component that takes pictures or features is called, on which inputs, and what it must return."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -13,8 +12,6 @@ from gankit.slots import Attended, Translated
 
 CHANNELS = 8
 """The width of the features that a norm or an attention head is given."""
-ROLES = ("generator", "discriminator", "attention_net")
-"""Arguments of losses that are networks."""
 Size = tuple[int, int]
 
 
@@ -39,6 +36,14 @@ def shape(tensor: Any) -> str:
     return str(tuple(tensor.shape)) if isinstance(tensor, Tensor) else f"a {type(tensor).__name__}"
 
 
+def stated(component: nn.Module, name: str) -> int:
+    """A positive integer that the component's class or object states."""
+    value = getattr(component, name, None)
+    if not isinstance(value, int) or value < 1:
+        raise AssertionError(f"a {type(component).__name__} states `{name}: int` of at least 1, not {value}")
+    return value
+
+
 class Call:
     """One way of calling a component. `wrap(component)` is a module whose forward takes the tensors of `inputs`."""
 
@@ -47,7 +52,7 @@ class Call:
     half_inputs = True
     """Under bfloat16 autocast this component's inputs come from convolutions, hence in bfloat16."""
 
-    def __init__(self, component: nn.Module) -> None:
+    def __init__(self, component: Any) -> None:
         self.component = component
         self.networks: dict[str, nn.Module] = {}
         """What it is given besides tensors, by argument."""
@@ -125,9 +130,7 @@ class GeneratorCall(Call):
         """The least size of at least `wanted` and `min_size` that is a multiple of `size_multiple`."""
         if self.fixed:
             return self.fixed
-        multiple, least = (getattr(self.component, name, None) for name in ("size_multiple", "min_size"))
-        require(isinstance(multiple, int) and multiple >= 1, f"the generator states `size_multiple: int`, not {multiple}")
-        require(isinstance(least, int) and least >= 1, f"the generator states `min_size: int`, not {least}")
+        multiple, least = stated(self.component, "size_multiple"), stated(self.component, "min_size")
         return -(-max(wanted, least) // multiple) * multiple
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
@@ -135,7 +138,7 @@ class GeneratorCall(Call):
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         (x,) = inputs
-        offers = getattr(self.component, "offers", None)
+        offers = getattr(self.component, "offers", ())
         require(isinstance(offers, frozenset), f"the generator states `offers: frozenset[str]`, not {offers!r}")
         image = output.image if isinstance(output, Translated) else output
         require(isinstance(image, Tensor), f"a generator returns a picture or Translated, this one {shape(image)}")
@@ -163,9 +166,7 @@ class DiscriminatorCall(Call):
         return [(self.fitting(33), self.fitting(1) + 14), (self.fitting(1), self.fitting(1))]
 
     def fitting(self, wanted: int) -> int:
-        least = getattr(self.component, "min_size", None)
-        require(isinstance(least, int) and least >= 1, f"the discriminator states `min_size: int`, not {least}")
-        return max(wanted, least)
+        return max(wanted, stated(self.component, "min_size"))
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         return (picture(batch, size),)
@@ -209,62 +210,6 @@ class MethodCall(Call):
             require_map(attention, inputs[0], exact=True)
 
 
-class LossCall(Call):
-    """A loss's forward, or its side for the discriminator's turn; inputs are made by the argument's name."""
-
-    def __init__(self, component: nn.Module, side: str, given: dict[str, Tensor]) -> None:
-        super().__init__(component)
-        self.label = "" if side == "forward" else f"{side}()"
-        self.side, self.given = side, given
-        function = getattr(component, side)
-        parameters = inspect.signature(function).parameters.values()
-        nets = [p.name for p in parameters if p.name.removeprefix("back_") in ROLES]
-        self.networks = {name: sample_network(name) for name in nets}
-        self.required = tuple(p.name for p in parameters if p.default is p.empty and p.name not in nets)
-        self.optional = tuple(p.name for p in parameters if p.default is not p.empty and p.name not in nets)
-
-    def wrap(self, component: nn.Module, optional: tuple[str, ...] = ()) -> nn.Module:
-        return Calling(component, self.side, (*self.required, *optional), self.networks)
-
-    def inputs(self, batch: int, size: Size, optional: tuple[str, ...] = ()) -> tuple[Tensor, ...]:
-        return tuple(self.sample(name, batch, size) for name in (*self.required, *optional))
-
-    def sample(self, name: str, batch: int, size: Size) -> Tensor:
-        if name in self.given:
-            return self.given[name][:batch].clone()
-        plain = name.removeprefix("back_")
-        height, width = size
-        if plain in ("logits", "identity_logits"):  # of an attention head: one per pooling
-            return torch.randn(batch, 2)
-        if plain.endswith("logits"):  # of a discriminator: one per patch
-            return torch.randn(batch, 1, -(-height // 4), -(-width // 4))
-        if plain.startswith(("attention", "mask")):
-            return torch.rand(batch, 1, *size)
-        if plain in ("source", "target", "output", "reconstruction", "identity", "composite"):
-            return picture(batch, size)
-        raise AssertionError(f"the kit has no sample for the argument `{name}`: pass inputs={{{name!r}: tensor}}")
-
-    def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
-        scalar = isinstance(output, Tensor) and output.ndim == 0
-        require(scalar, f"a loss returns a scalar tensor, this one {shape(output)}")
-        if self.optional:
-            size = self.size()
-            known = tuple(name for name in self.optional if name in self.given or is_sample(self, name))
-            self.wrap(self.component, known)(*self.inputs(2, size, known))
-        if not self.networks and set(self.required) <= {"real_logits", "fake_logits"}:
-            pairs = [(logits, logits) for logits in inputs]
-            twice = self.wrap(self.component)(*pairs)
-            torch.testing.assert_close(twice, 2 * output, msg="a tuple of two equal heads is not twice one head's loss")
-
-
-def is_sample(call: LossCall, name: str) -> bool:
-    try:
-        call.sample(name, 1, (4, 4))
-    except AssertionError:
-        return False
-    return True
-
-
 class Calling(nn.Module):
     """Calls one method of a component with named tensors, fixed networks and fixed keywords."""
 
@@ -283,20 +228,12 @@ class Calling(nn.Module):
     def forward(self, *tensors: Tensor) -> Any:
         call: Callable[..., Any] = getattr(self.component, self.method)
         unnamed = tensors[: len(tensors) - len(self.names)]
-        return call(*unnamed, **dict(zip(self.names, tensors, strict=False)), **dict(self.networks.items()), **self.keywords)
+        named = dict(zip(self.names, tensors, strict=False))
+        return call(*unnamed, **named, **dict(self.networks.items()), **self.keywords)
 
 
 def picture(batch: int, size: Size) -> Tensor:
     return torch.rand(batch, 3, *size) * 2 - 1
-
-
-def sample_network(role: str) -> nn.Module:
-    """A small smooth network for a loss that asks for one by its role: picture to picture, or picture to logits."""
-    torch.manual_seed(0)
-    if role.endswith("generator"):
-        return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 3, 3, padding=1), nn.Tanh())
-    head = (nn.Sigmoid(),) if role.startswith("attention") else ()
-    return nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 1, 3, padding=1), *head)
 
 
 def require_map(attention: Tensor, picture: Tensor, exact: bool) -> None:
@@ -304,30 +241,3 @@ def require_map(attention: Tensor, picture: Tensor, exact: bool) -> None:
     require(tuple(attention.shape) == wanted, f"the attention map is {shape(attention)}, not {wanted}")
     low, high = attention.min().item(), attention.max().item()
     require(low >= 0 and high <= 1, f"the attention map leaves [0, 1]: {low:.3g} to {high:.3g}")
-
-
-SIMPLE: dict[str, type[Call]] = {
-    "norm": NormCall,
-    "attention": AttentionCall,
-    "generator": GeneratorCall,
-    "discriminator": DiscriminatorCall,
-}
-HOST_ARGUMENTS: dict[str, tuple[int, ...]] = {
-    "norm": (CHANNELS,),
-    "attention": (CHANNELS,),
-    "generator": (3, 3),
-    "discriminator": (3,),
-}
-"""What the host of a factory slot gives, by kind."""
-
-
-def calls_of(kind: str, component: Any, given: dict[str, Tensor]) -> list[Call]:
-    """The ways of calling `component`; none for the kinds that are not called on sample tensors."""
-    if kind in SIMPLE:
-        return [SIMPLE[kind](component)]
-    if kind == "loss":
-        sides = ["forward", *(["discriminator"] if hasattr(component, "discriminator") else [])]
-        return [LossCall(component, side, given) for side in sides]
-    if kind == "method":
-        return [MethodCall(component, direction) for direction in component.directions]
-    return []

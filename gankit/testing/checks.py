@@ -259,7 +259,9 @@ def check_repr(subject: Subject) -> None:
     if not isinstance(component, nn.Module):
         return
     if subject.kind in ("norm", "attention"):
-        require(bool(re.search(rf"\b{CHANNELS}\b", text)) or not state(component), f"repr shows no width: {text[:80]!r}")
+        require(
+            bool(re.search(rf"\b{CHANNELS}\b", text)) or not state(component), f"repr shows no width: {text[:80]!r}"
+        )
     given = {k: v for k, v in subject.parse(subject.arguments).model_dump().items() if k != "type"}
     shown = [k for k, v in given.items() if k in text or repr(v) in text]
     leaf = not list(component.children())
@@ -284,7 +286,9 @@ def check_docstring(subject: Subject) -> None:
     if subject.kind in SHAPED:
         require(bool(SHAPE.search(text)), "the docstring states no shapes, such as (N, C, H, W)")
     if subject.kind in SOURCED:
-        require(bool(SOURCE.search(text)), "the docstring names no source: an arXiv id, a DOI, or gankit for its own idea")
+        require(
+            bool(SOURCE.search(text)), "the docstring names no source: an arXiv id, a DOI, or gankit for its own idea"
+        )
 
 
 # -- what the checks share -----------------------------------------------------------------------------------------

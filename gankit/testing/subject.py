@@ -11,8 +11,22 @@ from torch import Tensor, nn
 
 from gankit.core.registry import Entry, components
 from gankit.core.schema import Spec, build_component, spec_of
-from gankit.testing.calls import HOST_ARGUMENTS, Call, calls_of
+from gankit.testing.calls import CHANNELS, AttentionCall, Call, DiscriminatorCall, GeneratorCall, MethodCall, NormCall
+from gankit.testing.losses import LossCall
 
+SIMPLE: dict[str, type[Call]] = {
+    "norm": NormCall,
+    "attention": AttentionCall,
+    "generator": GeneratorCall,
+    "discriminator": DiscriminatorCall,
+}
+HOST_ARGUMENTS: dict[str, tuple[int, ...]] = {
+    "norm": (CHANNELS,),
+    "attention": (CHANNELS,),
+    "generator": (3, 3),
+    "discriminator": (3,),
+}
+"""What the host of a factory slot gives, by kind."""
 SMALL: dict[str, tuple[Any, ...]] = {
     "channels": (8,),
     "blocks": (1,),
@@ -68,7 +82,15 @@ class Subject:
         return component
 
     def calls(self, component: Any) -> list[Call]:
-        return calls_of(self.kind, component, self.given)
+        """The ways of calling it; none for the kinds that are not called on sample tensors."""
+        if self.kind in SIMPLE:
+            return [SIMPLE[self.kind](component)]
+        if self.kind == "loss":
+            sides = ["forward", *(["discriminator"] if hasattr(component, "discriminator") else [])]
+            return [LossCall(component, side, self.given) for side in sides]
+        if self.kind == "method":
+            return [MethodCall(component, direction) for direction in component.directions]
+        return []
 
 
 def small_arguments(entry: Entry) -> dict[str, Any]:
@@ -79,7 +101,8 @@ def small_arguments(entry: Entry) -> dict[str, Any]:
             chosen[name] = field.default.model_dump() | small_arguments(field.default.entry)
             continue
         fitting = [value for value in SMALL.get(name, ()) if accepts(model, entry, name, value)]
-        chosen.update({name: value for value in fitting[:1]})
+        if fitting:
+            chosen[name] = fitting[0]
     return chosen
 
 

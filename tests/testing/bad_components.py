@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,10 @@ class BadDefaults(Good):
         super().__init__(channels)
         if channels % groups:
             raise ValueError(f"{channels} channels do not fall into {groups} groups")
+        self.groups = groups
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}, groups={self.groups}"
 
 
 class BadSample(Good):
@@ -89,7 +93,7 @@ class NaNOnFlat(Good):
     """Divides by a deviation that may be zero. (N, C, H, W) -> the same shape. gankit's own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x) / (x.std((2, 3), keepdim=True) + 1e-5)
+        return super().forward(x) / (x.var((2, 3), keepdim=True).sqrt() + 1e-5)
 
 
 class BadBFloat16(Good):
@@ -252,9 +256,25 @@ class SpeechLoss(nn.Module):
         return speech.square().mean()
 
 
+class RestlessData:
+    """Draws from torch's global random state. a (3, 8, 8). gankit's own."""
+
+    size = 8
+    channels: ClassVar = {"a": 3}
+
+    def __len__(self) -> int:
+        return 1
+
+    def split(self, name: str) -> RestlessData:
+        return self
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"a": torch.rand(3, 8, 8)}
+
+
 class Contract(NamedTuple):
     kind: str
-    make: type[nn.Module]
+    make: type
     reason: str
 
 
@@ -268,4 +288,5 @@ CONTRACTS = (
     Contract("loss", OneHeadLoss, "two equal heads"),
     Contract("loss", CriticSideLoss, r"discriminator\(\) .* not finite"),
     Contract("loss", SpeechLoss, "pass inputs={'speech': tensor}"),
+    Contract("dataset", RestlessData, "global random state"),
 )

@@ -5,7 +5,8 @@ import re
 import pytest
 import torch
 
-from gankit.core.registry import Registry, UnknownName
+from gankit.core.registry import Entry, Registry
+from gankit.core.schema import parameters_of
 from gankit.testing import CHECKS, check_component
 from tests.testing import bad_components as bad
 
@@ -57,3 +58,68 @@ def test_a_bad_component_fails_its_check_alone(kit, check):
 def test_a_breach_of_the_kinds_contract_fails_the_sample(kit, contract):
     with pytest.raises(AssertionError, match=contract.reason):
         kit(contract.kind, contract.make)
+
+
+def test_what_cannot_be_described_is_not_run(kit):
+    report = kit("norm", bad.UntypedParameter, raise_on_failure=False)
+    assert report.failed == ("schema", "defaults")  # what has no schema cannot be built from a recipe
+    assert report["docstring"].status == "passed"
+    assert {report[name].status for name in CHECKS if name not in ("schema", "defaults", "docstring")} == {"not run"}
+
+
+def test_gradients_are_tried_on_flat_inputs(kit):
+    report = kit("norm", bad.NaNOnFlat, raise_on_failure=False)
+    assert "gradient on zeros is not finite" in report["gradients"].reason
+
+
+def test_a_generator_keeps_the_sizes_that_it_states(kit):
+    report = kit("generator", bad.ShrinkingGenerator, raise_on_failure=False)
+    assert report.failed == ("odd_sizes",)
+
+
+def test_the_failure_names_component_check_and_cause(kit):
+    with pytest.raises(AssertionError) as failure:
+        kit("norm", bad.BadGradients)
+    first, second, *_ = str(failure.value).splitlines()
+    assert first == "norm tested does not conform:"
+    assert second == "  gradients: no gradient reaches unused"
+
+
+def test_the_report_prints_every_check(kit):
+    report = kit("norm", bad.Good)
+    assert report.ok and [line.split()[0] for line in str(report).splitlines()[1:]] == list(CHECKS)
+    with pytest.raises(KeyError, match="no check is called 'speed'"):
+        report["speed"]
+
+
+def test_samples_for_unknown_arguments_can_be_given(kit):
+    assert kit("loss", bad.SpeechLoss, inputs={"speech": torch.randn(2, 100)}).ok
+
+
+def test_what_does_not_apply_says_why():
+    report = check_component("loss", "r1")
+    assert report["export"].status == "not applicable" and "takes a network" in report["export"].reason
+    report = check_component("generator", "ugatit", overrides={"channels": 4, "light": False, "image_size": 8})
+    assert report["odd_sizes"].reason == "it takes only 8 x 8"
+
+
+def test_overrides_reach_the_component(kit):
+    report = kit("norm", bad.BadDefaults, overrides={"groups": 2}, raise_on_failure=False)
+    assert report.failed == ("defaults",) and report["sample"].status == "passed"
+
+
+def test_an_unknown_name_is_a_lookup_error():
+    with pytest.raises(LookupError, match="did you mean 'adalin'"):
+        check_component("norm", "adalinn")
+
+
+def test_the_callers_random_state_stays(kit):
+    before = torch.get_rng_state()
+    kit("norm", bad.Good)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_module_without_init_has_a_schema_after_torch_compile():
+    # torch.compile replaces nn.Module.__init__ by a function of another name.
+    torch.compile(torch.nn.Identity(), backend="eager")(torch.ones(1))
+    assert parameters_of(Entry("loss", "speech", bad.SpeechLoss)) == {}

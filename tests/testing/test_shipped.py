@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from torchvision.io import write_png
+from PIL import Image
 
 from gankit.core.builtins import BUILTINS
+from gankit.core.registry import Registry
 from gankit.testing import check_component
 
 ROWS = [(kind, name) for kind, name, *_ in BUILTINS if (kind, name) == ("dataset", "shapes") or kind != "dataset"]
@@ -41,5 +41,14 @@ def test_shipped_in_another_form(kind: str, name: str, overrides: dict[str, Any]
 def test_shipped_folders(tmp_path: Path, name: str):
     for folder in FOLDERS[name]:
         (tmp_path / folder).mkdir()
-        write_png(torch.full((3, 40, 80), 128, dtype=torch.uint8), str(tmp_path / folder / "grey.png"))
+        Image.new("RGB", (80, 40), "teal").save(tmp_path / folder / "plain.png")
     check_component("dataset", name, overrides={"root": str(tmp_path), "load_size": 36, "crop_size": 32})
+
+
+@pytest.mark.parametrize("row", [("relativistic", "Relativistic"), ("r1_r2", "R1R2")], ids=lambda row: row[0])
+def test_the_first_plugin(monkeypatch: pytest.MonkeyPatch, row: tuple[str, str]):
+    name, made = row
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "plugins" / "gankit-r3gan")
+    registry = Registry([("loss", name, f"gankit_r3gan.losses:{made}", "")])
+    monkeypatch.setattr("gankit.testing.subject.components", lambda: registry)
+    check_component("loss", name)
