@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from gankit.layers import ConvNorm, Geometry, Pad, Padding, ResidualBlock, check_image, conv
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Attended, Ge, Norm
+from gankit.slots import Attended, Ge, Gt, Lt, Norm
 
 
 class MaskAttention(nn.Module):
@@ -30,6 +31,9 @@ class MaskAttention(nn.Module):
         norm: any norm that is not adaptive. The code's instance norm has scale and offset.
         geometry: `tensorflow` pads the second halving as TensorFlow's SAME does (the released code).
         relu_after_sum: rectify the sum of the residual block (the released code; the paper does not say).
+        start: about what the map is everywhere before training, 0.5 in the paper. Cycle consistency pulls the map down
+            from here; near 0 the generator behind it learns nothing any more, so that a higher start, 0.9 say, is the
+            remedy for maps that die or stay grey in short trainings (gankit's own).
 
     Raises:
         ValueError: an adaptive norm, an even kernel; in the forward, a wrong number of channels or size.
@@ -52,6 +56,7 @@ class MaskAttention(nn.Module):
         norm: Norm = partial(InstanceNorm, affine=True),
         geometry: Geometry = "symmetric",
         relu_after_sum: bool = True,
+        start: Annotated[float, Gt(0), Lt(1)] = 0.5,
     ) -> None:
         super().__init__()
         wide = 2 * channels
@@ -59,6 +64,7 @@ class MaskAttention(nn.Module):
             raise ValueError(f"the mask network has no style to give to the adaptive norm {type(probe).__name__}")
         first, second, last = decoder_kernels
         self.in_channels = in_channels
+        self.offset = math.log(start / (1 - start))
         self.pad = Pad(3, padding)
         self.stem = ConvNorm(partial(nn.Conv2d, in_channels, channels, 7, 2), norm(channels))
         self.down = ConvNorm(partial(conv, channels, wide, 3, stride=2, padding="zero", geometry=geometry), norm(wide))
@@ -78,5 +84,5 @@ class MaskAttention(nn.Module):
         for unit, like in zip(self.up, (half, x), strict=True):
             # The size of the way down, not twice the last one: so every size of input works.
             y = unit(F.interpolate(y, size=like.shape[2:], mode="nearest"))
-        mask = torch.sigmoid(self.head(y))
+        mask = torch.sigmoid(self.head(y) + self.offset)
         return Attended(x * mask, mask)
