@@ -6,10 +6,12 @@ python scripts/reference.py --check  exits 1 when a page is not what the code sa
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -21,6 +23,7 @@ from pydantic import BaseModel
 
 from gankit.cli.main import COMMANDS, app
 from gankit.core import explain, library, listing, recipe
+from gankit.core.errors import RecipeError
 from gankit.core.registry import BUILTIN, KINDS, Entry, components
 from gankit.methods.base import Method
 
@@ -124,6 +127,30 @@ def _default(value: Any) -> str:
         plain = value.model_dump(mode="json", exclude_unset=True)
         return f"`{plain['type']}`" if "type" in plain else "all of its defaults"
     return f"`{json.dumps(value)}`"
+
+
+WRONG = """\
+gankit: 1
+method:
+  type: cyclegan
+  generator: {type: resnet, channels: 0, norm: adalinn}
+losses:
+  adversarial: lsgan
+  area: {type: attention_area, wieght: 2}
+data: unpaired
+train: {epochs: 100}
+"""
+
+
+@generates("a wrong recipe")
+def a_wrong_recipe() -> str:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("my.yaml").write_text(WRONG)
+        try:
+            recipe.Recipe.load("my.yaml")
+        except RecipeError as error:
+            return f"```text\n{error}\n```"
+    raise AssertionError("the wrong recipe is right")
 
 
 @generates("recipes")

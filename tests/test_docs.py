@@ -1,0 +1,97 @@
+"""The documentation is what the code says, and what it shows runs."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+import gankit
+from gankit.core.recipe import Recipe
+from gankit.core.registry import components
+from scripts import reference
+from tests.markdown import ROOT, blocks, commands, gankit_commands, play
+from tests.training.tiny import AGIT, recipe
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
+PROGRAMS = {"gankit", "torchrun", "accelerate", "tensorboard", "python", "pytest", "pip"}
+
+
+def name(page: Path) -> str:
+    return page.stem
+
+
+pages = pytest.mark.parametrize("page", PAGES, ids=name)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two steps."""
+    run = tmp_path_factory.mktemp("docs") / "run"
+    gankit.train(recipe(AGIT, name="demo", steps=2), run)
+    return run
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working directory with what the pages speak of."""
+    for run in ("demo", "agit"):
+        shutil.copytree(trained, tmp_path / "runs" / run)
+    (tmp_path / "pictures").mkdir()
+    for path in ("photo.jpg", "pictures/one.png"):
+        Image.new("RGB", (20, 16), (200, 120, 40)).save(tmp_path / path)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    components.cache_clear()  # what the pages have registered
+
+
+@pages
+def test_generated_parts_are_what_the_code_says(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text == reference.rewritten(text), "run `python scripts/reference.py`"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("*.md"), *ROOT.glob("plugins/*/*.md")], ids=str)
+def test_links_lead_somewhere(page: Path) -> None:
+    lost = []
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if link.startswith(("http://", "https://")):
+            continue
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            lost.append(link)
+    assert not lost
+
+
+def anchors(page: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@pages
+def test_commands(page: Path, place: Path) -> None:
+    assert {words[0] for words in commands(page)} <= PROGRAMS
+    for arguments in gankit_commands(page):
+        play(arguments)
+
+
+@pages
+def test_recipes(page: Path) -> None:
+    for text in blocks(page, "yaml"):
+        given: dict[str, Any] = yaml.safe_load(text)
+        Recipe.load(given if "gankit" in given else {**recipe(), **given})
+
+
+@pages
+def test_python(page: Path, place: Path) -> None:
+    names: dict[str, Any] = {"__name__": page.stem}
+    for text in blocks(page, "python"):
+        exec(compile(text, page.name, "exec"), names)
