@@ -28,9 +28,10 @@ def build(
     when the recipe is wrong, 1 when --check finds that it does not train.
     """
     from gankit.core.recipe import Recipe
+
+    loaded = Recipe.load(recipe, sets or ())  # before torch is imported: a file that is no recipe is refused at once
     from gankit.inspect.recipe import check_recipe, summarize_recipe
 
-    loaded = Recipe.load(recipe, sets or ())
     summary = summarize_recipe(loaded)
     if graph is not None:
         from gankit.inspect.graph import draw

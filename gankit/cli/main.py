@@ -7,7 +7,6 @@ import os
 import pkgutil
 import sys
 import traceback
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -44,7 +43,7 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         self._extend()
-        return [name for name in self.commands if name not in COMMANDS or find_spec(COMMANDS[name].partition(":")[0])]
+        return list(self.commands)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:

@@ -39,9 +39,12 @@ def train(
     Ctrl-C finishes the step, saves and exits with 130; so does SIGTERM. With --resume a run goes on as if it had never
     stopped. For several GPUs: torchrun --nproc-per-node 4 -m gankit.cli.main train RECIPE.
     """
+    from gankit.core.recipe import Recipe
+
+    loaded = Recipe.load(recipe, sets or ())  # before torch is imported: a file that is no recipe is refused at once
     import gankit
 
-    run = gankit.train(recipe, out, resume, sets or (), device).run_dir
+    run = gankit.train(loaded, out, resume, device=device).run_dir
     if int(os.environ.get("RANK", 0)):
         return
     if (run / "evaluation.json").is_file():

@@ -11,13 +11,14 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import yaml
 
-from gankit.core.errors import Path, Problem, RecipeError
+from gankit.core.errors import Path, Problem, RecipeError, dotted
 
-MAX_BYTES, MAX_NODES, MAX_DEPTH = 256 * 1024, 10_000, 40
+MAX_BYTES, MAX_NODES, MAX_DEPTH, MAX_FAULTS = 256 * 1024, 10_000, 40, 50
 
 _WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None} | {
     text: value for value, word in ((True, "true"), (False, "false")) for text in (word, word.title(), word.upper())
@@ -46,6 +47,18 @@ class Node:
         elif isinstance(self.value, list):
             yield from enumerate(self.value)
 
+    def child(self, key: str | int) -> Node | None:
+        if isinstance(self.value, dict):
+            return self.value.get(key)
+        return self.value[i] if (i := self.index(key)) is not None else None
+
+    def index(self, key: str | int) -> int | None:
+        """`3` or `"3"` as the index of an item that this list has."""
+        text = str(key)
+        if not isinstance(self.value, list) or not text.isdecimal() or len(text) > 9:
+            return None
+        return int(text) if int(text) < len(self.value) else None
+
     def data(self) -> Any:
         """Plain dicts, lists and scalars."""
         if isinstance(self.value, dict):
@@ -60,11 +73,14 @@ class Text:
     name: str
     text: str = field(repr=False)
 
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.split("\n")
+
     def problem(self, message: str, at: Place | None, path: str = "") -> Problem:
         if at is None:
             return Problem(message, path, self.name)
-        lines = self.text.split("\n")
-        source = lines[at[0] - 1].rstrip("\r") if at[0] <= len(lines) else ""
+        source = self.lines[at[0] - 1] if at[0] <= len(self.lines) else ""
         return Problem(message, path, self.name, at[0], at[1], source)
 
 
@@ -102,11 +118,15 @@ def decode(raw: bytes, name: str) -> str:
     return text.replace("\r\n", "\n")
 
 
-def parse(text: Text, start: tuple[str, int] | None = None) -> Node:
-    """The tree of a document. Raises RecipeError with every duplicate key, or with the place where reading ended."""
+def parse(text: Text, content: str | None = None) -> Node:
+    """The tree of a document: of `content`, where it is not the text itself.
+
+    Raises RecipeError with every duplicate key, or with the place where reading ended.
+    """
+    content = text.text if content is None else content
     composer = Composer()
     try:
-        root = composer.compose(text.text)
+        root = composer.compose(content)
     except Refusal as e:
         composer.faults.append((e.message, e.at))
         root = None
@@ -115,7 +135,7 @@ def parse(text: Text, start: tuple[str, int] | None = None) -> Node:
         composer.faults.append((_plain(e), _place(mark) if mark else (1, 1)))
         root = None
     except yaml.reader.ReaderError as e:
-        before = text.text[: e.position]
+        before = content[: e.position]
         at = (before.count("\n") + 1, e.position - before.rfind("\n"))
         composer.faults.append((f"the character {chr(e.character)!r} has no place in YAML", at))  # pyright: ignore
         root = None
@@ -214,6 +234,8 @@ class Composer:
         key = event.value
         if key in node.value:
             line = node.keys[key][0]
+            if len(self.faults) == MAX_FAULTS:
+                raise Refusal("and so on: this is no recipe", event.start_mark)
             self.faults.append((f"the key `{key}` is here twice: first in line {line}", _place(event.start_mark)))
         state[:2] = key, event
         if event.anchor:
@@ -276,45 +298,40 @@ def from_data(value: Any, depth: int = 0) -> Node:
 def assign(root: Node, option: str) -> None:
     """Apply one `a.b=c`; the value is a YAML scalar, list or mapping. A `name` on the way becomes `{type: name}`."""
     path, equals, value = option.partition("=")
-    text = Option("--set", option)
-    keys = path.strip().split(".")
+    text, keys, at = Option("--set", option), path.strip().split("."), 1
     if not equals or not all(keys):
         raise RecipeError(text.problem("should look like `a.b=value`", (1, 1)))
     padded = " " * (len(path) + 1) + value  # so that columns count from the start of the option
-    leaf = (
-        parse(Option("--set", padded) if padded.strip() else text) if value.strip() else Node(None, (1, len(path) + 2))
-    )
+    leaf = parse(text, padded) if value.strip() else Node(None, (1, len(path) + 2))
     _stamp(leaf, text)
-    node, at = root, 1
-    for i, key in enumerate(keys):
-        place, last = (1, at), i == len(keys) - 1
-        at += len(key) + 1
-        if isinstance(node.value, list):
-            if not key.isdecimal() or int(key) >= len(node.value):
-                count = len(node.value)
-                raise RecipeError(text.problem(f"{'.'.join(keys[:i])} has {count} items: no {key!r}", place))
-            if last:
-                node.value[int(key)] = leaf
-                continue
-            child = _copy(node.value[int(key)])
-            node.value[int(key)] = child
-        else:
-            if last:
-                node.value[key], node.keys[key] = leaf, place
-                leaf.at = leaf.at or place
-                continue
-            if key in node.value:
-                child = _copy(node.value[key])
-            else:
-                child, node.keys[key] = Node(None, origin=text), place
-            node.value[key] = child
+    if not isinstance(root.value, dict):
+        return  # what stands there is no recipe: whoever reads it says so
+    node = root
+    for i, key in enumerate(keys[:-1]):
+        there = node.child(key)
+        child = _copy(there) if there else Node(None, (1, at), origin=text)
+        _put(node, key, child, at, text)
         if isinstance(child.value, str):
             child.value, child.keys = {"type": Node(child.value, child.at, origin=child.origin)}, {}
         elif child.value is None:
-            child.value, child.at, child.origin = {}, place, text
+            child.value = {}
         elif not isinstance(child.value, dict | list):
-            raise RecipeError(text.problem(f"{'.'.join(keys[: i + 1])} holds a value, not a mapping", place))
-        node = child
+            raise RecipeError(text.problem(f"{dotted(keys[: i + 1])} holds a value, not a mapping", (1, at)))
+        node, at = child, at + len(key) + 1
+    _put(node, keys[-1], leaf, at, text)
+
+
+def _put(node: Node, key: str, child: Node, at: int, text: Text) -> None:
+    """Set a key of a mapping, or an item that a list has."""
+    if isinstance(node.value, dict):
+        node.value[key] = child
+        if child.origin is text:
+            node.keys[key] = (1, at)
+        return
+    index = node.index(key)
+    if index is None:
+        raise RecipeError(text.problem(f"the list has {len(node.value)} items: no {key!r}", (1, at)))
+    node.value[index] = child
 
 
 def _copy(node: Node) -> Node:
@@ -340,19 +357,14 @@ class Document:
 
     def problem(self, path: Path, message: str, at_key: bool = False) -> Problem:
         """The place of a path: of its key if so wished, or of the nearest value around it that was written down."""
-        node, text, at, reached = self.root, self.text, self.root.at, []
+        node, text, at = self.root, self.text, self.root.at
         for i, key in enumerate(path):
-            children = dict(node.children())
-            if key not in children:
-                key = int(key) if isinstance(key, str) and key.isdecimal() else key
-            if key not in children:
-                continue  # pydantic's own steps (the branch of a union), or a default that nobody wrote
-            child = children[key]
-            reached.append(key)
+            child = node.child(key)
+            if child is None:
+                continue  # a step of pydantic's own (the branch of a union), or a default that nobody wrote
             text = child.origin or text
-            key_at = node.keys.get(str(key)) if isinstance(key, str) else None
-            last = i == len(path) - 1
-            is_tree = isinstance(child.value, dict | list)
-            at = (key_at or child.at) if (at_key and last) or (is_tree and key_at) else (child.at or key_at)
+            key_at = node.keys.get(str(key))
+            wants_key = at_key and i == len(path) - 1
+            at = (key_at or child.at) if wants_key or isinstance(child.value, dict | list) else (child.at or key_at)
             node = child
-        return text.problem(message, at, ".".join(map(str, path)))
+        return text.problem(message, at, dotted(path))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 Path = tuple[str | int, ...]
 
 
-def dotted(path: Path) -> str:
+def dotted(path: Iterable[str | int]) -> str:
     """("losses", "both", 1) -> "losses.both.1"."""
     return ".".join(map(str, path))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,7 @@ def python(code: str, *arguments: str, **environment: str) -> subprocess.Complet
         capture_output=True,
         text=True,
         check=False,
+        stdin=subprocess.DEVNULL,
         env=os.environ | {"NO_COLOR": "1"} | environment,
     )
 
@@ -58,6 +60,15 @@ def test_a_light_command_imports_no_torch(arguments: list[str]) -> None:
 def test_completion_of_names_imports_no_torch() -> None:
     done = python(PROBE, _GANKIT_COMPLETE="complete_bash", COMP_WORDS="gankit show ada", COMP_CWORD="2")
     assert {"adain", "adalin"} <= set(done.stdout.split()), done.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "train"])
+def test_garbage_is_refused_without_torch(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "garbage.yaml"
+    path.write_bytes(b"[" * 10_000_000)
+    done = python(PROBE.replace("not e.code, e.code", "e.code == 2"), command, str(path))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"{path}: is larger than 256 kB: this is no recipe\n"
 
 
 def test_the_package_imports_nothing_but_itself() -> None:

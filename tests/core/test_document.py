@@ -88,6 +88,7 @@ def test_anchors_aliases_and_merge() -> None:
         ("a: [1, 2", "is no YAML"),
         ("a: 'open", "is no YAML"),
         ("a: \x00", "x:1:4: the character '\\x00' has no place in YAML"),
+        ("\n".join(["a: 1"] * 100), "and so on: this is no recipe"),
         ("a: " + "9" * 5000, "has too many digits"),
         ("[" * 10_000, "is nested deeper than 40 levels"),
         ("{a: " * 10_000, "is nested deeper than 40 levels"),
@@ -193,9 +194,11 @@ def test_assign(assigned: Callable[..., Any], data: Any, option: str, expected: 
         ("a", "--set: should look like `a.b=value`\n    --set a\n          ^"),
         ("a..b=1", "should look like"),
         ("=1", "should look like"),
-        ("a.5=1", "a has 2 items: no '5'\n    --set a.5=1\n            ^"),
+        ("a.5=1", "the list has 2 items: no '5'\n    --set a.5=1\n            ^"),
         ("n.x=1", "n holds a value, not a mapping"),
-        ("a.0=[1", "is no YAML"),
+        (f"a.{'9' * 5000}=1", "the list has 2 items"),
+        ("a.0=[1", "--set: is no YAML while parsing a flow sequence"),
+        ("a.0=a: b: c", "\n    --set a.0=a: b: c\n                  ^"),
         ("b={x: 1, x: 2}", "--set: the key `x` is here twice"),
     ],
 )
@@ -203,6 +206,13 @@ def test_assign_refuses(assigned: Callable[..., Any], option: str, message: str)
     with pytest.raises(RecipeError) as caught:
         assigned({"a": [1, 2], "n": 3}, option)
     assert message in str(caught.value)
+
+
+def test_assign_to_what_is_no_mapping_is_left_to_the_reader() -> None:
+    for data in (None, [], "text"):
+        root = from_data(data)
+        assign(root, "a.b=1")
+        assert root.data() == data
 
 
 def test_assign_leaves_other_uses_of_an_alias_alone() -> None:
