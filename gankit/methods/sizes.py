@@ -30,7 +30,7 @@ def fit(x: Tensor, multiple: int, smallest: int) -> tuple[Tensor, Callable[[Tens
 
 
 def stretch(x: Tensor, side: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Resize (N, C, H, W) to side x side, whatever its aspect; the function returned beside it resizes a result back."""
+    """Resize (N, C, H, W) to side x side, whatever its aspect; the function beside it resizes a result back."""
     before = x.shape[-2:]
 
     def back(y: Tensor) -> Tensor:
