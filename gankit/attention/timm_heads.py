@@ -20,12 +20,16 @@ class _Timm(nn.Module):
     has_map = False
     has_logits = False
 
-    def __init__(self, attention: nn.Module) -> None:
+    def __init__(self, channels: int, attention: nn.Module) -> None:
         super().__init__()
+        self.channels = channels
         self.attention = attention
 
     def forward(self, x: Tensor) -> Attended:
         return Attended(self.attention(x))
+
+    def extra_repr(self) -> str:
+        return f"{self.channels}"
 
 
 class SE(_Timm):
@@ -42,7 +46,7 @@ class SE(_Timm):
     def __init__(self, channels: int, *, reduction: Ratio = 1 / 16) -> None:
         from timm.layers.squeeze_excite import SEModule
 
-        super().__init__(SEModule(channels, rd_ratio=reduction))
+        super().__init__(channels, SEModule(channels, rd_ratio=reduction))
 
 
 class EffectiveSE(_Timm):
@@ -56,7 +60,7 @@ class EffectiveSE(_Timm):
     def __init__(self, channels: int) -> None:
         from timm.layers.squeeze_excite import EffectiveSEModule
 
-        super().__init__(EffectiveSEModule(channels))
+        super().__init__(channels, EffectiveSEModule(channels))
 
 
 class ECA(_Timm):
@@ -70,7 +74,7 @@ class ECA(_Timm):
     def __init__(self, channels: int) -> None:
         from timm.layers.eca import EcaModule
 
-        super().__init__(EcaModule(channels))
+        super().__init__(channels, EcaModule(channels))
 
 
 class CircularECA(_Timm):
@@ -84,7 +88,7 @@ class CircularECA(_Timm):
     def __init__(self, channels: int) -> None:
         from timm.layers.eca import CecaModule
 
-        super().__init__(CecaModule(channels))
+        super().__init__(channels, CecaModule(channels))
 
 
 class GatherExcite(_Timm):
@@ -107,7 +111,7 @@ class GatherExcite(_Timm):
         if extent % 2:
             raise ValueError(f"extent must be even; got {extent}")
         # timm 1.0.31 cannot build the form with a perceptron: it passes the device as the activation.
-        super().__init__(Module(channels, extent=extent, use_mlp=False))
+        super().__init__(channels, Module(channels, extent=extent, use_mlp=False))
 
 
 class GlobalContext(_Timm):
@@ -124,7 +128,7 @@ class GlobalContext(_Timm):
     def __init__(self, channels: int, *, reduction: Ratio = 1 / 8) -> None:
         from timm.layers.global_context import GlobalContext as Module
 
-        super().__init__(Module(channels, rd_ratio=reduction))
+        super().__init__(channels, Module(channels, rd_ratio=reduction))
 
 
 class CBAM(_Timm):
@@ -141,7 +145,7 @@ class CBAM(_Timm):
     def __init__(self, channels: int, *, reduction: Ratio = 1 / 16) -> None:
         from timm.layers.cbam import CbamModule
 
-        super().__init__(CbamModule(channels, rd_ratio=reduction))
+        super().__init__(channels, CbamModule(channels, rd_ratio=reduction))
 
 
 class LightCBAM(_Timm):
@@ -158,7 +162,7 @@ class LightCBAM(_Timm):
     def __init__(self, channels: int, *, reduction: Ratio = 1 / 16) -> None:
         from timm.layers.cbam import LightCbamModule
 
-        super().__init__(LightCbamModule(channels, rd_ratio=reduction))
+        super().__init__(channels, LightCbamModule(channels, rd_ratio=reduction))
 
 
 class NonLocal(_Timm):
@@ -175,4 +179,4 @@ class NonLocal(_Timm):
     def __init__(self, channels: int, *, reduction: Ratio = 1 / 8) -> None:
         from timm.layers.non_local_attn import NonLocalAttn
 
-        super().__init__(NonLocalAttn(channels, rd_ratio=reduction))
+        super().__init__(channels, NonLocalAttn(channels, rd_ratio=reduction))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gankit.slots import Attended, Translated
 
-CHANNELS = 8
+CHANNELS = 16
 """The width of the features that a norm or an attention head is given."""
 Size = tuple[int, int]
 

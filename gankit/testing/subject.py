@@ -33,8 +33,7 @@ SMALL: dict[str, tuple[Any, ...]] = {
     "layers": (2, [3, 4]),
     "downs": (3,),
     "image_size": (32,),
-    "size": (32,),
-    "count": (4,),
+    "reduction": (0.5,),
 }
 """Parameters that components often have, and their values in the kit (the first that the schema accepts): nets of a
 few thousand weights."""
