@@ -1,0 +1,7 @@
+"""One thread for each process: the networks of the tests are too small for more, and pytest-xdist uses the cores."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for the processes that tests start
