@@ -55,7 +55,9 @@ def compare(name: str, ours: Tensor, reference: Tensor, rtol: float = 0.0, atol:
     """Element by element: |ours - reference| <= atol + rtol * |reference|. A shape mismatch or a NaN fails."""
     ours, reference = ours.detach().double(), reference.detach().double()
     if ours.shape != reference.shape:
-        return Comparison(f"{name}: shape {tuple(ours.shape)} is not {tuple(reference.shape)}", float("inf"), float("inf"))
+        return Comparison(
+            f"{name}: shape {tuple(ours.shape)} is not {tuple(reference.shape)}", float("inf"), float("inf")
+        )
     difference = (ours - reference).abs()
     bound = atol + rtol * reference.abs()
     used = torch.where(difference == 0, 0.0, difference / bound).nan_to_num(nan=float("inf"))

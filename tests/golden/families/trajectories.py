@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -55,7 +56,9 @@ class Networks:
             method.networks[key].load_state_dict(self.importers[net](self.states[net])[1])
         method.double()
 
-    def compare(self, method: Method, net: str, stored: State, judge: Callable[..., Comparison], gradients: bool = False) -> Iterator[Comparison]:
+    def compare(
+        self, method: Method, net: str, stored: State, judge: Callable[..., Comparison], gradients: bool = False
+    ) -> Iterator[Comparison]:
         """Hold stored tensors, under the reference's keys, against ours: through the importer, so that layouts agree.
 
         The importer is asked twice: with the stored values in place, and with NaN in place, which marks what they are.
@@ -78,9 +81,10 @@ class Networks:
 
 def junyanz_networks(case: Case, nets: tuple[str, ...]) -> Networks:
     opt = case.info["opt"]
-    extra = {"dropout": not opt.get("no_dropout", True)}
+    if not opt.get("no_dropout", True):
+        raise Unsupported("dropout is on: its draws cannot be replayed")
     importers: dict[str, Importer] = {
-        net: (lambda s: junyanz.generator(s, **extra)) if net.startswith("G") else junyanz_discriminators.discriminator
+        net: partial(junyanz.generator, dropout=False) if net.startswith("G") else junyanz_discriminators.discriminator
         for net in nets
     }
     return Networks({net: case.state(net) for net in nets}, importers)
@@ -110,20 +114,24 @@ def final_weight(lr: float) -> Callable[..., Comparison]:
 @family("cyclegan.trajectory")
 def cyclegan(case: Case) -> Iterator[Comparison]:
     opt = case.info["opt"]
-    nets = junyanz_networks(case, ("G_A", "G_B", "D_A", "D_B"))
-    a2b = opt.get("direction", "AtoB") == "AtoB"
-    pictures = ("A", "B") if a2b else ("B", "A")
+    nets = junyanz_networks(
+        case, ("G_A", "G_B", "D_A", "D_B")
+    )  # their inputs A and B are real_A and real_B: swapped already
     channels = (opt["input_nc"], opt["output_nc"])
     method = CycleGAN(nets.factory("generator", "G_A"), nets.factory("discriminator", "D_A"), *channels, init="default")
-    nets.load(method, {"G_A": "generator_a2b", "G_B": "generator_b2a", "D_A": "discriminator_a2b", "D_B": "discriminator_b2a"})
+    nets.load(
+        method, {"G_A": "generator_a2b", "G_B": "generator_b2a", "D_A": "discriminator_a2b", "D_B": "discriminator_b2a"}
+    )
     lambdas = {"a2b": opt["lambda_A"], "b2a": opt["lambda_B"]}
     identity = {"a2b": opt["lambda_B"] * opt["lambda_identity"], "b2a": opt["lambda_A"] * opt["lambda_identity"]}
-    terms = {
-        "gan": Term(adversarial(opt)),
+    terms = {  # in the order of the reference's forwards, which batch norm's running statistics remember
         "cycle": Term(Cycle(), weight=lambdas),
+        "gan": Term(adversarial(opt)),
         "identity": Term(Identity(), weight=identity),
     }
-    stepper = Stepper(method, terms, adam(opt), pool_size=opt.get("pool_size", 50), devices=Devices(torch.device("cpu")))
+    stepper = Stepper(
+        method, terms, adam(opt), pool_size=opt.get("pool_size", 50), devices=Devices(torch.device("cpu"))
+    )
     random.seed(case.info.get("python_random_seed_before_step0", 0))
     names = {
         "D_A": "discriminator/gan/a2b", "G_A": "generator/gan/a2b", "cycle_A": "generator/cycle/a2b", "idt_A": "generator/identity/a2b",
@@ -131,7 +139,7 @@ def cyclegan(case: Case) -> Iterator[Comparison]:
     }  # fmt: skip
     stored = case["output.losses"]
     for step in range(len(stored)):
-        batch = {"a": case[f"input.step{step}.{pictures[0]}"].double(), "b": case[f"input.step{step}.{pictures[1]}"].double()}
+        batch = {"a": case[f"input.step{step}.A"].double(), "b": case[f"input.step{step}.B"].double()}
         wanted = case.prefix(f"output.step{step}.")
         for name, tensor in {"fake_B": "output", "rec_A": "reconstruction"}.items():
             if name in wanted:
@@ -178,8 +186,6 @@ def observe(method: Method, batch: Mapping[str, Tensor], name: str, direction: s
 @family("pix2pix.trajectory")
 def pix2pix(case: Case) -> Iterator[Comparison]:
     opt = case.info["opt"]
-    if not opt.get("no_dropout", True):
-        raise Unsupported("dropout is on: its draws cannot be replayed")
     nets = junyanz_networks(case, ("G", "D"))
     channels = (opt["input_nc"], opt["output_nc"])
     method = Paired(nets.factory("generator", "G"), nets.factory("discriminator", "D"), *channels, init="default")
@@ -187,10 +193,9 @@ def pix2pix(case: Case) -> Iterator[Comparison]:
     gan = adversarial(opt)
     terms = {"gan": Term(gan), "l1": Term(L1(), weight=opt["lambda_L1"])}
     stepper = Stepper(method, terms, adam(opt), pool_size=0, devices=Devices(torch.device("cpu")))
-    a, b = ("A", "B") if opt.get("direction", "AtoB") == "AtoB" else ("B", "A")
     stored = case["output.losses"]
     for step in range(len(stored)):
-        batch = {field: pair_of(case, step, key).double() for field, key in (("a", a), ("b", b))}
+        batch = {field: pair_of(case, step, key).double() for field, key in (("a", "A"), ("b", "B"))}
         if f"output.step{step}.fake_B" in case:
             yield compare_picture(step, "fake_B", observe(method, batch, "output"), case[f"output.step{step}.fake_B"])
         judged = {}
@@ -204,8 +209,20 @@ def pix2pix(case: Case) -> Iterator[Comparison]:
             "D_fake": gan.on_fake(judged["fake_logits"]).item(),
         }
         both = 0.5 * (ours["D_real"] + ours["D_fake"])
-        yield compare(f"critic of step {step}", torch.tensor(losses["discriminator/gan/a2b"]), torch.tensor(both), rtol=1e-5, atol=1e-6)
-        yield compare(f"losses of step {step}", torch.tensor([ours[n] for n in case.info["loss_names"]]), stored[step], rtol=LOSSES, atol=LOSSES)
+        yield compare(
+            f"critic of step {step}",
+            torch.tensor(losses["discriminator/gan/a2b"]),
+            torch.tensor(both),
+            rtol=1e-5,
+            atol=1e-6,
+        )
+        yield compare(
+            f"losses of step {step}",
+            torch.tensor([ours[n] for n in case.info["loss_names"]]),
+            stored[step],
+            rtol=LOSSES,
+            atol=LOSSES,
+        )
     yield from finals(case, nets, method, "output.final.", opt["lr"])
 
 
@@ -224,14 +241,27 @@ def ugatit_steps(case: Case) -> Iterator[Comparison]:
     importers |= {n: _both_critics for n in ("disA", "disB")}
     nets = Networks(states, importers)
     method = UGATIT(nets.factory("generator", "genA2B"), nets.factory("discriminator", "disB"))
-    nets.load(method, {"genA2B": "generator_a2b", "genB2A": "generator_b2a", "disB": "discriminator_a2b", "disA": "discriminator_b2a"})
+    nets.load(
+        method,
+        {
+            "genA2B": "generator_a2b",
+            "genB2A": "generator_b2a",
+            "disB": "discriminator_a2b",
+            "disA": "discriminator_b2a",
+        },
+    )
     terms = {
         "gan": Term(LSGAN(halve=False), weight=hyper["adv"]),
         "cycle": Term(Cycle(), weight=hyper["cycle"]),
         "identity": Term(Identity(), weight=hyper["identity"]),
         "cam": Term(CAMLoss(), weight=hyper["cam"]),
     }
-    adam_options = {"type": "adam", "lr": hyper["lr"], "betas": tuple(hyper["betas"]), "weight_decay": hyper["weight_decay"]}
+    adam_options = {
+        "type": "adam",
+        "lr": hyper["lr"],
+        "betas": tuple(hyper["betas"]),
+        "weight_decay": hyper["weight_decay"],
+    }
     stepper = Stepper(method, terms, adam_options, pool_size=0, devices=Devices(torch.device("cpu")))
     a, b = (case[f"input.{d}_u8"].double() / 127.5 - 1 for d in "AB")
     loss = case.prefix("output.loss.")
@@ -246,7 +276,9 @@ def ugatit_steps(case: Case) -> Iterator[Comparison]:
         for key, value in theirs.items():
             yield compare(f"{key} of step {step}", torch.tensor(losses[key]), value, rtol=LOSSES, atol=LOSSES)
     final = {net: case.prefix(f"final.{net}.") for net in ("genA2B", "genB2A")}
-    final |= {f"dis{d}": {f"{s}.{k}": v for s in "GL" for k, v in case.prefix(f"final.dis{s}{d}.").items()} for d in "AB"}
+    final |= {
+        f"dis{d}": {f"{s}.{k}": v for s in "GL" for k, v in case.prefix(f"final.dis{s}{d}.").items()} for d in "AB"
+    }
     for net, stored in final.items():
         yield from nets.compare(method, net, stored, final_weight(hyper["lr"]))
     assert args["iteration"] == len(case["output.lr"])
@@ -317,11 +349,19 @@ def nhwc(x: Tensor) -> Tensor:
 @family("agit.trajectory")
 def agit(case: Case) -> Iterator[Comparison]:
     args = case.info["args"]
+    if args["epochs"] * args["iters_per_epoch"] > args["pool_size"] > 0:
+        raise Unsupported("the pool overflows: its draws cannot be replayed")
     nets = agit_networks(case)
     method = agit_method(nets, args["switch"], args["threshold"])
     lr = args["base_lr"]
     options = {"type": "tf_adam", "lr": lr, "betas": (0.5, 0.999)}
-    stepper = Stepper(method, agit_terms(args["lambda_a"], args["lambda_b"]), options, pool_size=args["pool_size"], devices=Devices(torch.device("cpu")))
+    stepper = Stepper(
+        method,
+        agit_terms(args["lambda_a"], args["lambda_b"]),
+        options,
+        pool_size=args["pool_size"],
+        devices=Devices(torch.device("cpu")),
+    )
     a, b = (nchw(case[f"input.{d}_u8"]).double() / 127.5 - 1 for d in "AB")
     epochs, half = args["epochs"], args["epochs"] / 2
     for epoch in range(epochs):
@@ -336,9 +376,20 @@ def agit(case: Case) -> Iterator[Comparison]:
 
 def _agit_losses(case: Case, step: int, losses: Mapping[str, float]) -> Iterator[Comparison]:
     """Each of the four moves of an iteration reports its own loss."""
-    for name, turn in {"g_A": "generator_a2b", "d_B": "discriminator_a2b", "g_B": "generator_b2a", "d_A": "discriminator_b2a"}.items():
+    for name, turn in {
+        "g_A": "generator_a2b",
+        "d_B": "discriminator_a2b",
+        "g_B": "generator_b2a",
+        "d_A": "discriminator_b2a",
+    }.items():
         ours = sum(value for key, value in losses.items() if key.startswith(f"{turn}/"))
-        yield compare(f"{name}_loss of step {step}", torch.tensor(ours), case[f"output.{name}_loss"][step], rtol=LOSSES, atol=LOSSES)
+        yield compare(
+            f"{name}_loss of step {step}",
+            torch.tensor(ours),
+            case[f"output.{name}_loss"][step],
+            rtol=LOSSES,
+            atol=LOSSES,
+        )
 
 
 @family("agit.forward")
@@ -358,12 +409,16 @@ def agit_forward(case: Case) -> Iterator[Comparison]:
         stored = case.prefix(f"output.phase{phase}.")
         for name, (tensor, direction) in names.items():
             if name in stored:
-                yield compare_output(f"phase {phase} {name}", nhwc(observe(method, batch, tensor, direction)), stored[name])
+                yield compare_output(
+                    f"phase {phase} {name}", nhwc(observe(method, batch, tensor, direction)), stored[name]
+                )
         yield from _agit_judgements(case, method, batch, phase)
         yield from _agit_objective(case, nets, method, batch, phase)
 
 
-def _agit_judgements(case: Case, method: AttentionGuided, batch: Mapping[str, Tensor], phase: int) -> Iterator[Comparison]:
+def _agit_judgements(
+    case: Case, method: AttentionGuided, batch: Mapping[str, Tensor], phase: int
+) -> Iterator[Comparison]:
     """The critics' maps on real, fake and pooled pictures, and the losses made of them."""
     stored, gan = case.prefix(f"output.phase{phase}."), LSGAN()
     for letter, own in (("a", "b2a"), ("b", "a2b")):  # pictures of a are judged in the direction that makes them
@@ -384,7 +439,9 @@ def _agit_judgements(case: Case, method: AttentionGuided, batch: Mapping[str, Te
             yield compare(f"phase {phase} {name}", ours.reshape(1), stored[name], rtol=LOSSES)
 
 
-def _agit_objective(case: Case, nets: Networks, method: AttentionGuided, batch: Mapping[str, Tensor], phase: int) -> Iterator[Comparison]:
+def _agit_objective(
+    case: Case, nets: Networks, method: AttentionGuided, batch: Mapping[str, Tensor], phase: int
+) -> Iterator[Comparison]:
     """The generators' losses, and their gradients; attention's too, which the second phase would freeze."""
     from gankit.methods.plan import plan_turns
 
@@ -407,4 +464,6 @@ def _agit_objective(case: Case, nets: Networks, method: AttentionGuided, batch: 
             yield from nets.compare(method, net, own, compare_gradient, gradients=True)
     for direction, letter in (("a2b", "a"), ("b2a", "b")):
         cycle = Cycle()(observe(method, batch, "reconstruction", direction), batch[letter])
-        yield compare(f"phase {phase} cycle_{letter}", cycle.reshape(1), stored[f"cycle_{letter}_unweighted"], rtol=LOSSES)
+        yield compare(
+            f"phase {phase} cycle_{letter}", cycle.reshape(1), stored[f"cycle_{letter}_unweighted"], rtol=LOSSES
+        )
