@@ -28,7 +28,6 @@ from gankit.methods.paired import Paired
 from gankit.methods.plan import Term
 from gankit.methods.ugatit import UGATIT
 from gankit.training.devices import Devices
-from gankit.training.schedules import Schedule
 from gankit.training.step import Stepper
 from tests.golden.harness import Case, Comparison, Unsupported, compare, compare_gradient, compare_output, family
 
@@ -134,9 +133,15 @@ def cyclegan(case: Case) -> Iterator[Comparison]:
     )
     random.seed(case.info.get("python_random_seed_before_step0", 0))
     names = {
-        "D_A": "discriminator/gan/a2b", "G_A": "generator/gan/a2b", "cycle_A": "generator/cycle/a2b", "idt_A": "generator/identity/a2b",
-        "D_B": "discriminator/gan/b2a", "G_B": "generator/gan/b2a", "cycle_B": "generator/cycle/b2a", "idt_B": "generator/identity/b2a",
-    }  # fmt: skip
+        f"{name}_{letter}": f"{turn}/{term}/{direction}"
+        for letter, direction in (("A", "a2b"), ("B", "b2a"))
+        for name, turn, term in (
+            ("D", "discriminator", "gan"),
+            ("G", "generator", "gan"),
+            ("cycle", "generator", "cycle"),
+            ("idt", "generator", "identity"),
+        )
+    }
     stored = case["output.losses"]
     for step in range(len(stored)):
         batch = {"a": case[f"input.step{step}.A"].double(), "b": case[f"input.step{step}.B"].double()}
