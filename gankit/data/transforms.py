@@ -38,7 +38,8 @@ class Transform:
     - `none`: sides rounded to multiples of 4.
 
     flip: flip half of the pictures. enlarge: whether folders may hold pictures smaller than the crop, which resizing
-    makes large enough (the CycleGAN code always does). Raises ValueError where the crop is larger than what it is cut from.
+    makes large enough (the CycleGAN code always does). Raises ValueError where the crop is larger than what it is cut
+    from.
     """
 
     preprocess: Preprocess = "resize_and_crop"

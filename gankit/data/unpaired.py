@@ -22,10 +22,10 @@ class Unpaired:
     larger domain has pictures; item i holds picture i of A (from the start again where A is smaller) and a random one
     of B, or the i-th where `serial`. The test split is serial, resized straight to `crop_size`, and never random.
 
-    root: the folder in which the others lie, `trainA`, `trainB`, `testA`, `testB` by default; any two folders are named
-    by `a` and `b` with an empty `root`. preprocess, load_size, crop_size, flip, enlarge: see
-    `gankit.data.transforms.Transform`. channels_a, channels_b: 3 for RGB, 1 for grey. max_bad: broken pictures of a domain that are named and stepped
-    over before the run stops. cache: keep decoded, resized pictures in RAM.
+    root: the folder in which the others lie, `trainA`, `trainB`, `testA`, `testB` by default; any two folders are
+    named by `a` and `b` with an empty `root`. preprocess, load_size, crop_size, flip, enlarge: see
+    `gankit.data.transforms.Transform`. channels_a, channels_b: 3 for RGB, 1 for grey. max_bad: broken pictures of a
+    domain that are named and stepped over before the run stops. cache: keep decoded, resized pictures in RAM.
 
     Raises ValueError for sizes that do not fit together; DataError for a missing or empty folder, too many broken
     pictures, or pictures smaller than the crop.
