@@ -17,7 +17,7 @@ class OptimizerConfig:
     """What a recipe says of an optimizer. The defaults are CycleGAN's.
 
     type: `adam` (its weight_decay is an L2 term, as in U-GAT-IT), `adamw`, `sgd`, `rmsprop`, or `tf_adam`, see TFAdam.
-    betas, eps: of the Adams (eps of rmsprop too). momentum: of sgd and rmsprop.
+    betas, eps: of the Adams (eps of rmsprop too). momentum: of sgd and rmsprop. alpha: of rmsprop.
     """
 
     type: Literal["adam", "adamw", "sgd", "rmsprop", "tf_adam"] = "adam"
@@ -26,6 +26,7 @@ class OptimizerConfig:
     eps: float = 1e-8
     weight_decay: float = 0.0
     momentum: float = 0.0
+    alpha: float = 0.99
 
 
 def make(
@@ -109,6 +110,6 @@ _TYPES: dict[str, tuple[Callable[..., Optimizer], set[str]]] = {
     "adam": (Adam, _ADAM),
     "adamw": (AdamW, _ADAM),
     "sgd": (SGD, {"lr", "momentum", "weight_decay"}),
-    "rmsprop": (RMSprop, {"lr", "eps", "momentum", "weight_decay"}),
+    "rmsprop": (RMSprop, {"lr", "eps", "momentum", "weight_decay", "alpha"}),
     "tf_adam": (TFAdam, {"lr", "betas", "eps"}),
 }

@@ -93,7 +93,8 @@ def test_aggan_turns_the_filters() -> None:
     net = assemble("discriminator", fragment, 3)
     assert isinstance(net, PatchDiscriminator)
     net.load_state_dict(ours, strict=True)
-    assert torch.equal(net.convs.get_submodule("1").get_parameter("weight")[5, 2], state["Model/d_B/c2/Conv/weights:0"][:, :, 2, 5])
+    ours_second = net.convs.get_submodule("1").get_parameter("weight")
+    assert torch.equal(ours_second[5, 2], state["Model/d_B/c2/Conv/weights:0"][:, :, 2, 5])
 
 
 @pytest.mark.parametrize("module", [junyanz_discriminators, ugatit_discriminators, aggan_discriminators])

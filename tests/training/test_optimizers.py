@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gankit.core.recipe import OPTIMIZERS
 from gankit.training.optimizers import OptimizerConfig, TFAdam, make
 
 
@@ -97,3 +98,10 @@ def test_tf_adam_resumes_exactly() -> None:
 def test_tf_adam_refuses_an_offset_beyond_the_stride() -> None:
     with pytest.raises(ValueError, match="offset"):
         TFAdam([parameter(1.0)], stride=2, offset=2)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_all_that_a_recipe_can_say_is_understood(name: str) -> None:
+    settings = OPTIMIZERS[name](type=name).model_dump()
+    made = make(settings, [torch.zeros(2, requires_grad=True)])
+    assert {k: v for k, v in made.defaults.items() if k in settings} == {k: v for k, v in settings.items() if k != "type"}
