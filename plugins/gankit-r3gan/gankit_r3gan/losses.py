@@ -23,7 +23,8 @@ class Relativistic(nn.Module):
 
     forward(fake_logits, real_logits): the generator pays mean softplus(-(fake - real)).
     discriminator(real_logits, fake_logits): the critic pays mean softplus(-(real - fake)); the caller detaches fakes.
-    Logits: tensors of one shape, or tuples of them (their losses are added); each fake has the real one of its index.
+    Logits (N, ...) of one shape, or tuples of them (their losses are added); each fake has the real one of its index.
+    Both return a scalar.
     Without gradient penalties it does not converge either: use it with `r1_r2`.
     """
 
