@@ -12,6 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from gankit.cli.main import app
+from gankit.core.document import Text
+from gankit.core.document import parse as parse_yaml
 from gankit.core.recipe import Recipe
 
 ROOT = Path(__file__).parent.parent
@@ -23,6 +25,11 @@ PARSED = ("train", "import")
 
 def blocks(page: Path, language: str) -> list[str]:
     return [text for found, text in FENCE.findall(page.read_text(encoding="utf-8")) if found == language]
+
+
+def recipes(page: Path) -> list[dict[str, Any]]:
+    """The YAML of a page, as gankit reads it."""
+    return [parse_yaml(Text(page.name, text)).data() for text in blocks(page, "yaml")]
 
 
 def commands(page: Path) -> list[list[str]]:

@@ -16,7 +16,7 @@ from PIL import Image
 import gankit
 from gankit.core.recipe import Recipe
 from gankit.core.registry import components
-from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play
+from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play, recipes
 from tests.training.tiny import recipe
 
 README = ROOT / "README.md"
@@ -49,9 +49,9 @@ def test_the_other_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_recipe_builds() -> None:
-    (text,) = blocks(README, "yaml")
+    (given,) = recipes(README)
     narrow = ["method.generator.channels=4", "method.discriminator.channels=4"]
-    method = gankit.build(Recipe.load(yaml.safe_load(text), narrow))
+    method = gankit.build(Recipe.load(given, narrow))
     assert {type(m).__name__ for m in method.network("generator", "a2b").modules()} >= {"AdaLIN", "CAM"}
 
 
