@@ -18,7 +18,9 @@ Domain = Literal["a", "b"]
 Colour = tuple[float, float, float]
 
 SUPERSAMPLING = 3
-STRIPE_CONTRAST = 0.25  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
+STRIPE_CONTRAST = 0.3  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
+STRIPE_TURN, STRIPE_PERIOD = np.pi / 4, 6 / 64  # one material: only the phase is each object's own
+GRAIN, GRAIN_CELLS = 0.2, 64  # finer than the stripes, so that it is neither taken for them nor for a plain object
 STAR_POINTS, STAR_INNER = 5, 0.42
 
 
@@ -34,8 +36,6 @@ class Shape:
     points: int
     inner: float
     colour: Colour
-    stripe_turn: float
-    stripe_period: float
     stripe_phase: float
 
 
@@ -64,8 +64,8 @@ def draw_colour(rng: np.random.Generator) -> Colour:
 def draw_background(rng: np.random.Generator, size: int, first: Colour, second: Colour) -> np.ndarray:
     """(S, S, 3): two colours mixed in blotches, under a grain in which every part of the picture differs."""
     blend = np.clip(0.5 + _noise(rng, 5, size) + 0.7 * _noise(rng, 11, size), 0, 1)[..., None]
-    grain = 0.15 * _noise(rng, 23, size) + 0.2 * _noise(rng, 47, size)
-    return np.clip(np.array(first) * (1 - blend) + np.array(second) * blend + grain[..., None], 0, 1)
+    grain = GRAIN * _noise(rng, GRAIN_CELLS, size)[..., None]
+    return np.clip(np.array(first) * (1 - blend) + np.array(second) * blend + grain, 0, 1)
 
 
 def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
@@ -75,11 +75,11 @@ def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
 
 
 def draw_shape(rng: np.random.Generator, task: Task, background: tuple[Colour, Colour]) -> Shape:
-    """An object of random place, size, turn, colour and stripes, wholly inside the picture.
+    """An object of random place, size, turn and colour, wholly inside the picture.
 
     One in three has a colour of its own background, so that colour alone does not find the objects.
     """
-    radius = rng.uniform(0.13, 0.24)
+    radius = rng.uniform(0.16, 0.28)
     x, y = rng.uniform(radius, 1 - radius, 2)
     turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.65, 1.0)
     points = int(rng.choice([0, 3, 4, 6]))
@@ -87,8 +87,7 @@ def draw_shape(rng: np.random.Generator, task: Task, background: tuple[Colour, C
     if task == "geometry":
         points, inner, stretch = STAR_POINTS, STAR_INNER, 1.0
     colour = background[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng)
-    stripes = rng.uniform(0, np.pi), rng.uniform(5, 8) / 64, rng.uniform()
-    return Shape(x, y, radius, turn, stretch, points, inner, colour, *stripes)
+    return Shape(x, y, radius, turn, stretch, points, inner, colour, stripe_phase=rng.uniform())
 
 
 def render(background: np.ndarray, shapes: list[Shape], task: Task) -> dict[Domain, Rendering]:
@@ -167,8 +166,8 @@ def _inside(x: np.ndarray, y: np.ndarray, shape: Shape) -> np.ndarray:
 
 def _stripes(x: np.ndarray, y: np.ndarray, shape: Shape) -> np.ndarray:
     """A square wave of -1 and 1 across the shape."""
-    across = np.cos(shape.stripe_turn) * x + np.sin(shape.stripe_turn) * y
-    return np.where((across / shape.stripe_period + shape.stripe_phase) % 1 < 0.5, 1.0, -1.0)
+    across = np.cos(STRIPE_TURN) * x + np.sin(STRIPE_TURN) * y
+    return np.where((across / STRIPE_PERIOD + shape.stripe_phase) % 1 < 0.5, 1.0, -1.0)
 
 
 def _pixel_mean(samples: np.ndarray) -> np.ndarray:
