@@ -68,7 +68,9 @@ def train(
         parts = assemble(checked)
         check_data(parts)
         trainer = Trainer(parts, devices)
-        run = devices.from_main(lambda: (runs.resume if resume else runs.start)(checked, None if out is None else Path(out)))
+        run = devices.from_main(
+            lambda: (runs.resume if resume else runs.start)(checked, None if out is None else Path(out))
+        )
         trainer.open(run, resume)
         trainer.fit()
         if devices.main:

@@ -44,6 +44,7 @@ def at_rest(method: Method) -> Iterator[None]:
         with torch.no_grad():
             yield
     finally:
+        method.train(modes[method])  # a method may switch more than modes: pix2pix's running statistics
         for module, mode in modes.items():
             module.training = mode
         with torch.no_grad():

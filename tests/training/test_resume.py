@@ -54,9 +54,12 @@ def test_the_seed_matters(tmp_path: Path) -> None:
     assert digests(tmp_path / "0") != digests(tmp_path / "1")
 
 
-def test_logging_and_sampling_change_no_bit(tmp_path: Path) -> None:
-    gankit.train(recipe(method=NOISY, ema=0.9), tmp_path / "quiet")
-    gankit.train(recipe(method=NOISY, ema=0.9, log_every=1, sample_every=1, save_every=1), tmp_path / "loud")
+@pytest.mark.parametrize(("method", "losses"), [(NOISY, CYCLE), (PAIRED, {"adversarial": "vanilla", "l1": "l1"})])
+def test_logging_and_sampling_change_no_bit(method: dict, losses: dict, tmp_path: Path) -> None:
+    chosen = recipe(method, losses, ema=0.9)
+    often = {"log_every": 1, "sample_every": 1, "save_every": 1}
+    gankit.train(chosen, tmp_path / "quiet")
+    gankit.train(chosen | {"train": chosen["train"] | often}, tmp_path / "loud")
     assert digests(tmp_path / "quiet") == digests(tmp_path / "loud")
 
 
