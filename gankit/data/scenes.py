@@ -1,6 +1,6 @@
 """Drawing of the built-in scenes: textured backgrounds with one to three objects, in two renderings.
 
-Lengths are in units of the picture's side, colours in [0, 1], so that a scene is the same at every size.
+Lengths are in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every size.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Colour = tuple[float, float, float]
 SUPERSAMPLING = 3
 STRIPE_CONTRAST = 0.3  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
 STRIPE_TURN, STRIPE_PERIOD = np.pi / 4, 6 / 64  # one material: only the phase is each object's own
-GRAIN, GRAIN_CELLS = 0.2, 64  # finer than the stripes, so that it is neither taken for them nor for a plain object
+GRAIN = 0.2  # of every pixel: finer than stripes, so that it is neither taken for them nor for a plain object
 STAR_POINTS, STAR_INNER = 5, 0.42
 
 
@@ -64,7 +64,7 @@ def draw_colour(rng: np.random.Generator) -> Colour:
 def draw_background(rng: np.random.Generator, size: int, first: Colour, second: Colour) -> np.ndarray:
     """(S, S, 3): two colours mixed in blotches, under a grain in which every part of the picture differs."""
     blend = np.clip(0.5 + _noise(rng, 5, size) + 0.7 * _noise(rng, 11, size), 0, 1)[..., None]
-    grain = GRAIN * _noise(rng, GRAIN_CELLS, size)[..., None]
+    grain = GRAIN * rng.spawn(1)[0].uniform(-1, 1, (size, size, 1))  # of its own stream: the size changes nothing else
     return np.clip(np.array(first) * (1 - blend) + np.array(second) * blend + grain, 0, 1)
 
 
