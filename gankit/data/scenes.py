@@ -18,7 +18,7 @@ Domain = Literal["a", "b"]
 Colour = tuple[float, float, float]
 
 SUPERSAMPLING = 3
-STRIPE_CONTRAST = 0.35  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
+STRIPE_CONTRAST = 0.4  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
 STRIPE_TURN, STRIPE_PERIOD = np.pi / 4, 6 / 64  # one material: only the phase is each object's own
 GRAIN = 0.2  # of every pixel: finer than stripes, so that it is neither taken for them nor for a plain object
 STAR_POINTS, STAR_INNER = 5, 0.42
