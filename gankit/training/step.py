@@ -187,7 +187,7 @@ class Stepper:
         networks, players = self.method.networks, dict(self.players.items())
         try:
             if self.ema is not None:
-                networks.update(cast(nn.ModuleDict, self.ema.module).items())
+                networks.update(dict(cast(nn.ModuleDict, self.ema.module).items()))
             yield
         finally:
             networks.update(players)
