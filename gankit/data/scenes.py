@@ -79,10 +79,10 @@ def draw_shape(rng: np.random.Generator, task: Task, background: tuple[Colour, C
 
     One in three has a colour of its own background, so that colour alone does not find the objects.
     """
-    radius = rng.uniform(0.16, 0.28)
+    radius = rng.uniform(0.2, 0.3)
     x, y = rng.uniform(radius, 1 - radius, 2)
     turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.65, 1.0)
-    points = int(rng.choice([0, 3, 4, 6]))
+    points = int(rng.choice([0, 4, 5, 6]))
     inner = float(np.cos(np.pi / points)) if points else 1.0
     if task == "geometry":
         points, inner, stretch = STAR_POINTS, STAR_INNER, 1.0
