@@ -62,7 +62,7 @@ class Devices:
             chosen = torch.device(device)
         except RuntimeError:
             raise DeviceError(f"no device is called '{device}'; there are auto, cpu, cuda, cuda:1 ...") from None
-        if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        if not _is_here(chosen):
             raise DeviceError(f"torch sees no device {device} here: take auto or cpu")
         return chosen
 
@@ -131,3 +131,14 @@ class Devices:
         if outcome[1] is not None:
             raise outcome[1]
         return outcome[0]
+
+
+def _is_here(device: torch.device) -> bool:
+    """Whether tensors with values can be kept there: not on `meta`, nor on a GPU of another make."""
+    if device.type == "cuda":
+        return (device.index or 0) < torch.cuda.device_count()
+    try:
+        torch.zeros(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError):  # each backend has its own way of saying so
+        return False
+    return True

@@ -131,6 +131,6 @@ def test_every_generator_of_random_numbers_is_seeded() -> None:
 
 
 def test_a_device_that_is_not_here_is_refused() -> None:
-    for name in ("cuda:99", "abacus"):
+    for name in ("cuda:99", "abacus", "meta"):
         with pytest.raises(DeviceError, match=name):
             Devices.choose(name)
