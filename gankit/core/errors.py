@@ -96,4 +96,4 @@ class CheckpointError(GankitError):
 
 
 class TrainingError(GankitError):
-    """Training cannot go on: a loss became NaN or infinite, the disk is full."""
+    """Training cannot go on: a loss or a network became NaN or infinite."""

@@ -25,7 +25,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from gankit.core.errors import CheckpointError, TrainingError
+from gankit.core.errors import CheckpointError, GankitError, TrainingError
 from gankit.training.tree import own, pack, unpack
 
 FORMAT = 1
@@ -50,7 +50,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
     """Write `folder/step_XXXXXXXX` and remove all but the newest `keep`.
 
     It is written beside and renamed into place. Raises TrainingError, and writes nothing, when a network holds NaN or
-    infinite values; CheckpointError when the disk refuses (the checkpoints before stay).
+    infinite values; GankitError when the disk refuses (the checkpoints before stay).
     """
     _refuse_broken(checkpoint)
     target = folder / f"step_{checkpoint.step:08d}"
@@ -66,7 +66,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         _sync(folder)
     except OSError as e:
         shutil.rmtree(draft, ignore_errors=True)
-        raise CheckpointError(
+        raise GankitError(
             f"{target}: the checkpoint cannot be written: {(e.strerror or str(e)).lower()}; make room (or lower "
             "train.keep) and go on with --resume. Checkpoints written before are untouched"
         ) from e
@@ -77,8 +77,8 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
 
 
 def found(folder: Path) -> list[Path]:
-    """The checkpoints of a folder, oldest first. What a killed write left is none."""
-    return sorted(folder.glob("step_*")) if folder.is_dir() else []
+    """The checkpoints of a folder, oldest first. What a killed write left is none, nor is a copy of another name."""
+    return sorted(path for path in folder.glob("step_*") if path.name.removeprefix("step_").isdigit())
 
 
 def clean(folder: Path) -> None:

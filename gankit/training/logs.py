@@ -74,7 +74,8 @@ class Log:
         self.total = total
         self._path = run.metrics
         self._file = _guarded(self._path, lambda: open(self._path, "a", encoding="utf-8"))  # noqa: SIM115
-        self._board = SummaryWriter(str(run.path / "tensorboard"), purge_step=start + 1 if start else None)
+        board, purge = run.path / "tensorboard", start + 1 if start else None
+        self._board = _guarded(board, lambda: SummaryWriter(str(board), purge_step=purge))
         self._console = Console(stderr=True)
         self._progress = self._bar(start) if self._console.is_terminal else None
 
@@ -140,8 +141,10 @@ class Log:
     def close(self) -> None:
         if self._progress:
             self._progress.stop()
-        self._file.close()
-        self._board.close()
+        try:
+            _guarded(self._path, self._file.close)  # what a full disk has refused is tried again here
+        finally:
+            _guarded(self._path.with_name("tensorboard"), self._board.close)
 
 
 def brief(losses: Mapping[str, float]) -> str:

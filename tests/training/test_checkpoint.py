@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from gankit.core.errors import CheckpointError, TrainingError
+from gankit.core.errors import CheckpointError, GankitError, TrainingError
 from gankit.training import checkpoint
 from gankit.training.checkpoint import Checkpoint
 from gankit.training.tree import pack, unpack
@@ -59,10 +59,19 @@ def test_a_full_disk_leaves_the_checkpoints_before(calls: int, tmp_path: Path, m
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(CheckpointError, match=r"step_00000002: .*no space left on device; make room"):
+    with pytest.raises(GankitError, match=r"step_00000002: .*no space left on device; make room") as caught:
         checkpoint.save(tmp_path, made(2))
+    assert caught.value.exit_code == 1
     assert [p.name for p in tmp_path.iterdir()] == ["step_00000001"]
     checkpoint.load(before)
+
+
+def test_a_copy_of_another_name_is_neither_taken_nor_removed(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path, made(1), keep=1)
+    (tmp_path / "step_00000001_best").mkdir()
+    checkpoint.save(tmp_path, made(2), keep=1)
+    assert {p.name for p in tmp_path.iterdir()} == {"step_00000001_best", "step_00000002"}
+    assert [p.name for p in checkpoint.found(tmp_path)] == ["step_00000002"]
 
 
 def test_what_a_killed_write_left_is_ignored_and_removed(tmp_path: Path) -> None:

@@ -125,10 +125,14 @@ def test_an_epoch_can_be_longer_than_the_data(tmp_path: Path) -> None:
 
 def test_a_full_disk_stops_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
-        def write(self, text: str) -> None:
+        """As a buffered file: closing it tries once more to write."""
+
+        def write(self, text: str) -> None: ...
+
+        def flush(self) -> None:
             raise OSError(28, "No space left on device")
 
-        def close(self) -> None: ...
+        close = flush
 
     made = Log.__init__
 
