@@ -59,7 +59,8 @@ def train(
     or `accelerate launch`, it trains with all their processes.
 
     Raises RecipeError, DataError for bad input; TrainingError when a loss or a network is not finite; CheckpointError
-    when a checkpoint cannot be read or written; KeyboardInterrupt, with everything saved, at Ctrl-C or SIGTERM.
+    when a checkpoint cannot be read; GankitError when the disk refuses; KeyboardInterrupt, with everything saved, at
+    Ctrl-C or SIGTERM.
     """
     checked = Recipe.load(recipe, sets)
     devices = Devices.open(device or checked.train.device, checked.train.precision)
@@ -145,7 +146,7 @@ class Model:
         """Translate one picture, or a batch of them, of any size.
 
         A path or a PIL image gives a PIL image; a float tensor (C, H, W) or (N, C, H, W) in [-1, 1] gives another.
-        Raises DataError for an unreadable file, ValueError for an unknown direction or an unfit tensor.
+        Raises DataError for an unreadable picture, an unfit tensor, or an unknown direction.
         """
         batch, back = self._enter(image, direction)
         return back(self.method.translate(batch, direction))
@@ -174,17 +175,26 @@ class Model:
     def _enter(self, image: Any, direction: str) -> tuple[Tensor, Any]:
         """A picture of any kind as a batch on the method's device, and the way back to that kind."""
         if direction not in self.method.directions:
-            raise ValueError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
+            raise DataError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
         channels = self.channels[self.method.fields[direction]["source"]]
-        device = next(self.method.parameters()).device
+        weight = next(self.method.parameters())
         if not isinstance(image, Tensor):
-            pixels = image_pixels(image, channels) if isinstance(image, Image.Image) else read_image(image, channels)
-            return to_model_range(pixels)[None].to(device), lambda batch: _to_pil(batch[0])
-        if not image.is_floating_point() or image.ndim not in (3, 4) or image.shape[-3] != channels:
+            pixels = _pixels(image, channels)
+            return to_model_range(pixels)[None].to(weight.device), lambda batch: _to_pil(batch[0])
+        whole = image.is_floating_point() and image.ndim in (3, 4) and image.numel() > 0
+        if not whole or image.shape[-3] != channels:
             shape = f"{tuple(image.shape)} {image.dtype}"
-            raise ValueError(f"a picture is a float tensor ({channels}, H, W) or (N, {channels}, H, W), not {shape}")
+            raise DataError(f"a picture is a float tensor ({channels}, H, W) or (N, {channels}, H, W), not {shape}")
         batch = image if image.ndim == 4 else image[None]
-        return batch.to(device), lambda out: (out if image.ndim == 4 else out[0]).to(image.device)
+        return batch.to(weight), lambda out: (out if image.ndim == 4 else out[0]).to(image)
+
+
+def _pixels(image: Any, channels: int) -> Tensor:
+    if isinstance(image, Image.Image):
+        return image_pixels(image, channels)
+    if isinstance(image, str | os.PathLike):
+        return read_image(Path(image), channels)
+    raise DataError(f"a picture is a path, a PIL image or a float tensor, not {type(image).__name__}")
 
 
 def _to_pil(picture: Tensor) -> Image.Image:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -114,14 +115,29 @@ def test_translate_gives_back_what_it_was_given(size: tuple[int, int], run: Path
 
 def test_translate_refuses_in_words(run: Path, tmp_path: Path) -> None:
     model = gankit.load(run, device="cpu")
-    with pytest.raises(ValueError, match="direction is one of a2b, b2a, not 'b2c'"):
+    with pytest.raises(DataError, match="direction is one of a2b, b2a, not 'b2c'"):
         model.translate(torch.zeros(3, 16, 16), "b2c")
-    with pytest.raises(ValueError, match="float tensor"):
-        model.translate(torch.zeros(3, 16, 16, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="float tensor"):
-        model.translate(torch.zeros(1, 16, 16))
+    for unfit in (torch.zeros(3, 16, 16, dtype=torch.uint8), torch.zeros(1, 16, 16), torch.zeros(3, 0, 16)):
+        with pytest.raises(DataError, match="float tensor"):
+            model.translate(unfit)
+    with pytest.raises(DataError, match="not ndarray"):
+        model.translate(np.zeros((16, 16, 3), np.uint8))  # type: ignore[call-overload]
     with pytest.raises(DataError, match="photo"):
         model.translate(tmp_path / "photo.jpg")
+    with pytest.raises(DataError, match="0 x 4 px"):
+        model.translate(Image.new("RGB", (0, 4)))
+    whole = io.BytesIO()
+    Image.effect_noise((64, 64), 50).save(whole, "PNG")
+    with pytest.raises(DataError, match="cut off"):
+        model.translate(Image.open(io.BytesIO(whole.getvalue()[:-900])))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_translate_takes_any_float(dtype: torch.dtype, run: Path) -> None:
+    model = gankit.load(run, device="cpu")
+    picture = torch.linspace(-1, 1, 3 * 16 * 16).view(3, 16, 16).to(dtype)
+    output = model.translate(picture)
+    assert output.dtype == dtype and torch.equal(output, model.translate(picture.float()).to(dtype))
 
 
 def test_what_is_no_run(tmp_path: Path) -> None:

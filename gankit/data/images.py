@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from gankit.core.errors import DataError
+from gankit.core.errors import DataError, GankitError
 
 EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_PIXELS = 2**27
@@ -43,8 +43,16 @@ def read_image(path: str | Path, channels: int = 3) -> Tensor:
 
 
 def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
-    """(channels, H, W) uint8 of a PIL image, as of a file. Raises DataError when its values have no known scale."""
-    image.load()
+    """(channels, H, W) uint8 of a PIL image, as of a file.
+
+    Raises DataError when it is empty or cannot be decoded, and when its values have no known scale.
+    """
+    try:
+        image.load()
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise DataError(_reason(error)) from error
+    if 0 in image.size:
+        raise DataError(f"a picture of {image.width} x {image.height} px has nothing to show")
     pixels = np.array(_eight_bit(ImageOps.exif_transpose(image)).convert(_MODES[channels]))
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()
 
@@ -85,7 +93,10 @@ def from_model_range(picture: Tensor) -> Tensor:
 
 
 def save_png(picture: Tensor, path: str | Path) -> None:
-    """Write one (1 or 3, H, W) picture, uint8 or float in [-1, 1], as PNG; a kill never leaves half a file."""
+    """Write one (1 or 3, H, W) picture, uint8 or float in [-1, 1], as PNG; a kill never leaves half a file.
+
+    Raises GankitError when the disk refuses; an old file of that name then stays.
+    """
     path = Path(path)
     pixels = (picture if picture.dtype == torch.uint8 else from_model_range(picture)).cpu().permute(1, 2, 0).numpy()
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -93,7 +104,7 @@ def save_png(picture: Tensor, path: str | Path) -> None:
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(unfinished, format="PNG")
         unfinished.replace(path)
     except OSError as error:
-        raise DataError(f"{path}: the picture cannot be written: {error.strerror or error}") from error
+        raise GankitError(f"{path}: the picture cannot be written: {(error.strerror or str(error)).lower()}") from error
     finally:
         unfinished.unlink(missing_ok=True)
 
@@ -133,11 +144,11 @@ def _reason(error: Exception) -> str:
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     """Opaque, at most 8 bits a channel."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _scaled(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _scaled(image)
     if image.mode in ("1", "P"):
         return image.convert("RGB")  # convert("L") would be the same for "1", and a palette has colours
     return image
@@ -153,7 +164,8 @@ def _scaled(image: Image.Image) -> Image.Image:
             f"its values {low:g} to {high:g} are not within 0 to {top:g}, so that black and white are not known; "
             "save it with 8 or 16 bits a channel"
         )
-    return Image.fromarray(np.rint(values * (255 / top)).astype(np.uint8))
+    opaque = values != image.info.get("transparency")  # a PNG may declare one level transparent
+    return Image.fromarray(np.where(opaque, np.rint(values * (255 / top)), 255).astype(np.uint8))
 
 
 def _top_of_integers(image: Image.Image) -> float:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from gankit.core.errors import DataError
+from gankit.core.errors import DataError, GankitError
 from gankit.data.images import from_model_range, image_size, list_images, read_image, save_png, to_model_range
 
 RAMP = np.add.outer(np.arange(12) * 12, np.arange(16) * 7).astype(np.uint8)  # (12, 16), 0..237
@@ -85,6 +85,11 @@ def test_sixteen_bit_grey_is_scaled(tmp_path: Path, name: str):
     Image.fromarray(RAMP.astype(np.uint16) * 257).save(tmp_path / name)
     assert np.array_equal(pixels(tmp_path / name, 1)[..., 0], RAMP)
     assert np.array_equal(pixels(tmp_path / name)[..., 2], RAMP)
+
+
+def test_the_transparent_level_of_sixteen_bit_grey_is_white(tmp_path: Path):
+    Image.fromarray(RAMP.astype(np.uint16) * 257).save(tmp_path / "x.png", transparency=12 * 257)
+    assert np.array_equal(pixels(tmp_path / "x.png", 1)[..., 0], np.where(RAMP == 12, 255, RAMP))
 
 
 def test_sixteen_bit_colour_is_scaled(tmp_path: Path):
@@ -237,8 +242,9 @@ def test_a_failed_save_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: py
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", half_then_full_disk)
-    with pytest.raises(DataError, match=r"x.png: .*No space left"):
+    with pytest.raises(GankitError, match=r"x.png: .*no space left") as caught:
         save_png(torch.ones(3, 4, 4), tmp_path / "x.png")
+    assert caught.value.exit_code == 1
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
     assert read_image(tmp_path / "x.png").sum() == 0
