@@ -179,6 +179,8 @@ class Trainer:
             raise CheckpointError(f"{path} does not fit this recipe: {e}") from e
 
     def _refuse_other_circumstances(self, path: Path, stored: Checkpoint) -> None:
+        if "pools" not in stored.state:
+            raise CheckpointError(f"{path} holds imported weights and no state of a training: it cannot be continued")
         for what, now, then in (
             ("training pictures", len(self.pictures), stored.info["items"]),
             ("steps in an epoch", self.steps_per_epoch, stored.info["steps_per_epoch"]),

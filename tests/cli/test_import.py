@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import gankit
 from gankit.cli.main import app
+from gankit.core.errors import CheckpointError
 
 State = dict[str, Tensor]
 
@@ -129,6 +130,13 @@ def test_what_weights_do_not_tell(folder: Path, tmp_path: Path) -> None:
     assert gankit.load(tmp_path / "run", device="cpu").recipe.method.generator.padding == "replicate"
 
 
+def test_imported_weights_are_used_not_continued(folder: Path, tmp_path: Path) -> None:
+    sets = ("data={type: shapes, size: 32, train: 2, test: 1}", "train.device=cpu")
+    assert import_("junyanz", folder, out=tmp_path / "run", sets=sets).exit_code == 0
+    with pytest.raises(CheckpointError, match="imported weights and no state of a training: it cannot be continued"):
+        gankit.train(tmp_path / "run" / "recipe.yaml", tmp_path / "run", resume=True)
+
+
 # -- U-GAT-IT ------------------------------------------------------------------------------------------------
 def ugatit_generator(width: int = 2) -> State:
     wide = 4 * width
@@ -205,6 +213,8 @@ def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path]
     other.write_bytes(b"x")
     torch.save([1, 2], listed)
     cut.write_bytes((folder / "latest_net_G_A.pth").read_bytes()[:-400])
+    old = tmp_path / "old_net_G.pth"
+    old.write_bytes(b"\x80\x02M")  # the first opcode of the legacy format, without the number that follows
     odd.write_bytes(b"{}")
     critic = folder / "latest_net_D_A.pth"
     return {
@@ -214,6 +224,7 @@ def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path]
         "a list": ("junyanz", [listed], "not a list"),
         "a suffix": ("junyanz", [other], "not '.ckpt'"),
         "truncated": ("junyanz", [cut], "cut_net_G.pth"),
+        "truncated, legacy": ("junyanz", [old], "old_net_G.pth: torch cannot read this file"),
         "no safetensors": ("junyanz", [odd], "no whole safetensors file"),
         "only a critic": ("junyanz", [critic], "a generator is needed"),
         "of the other project": ("ugatit", [folder / "latest_net_G_A.pth"], "genA2B"),
@@ -222,7 +233,7 @@ def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path]
 
 
 CASES = (
-    *("missing", "empty folder", "a picture", "a list", "a suffix", "truncated"),
+    *("missing", "empty folder", "a picture", "a list", "a suffix", "truncated", "truncated, legacy"),
     *("no safetensors", "only a critic", "of the other project", "two of one"),
 )
 
