@@ -66,13 +66,14 @@ class Run:
     def write_recipe(self, recipe: Recipe) -> None:
         filled = recipe.filled()
         text = yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=120)
+        self.write(RECIPE, json.dumps(filled, indent=1))  # first: by it a resume knows a run
         self.write("recipe.yaml", f"# {recipe.name}, with every default filled in; written by gankit.\n{text}")
-        self.write(RECIPE, json.dumps(filled, indent=1))
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged and drawn after a step: the run goes on from there and will write it again."""
         for picture in (self.path / "samples").glob("step_*.png"):
-            if int(picture.stem.removeprefix("step_")) > step:
+            number = picture.stem.removeprefix("step_")
+            if number.isdigit() and int(number) > step:
                 picture.unlink()
         if self.metrics.is_file():
             kept = [line for line in self.metrics.read_text().splitlines() if _step_of(line) in range(step + 1)]
@@ -85,9 +86,9 @@ def start(recipe: Recipe, out: Path | None = None) -> Run:
     Raises RecipeError when `out` is in use already.
     """
     if out is not None:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            text = f"--out {out} exists and is not empty: choose another folder, or go on with that run by --resume"
-            raise RecipeError(Problem(text))
+        if _in_use(out):
+            more = ", or go on with that run by --resume" if (out / RECIPE).is_file() else ""
+            raise RecipeError(Problem(f"--out {out} exists and is not empty: choose another folder{more}"))
         _make(out)
         path = out
     else:
@@ -158,6 +159,11 @@ def _new_directory(name: str) -> Path:
             _make(path)
             return path
     raise AssertionError
+
+
+def _in_use(out: Path) -> bool:
+    """Whether it is there and holds more than what a run leaves that was killed while it wrote its first file."""
+    return out.exists() and (not out.is_dir() or any(p.suffix != ".part" for p in out.iterdir()))
 
 
 def _make(path: Path) -> None:

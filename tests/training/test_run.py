@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,6 +41,30 @@ def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RecipeError, match="exists and is not empty"):
         runs.start(made(), tmp_path / "file")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.png").touch()
+    with pytest.raises(RecipeError, match=r"exists and is not empty: choose another folder$"):
+        runs.resume(made(), tmp_path / "photos")
+
+
+def test_a_run_killed_while_it_wrote_its_recipe_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kills, path in enumerate((tmp_path / "first", tmp_path / "second")):
+        left, write = [kills], Path.write_bytes
+
+        def killed(self: Path, content: bytes, left: list[int] = left, write: Any = write) -> int:
+            if not left[0]:
+                write(self, content[:9])
+                raise KeyboardInterrupt
+            left[0] -= 1
+            return write(self, content)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Path, "write_bytes", killed)
+            patch.setattr(Path, "unlink", lambda self, missing_ok: None)
+            runs.start(made(), path)
+        assert any(p.suffix == ".part" for p in path.iterdir())
+        run = runs.resume(made(), path)
+        assert Recipe.load(run.path / "recipe.yaml") == made()
 
 
 def test_the_stored_recipe_is_whole() -> None:
@@ -58,7 +83,8 @@ def test_what_came_after_a_step_is_forgotten(tmp_path: Path) -> None:
     run.sample(3).parent.mkdir()
     for step in (3, 4):
         run.sample(step).touch()
+    (run.sample(3).parent / "step_000004 (copy).png").touch()
     run.metrics.write_text('{"step": 3}\n{"step": 4}\n{"st')
     run.forget_after(3)
     assert run.metrics.read_text() == '{"step": 3}\n'
-    assert [p.name for p in run.sample(3).parent.iterdir()] == ["step_000003.png"]
+    assert {p.name for p in run.sample(3).parent.iterdir()} == {"step_000003.png", "step_000004 (copy).png"}
