@@ -16,6 +16,8 @@ from gankit.evaluation.curves import line_chart, loss_curves, read_log, short
 from gankit.evaluation.files import write_whole
 
 GRIDS = 8
+TRACES = ("recipe.json", "metrics.jsonl", "checkpoints")
+"""By any of these a directory is known as a run's."""
 STYLE = """
 :root{color-scheme:light dark;--paper:#fff;--ink:#1d2228;--soft:#66707c;--rule:#dfe3e8;--panel:#f6f7f9;
 --line-0:#1769c2;--line-1:#d0551b;--line-2:#2c8a4b;--line-3:#8a4fc0;--line-4:#b08400;--line-5:#c23a75}
@@ -50,6 +52,8 @@ def write(run_dir: str | os.PathLike[str]) -> Path:
     run = Path(run_dir)
     if not run.is_dir():
         raise CheckpointError(f"{run}: there is no such run directory")
+    if not any((run / name).exists() for name in TRACES):
+        raise CheckpointError(f"{run} is no run directory: none of {', '.join(TRACES)} is there")
     target = run / "report.html"
     write_whole(target, html(run))
     return target

@@ -91,6 +91,7 @@ def test_samples_are_an_even_choice_newest_first(run: Path) -> None:
 
 
 def test_an_empty_run_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
     page = Page(write(tmp_path).read_text())
     for text in ("Not measured", "Nothing logged", "No sample grids", "no recipe.yaml"):
         assert text in page.text
@@ -107,6 +108,9 @@ def test_broken_files_are_taken_as_missing(run: Path) -> None:
 def test_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no such run directory"):
         write(tmp_path / "none")
+    with pytest.raises(CheckpointError, match="is no run directory"):
+        write(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_failed_write_keeps_the_old_report(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
