@@ -20,7 +20,7 @@ CALLED = ("norm", "attention", "generator", "discriminator", "loss", "method")
 """Kinds that take sample tensors."""
 NOT_APPLICABLE: dict[tuple[str, str], str] = {
     ("method", "gradients"): "translate is inference; `gankit build --check` runs a training step of each turn",
-    ("method", "export"): "`gankit export` exports a method's networks, which their own checks cover",
+    ("method", "export"): "what is exported is a method's networks, which their own checks cover",
     ("method", "compile"): "what is compiled is a turn, not translate",
 }
 
