@@ -1,6 +1,7 @@
 """Drawing of the built-in scenes: textured backgrounds with one to three objects, in two renderings.
 
-Lengths are in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every size.
+Lengths are in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every
+size.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Colour = tuple[float, float, float]
 SUPERSAMPLING = 3
 STRIPE_CONTRAST = 0.4  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
 STRIPE_TURN, STRIPE_PERIOD = np.pi / 4, 6 / 64  # one material: only the phase is each object's own
-GRAIN = 0.2  # of every pixel: finer than stripes, so that it is neither taken for them nor for a plain object
+GRAIN = 0.25  # of every pixel: finer than stripes, so that it is neither taken for them nor for a plain object
 STAR_POINTS, STAR_INNER = 5, 0.42
 
 
@@ -79,10 +80,10 @@ def draw_shape(rng: np.random.Generator, task: Task, background: tuple[Colour, C
 
     One in three has a colour of its own background, so that colour alone does not find the objects.
     """
-    radius = rng.uniform(0.2, 0.3)
+    radius = rng.uniform(0.22, 0.32)
     x, y = rng.uniform(radius, 1 - radius, 2)
-    turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.65, 1.0)
-    points = int(rng.choice([0, 4, 5, 6]))
+    turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.0)
+    points = int(rng.choice([0, 5, 6]))
     inner = float(np.cos(np.pi / points)) if points else 1.0
     if task == "geometry":
         points, inner, stretch = STAR_POINTS, STAR_INNER, 1.0
