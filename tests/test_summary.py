@@ -48,9 +48,7 @@ def test_known_costs() -> None:
     memory = summary.memory
     assert memory.weights == 4 * 84 * 4 and memory.gradients == 2 * 84 * 4
     assert memory.optimizer == 2 * (2 * 84 * 4 + 2 * 4)  # two moments, and the steps of two parameters
-    assert (
-        memory.activations == 2 * 2 * 3 * 32 * 32 * 4
-    )  # what l1 keeps; pictures and weights are there anyway
+    assert memory.activations == 2 * 2 * 3 * 32 * 32 * 4  # what l1 keeps; pictures and weights are there anyway
 
 
 def test_nothing_is_computed_and_nothing_changes() -> None:
