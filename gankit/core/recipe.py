@@ -187,10 +187,13 @@ class Train(Strictly, title="train"):
 
 
 class Evaluate(Strictly, title="evaluate"):
-    """What `gankit evaluate` measures beyond what the data set itself offers."""
+    """What `gankit evaluate` measures."""
 
-    metrics: tuple[Annotated[Any, Slot("metric")], ...] = ()
-    samples: Annotated[Count, Field(description="pictures to measure on")] = 256
+    metrics: Annotated[
+        tuple[Annotated[Any, Slot("metric")], ...],
+        Field(description="these; none named: every metric whose tensors the data and the method offer"),
+    ] = ()
+    samples: Annotated[Count | None, Field(description="the first so many test pictures; null: all")] = None
 
 
 class Recipe(Strictly, title="a recipe"):

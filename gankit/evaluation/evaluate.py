@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from gankit.core.errors import GankitError
 from gankit.core.registry import components
+from gankit.core.schema import build_component
 from gankit.evaluation.files import write_whole
 from gankit.evaluation.metrics import Metric, true_objects
 from gankit.training.pictures import sample_grid
@@ -99,14 +100,19 @@ def _row(method: Any, direction: str, source: Tensor, mask: Tensor | None, truth
 
 
 def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limit: int | None = None) -> dict[str, Any]:
-    """Measure a loaded run (`gankit.load`) on its own data and keep the results in it.
+    """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
-    Writes `evaluation.json`, what `evaluate` returns, and `evaluation.png`, a few pictures of the test split.
+    limit: the first so many test pictures, instead of the recipe's `evaluate.samples`. Writes `evaluation.json`, what
+    `evaluate` returns, and `evaluation.png`, a few pictures of the test split.
     """
     dataset, method = run.dataset("test"), run.method
     device = device or str(_device(method))
     step, ema = getattr(run, "step", None), getattr(run, "ema", None)
-    found = evaluate(method, dataset, batch_size, device, limit, step=step, ema=ema)
+    settings = run.recipe.evaluate
+    metrics = {spec.entry.name: build_component(spec) for spec in settings.metrics} or None
+    found = evaluate(
+        method, dataset, batch_size, device, limit or settings.samples, metrics=metrics, step=step, ema=ema
+    )
     folder = Path(run.run_dir)
     write_whole(folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
     if grid := showcase(method, dataset):

@@ -4,12 +4,14 @@ import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
 
 from gankit.core.errors import GankitError
+from gankit.core.recipe import Evaluate, Recipe
 from gankit.evaluation.evaluate import bootstrap, evaluate, evaluate_run, showcase, weights_sha256
 from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, TranslationError
 from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired
@@ -147,9 +149,22 @@ def test_showcase_has_a_row_for_each_picture_and_direction() -> None:
     assert grid.width > bare.width + 2 * 128  # attention and truth
 
 
+def run_of(path: Path, **settings: Any) -> SimpleNamespace:
+    recipe = Recipe.load("demo").model_copy(update={"evaluate": Evaluate(**settings)})
+    return SimpleNamespace(
+        method=Brighten(), dataset=lambda split: Scenes(), run_dir=path, step=7, ema=False, recipe=recipe
+    )
+
+
+def test_a_recipe_chooses_metrics_and_pictures(tmp_path: Path) -> None:
+    found = evaluate_run(run_of(tmp_path, metrics=[{"type": "background_psnr", "cap": 60}], samples=1))
+    assert {row["metric"] for row in found["results"]} == {"background_psnr"}
+    assert {(row["protocol"]["n"], row["protocol"]["cap"]) for row in found["results"]} == {(1, 60)}
+
+
 def test_evaluate_run_keeps_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gankit.evaluation.evaluate.default_metrics", lambda: METRICS)
-    run = SimpleNamespace(method=Brighten(), dataset=lambda split: Scenes(), run_dir=tmp_path, step=7, ema=False)
+    run = run_of(tmp_path)
     found = evaluate_run(run, limit=2)
     assert json.loads((tmp_path / "evaluation.json").read_text()) == found
     assert found["results"][0]["protocol"]["step"] == 7
