@@ -27,16 +27,15 @@ def evaluate(
     from gankit.evaluation.evaluate import evaluate_run
 
     found = evaluate_run(gankit.load(run, device=device), batch_size, limit=limit)
-    results = found["results"]
     if as_json:
         return print_json(found)
-    if not results:
-        return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
-    print_results(results)
+    print_results(found["results"])
 
 
 def print_results(results: list[dict[str, Any]]) -> None:
     """The figures as a table; what all protocols share stands once, below it."""
+    if not results:
+        return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
     from gankit.evaluation.report import describe, figure, interval, shared_protocol
 
     shared = shared_protocol(results)

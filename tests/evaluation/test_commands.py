@@ -84,3 +84,12 @@ def test_report_prints_its_path(run: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0 and result.stdout.strip() == str(run / "report.html")
     missing = gankit("report", tmp_path / "none")
     assert missing.exit_code == 2 and "there is no such run directory" in missing.stderr
+
+
+def test_a_training_on_plain_folders_has_nothing_to_print(capsys: pytest.CaptureFixture[str]) -> None:
+    """`gankit train` prints its results as `gankit evaluate` does, also when the data holds no truth."""
+    from gankit.cli.evaluate import print_results
+
+    print_results([])
+    printed = capsys.readouterr()
+    assert printed.out == "" and "neither true masks nor counterparts" in printed.err
