@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gankit.cli.main import app
+from gankit.core.recipe import Recipe
 from tests.evaluation.fakes import Brighten, Scenes, Unpaired
 
 
@@ -29,6 +30,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         channels={"a": 3, "b": 1},
         step=40,
         ema=False,
+        recipe=Recipe.load("demo"),
     )
     monkeypatch.setattr("gankit.load", lambda path, device="auto": loaded, raising=False)
     return run
@@ -73,13 +75,15 @@ def test_evaluate_prints_and_keeps_the_figures(run: Path) -> None:
 
 
 def test_evaluate_says_when_there_is_nothing_to_measure(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = SimpleNamespace(method=Brighten(), dataset=lambda split: Unpaired(), run_dir=run)
+    recipe = Recipe.load("demo")
+    loaded = SimpleNamespace(method=Brighten(), dataset=lambda split: Unpaired(), run_dir=run, recipe=recipe)
     monkeypatch.setattr("gankit.load", lambda path, device="auto": loaded, raising=False)
     result = gankit("evaluate", run)
     assert result.exit_code == 0 and result.stdout == "" and "nothing to measure" in result.stderr
 
 
 def test_report_prints_its_path(run: Path, tmp_path: Path) -> None:
+    (run / "recipe.json").write_text("{}")
     result = gankit("report", run)
     assert result.exit_code == 0 and result.stdout.strip() == str(run / "report.html")
     missing = gankit("report", tmp_path / "none")
