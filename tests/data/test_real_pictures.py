@@ -1,7 +1,8 @@
-"""Real photographs, where they are at hand."""
+"""Real photographs, where `GANKIT_REAL_PICTURES` names a folder with `cat2dog` and `facades`."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,9 @@ from gankit.data.loader import make_loader
 from gankit.data.paired import PairedFolder
 from gankit.data.unpaired import Unpaired
 
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
+DATA = Path(os.environ.get("GANKIT_REAL_PICTURES", ""))
 needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason="shared/data is not here (real images, not part of the project)"
+    not (DATA / "cat2dog").is_dir(), reason="GANKIT_REAL_PICTURES names no folder with real photographs"
 )
 
 
