@@ -17,6 +17,7 @@ from gankit.core.schema import Slot
 __all__ = [
     "Attended",
     "Attention",
+    "Backbone",
     "Discriminator",
     "Ge",
     "Generator",
@@ -37,6 +38,8 @@ Generator = Annotated[Callable[..., nn.Module], Slot("generator")]
 """A factory of generators: called with `in_channels, out_channels`."""
 Discriminator = Annotated[Callable[..., nn.Module], Slot("discriminator")]
 """A factory of discriminators: called with `in_channels`."""
+Backbone = Annotated[Callable[..., nn.Module], Slot("backbone")]
+"""A factory of frozen feature networks: called with `layers`, the names of the features that are wanted."""
 Loss = Annotated[nn.Module, Slot("loss")]
 """A built loss."""
 

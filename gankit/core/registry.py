@@ -19,7 +19,7 @@ HOST_ARGUMENTS: dict[str, int] = {
     "attention": 1,
     "norm": 1,
     "loss": 0,
-    "backbone": 0,
+    "backbone": 1,
     "method": 0,
     "dataset": 0,
     "metric": 0,

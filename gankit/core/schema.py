@@ -147,7 +147,7 @@ class Pick:
 class Slot(Pick):
     """`Annotated[..., Slot("norm")]`: a recipe fills this parameter with a component of that kind.
 
-    Kinds whose objects the host makes itself (norm, attention, generator, discriminator) arrive as picklable
+    Kinds whose objects the host makes itself (norm, attention, generator, discriminator, backbone) arrive as picklable
     factories; the others as built objects.
     """
 

@@ -82,21 +82,20 @@ def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
     rows = []
     with _at_rest(method):
         for batch in _batches(dataset.split("test"), 1, count):
-            rows += [_row(method, way, *_known(batch, way, dataset)) for way in _ways(method, batch)]
+            batch = {name: x.to(_device(method)) for name, x in batch.items()}
+            rows += [_row(method, way, inputs, batch, dataset) for way, inputs in _ways(method, batch)]
     return sample_grid(rows) if rows else None
 
 
-def _row(method: Any, direction: str, source: Tensor, mask: Tensor | None, truth: Tensor | None) -> dict[str, Any]:
+def _row(method: Any, way: str, inputs: Mapping[str, Tensor], batch: dict[str, Tensor], dataset: Any) -> dict[str, Any]:
     """A row of `sample_grid`, of the only picture in a batch."""
-    del mask
-    there = source.to(_device(method))
     columns = {
-        "source": source,
-        "attention": method.attend(there, direction),
-        "output": method.translate(there, direction),
-        "truth": truth,
+        "source": inputs.get("source"),
+        "attention": method.attend(inputs, way),
+        "output": method.translate(inputs, way),
+        "truth": _truth(method, batch, way, dataset),
     }
-    return {"label": direction} | {name: x[0] for name, x in columns.items() if x is not None}
+    return {"label": way} | {name: x[0] for name, x in columns.items() if x is not None}
 
 
 def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limit: int | None = None) -> dict[str, Any]:
@@ -170,8 +169,9 @@ def _statistics(
     found: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
     for batch in _batches(dataset.split("test"), batch_size, limit):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        for way in _ways(method, batch):
-            tensors = _tensors(method, way, *_known(batch, way, dataset))
+        for way, inputs in _ways(method, batch):
+            mask, truth = batch.get(f"mask_{way.split('2')[0]}"), _truth(method, batch, way, dataset)
+            tensors = _tensors(method, way, inputs, mask, truth)
             for name, metric in metrics.items():
                 if set(metric.needs()) <= tensors.keys():
                     values = metric.statistics(*(tensors[need] for need in metric.needs()))
@@ -180,28 +180,27 @@ def _statistics(
     return {key: torch.cat(found[key]) for key in order if key in found}
 
 
-def _ways(method: Any, batch: Mapping[str, Tensor]) -> list[str]:
-    """The directions whose source the data has."""
-    return [way for way in method.directions if way.split("2")[0] in batch]
+def _ways(method: Any, batch: Mapping[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:
+    """The directions whose inputs the data has, with them."""
+    return [(way, inputs) for way in method.directions if (inputs := method.inputs_of(batch, way)) is not None]
 
 
-def _known(batch: dict[str, Tensor], direction: str, dataset: Any) -> tuple[Tensor, Tensor | None, Tensor | None]:
-    """What the data tells: the source, its mask and its true counterpart, in one direction."""
-    start, end = direction.split("2")
-    partner = batch.get(end) if getattr(dataset, "paired", False) else None
-    return batch[start], batch.get(f"mask_{start}"), batch.get(f"truth_{direction}", partner)
+def _truth(method: Any, batch: Mapping[str, Tensor], direction: str, dataset: Any) -> Tensor | None:
+    """The true counterpart of the source, where the data or the method's task tells."""
+    partner = batch.get(direction.split("2")[1]) if getattr(dataset, "paired", False) else None
+    return method.truth_of(batch, direction) if partner is None else partner
 
 
 def _tensors(
-    method: Any, direction: str, source: Tensor, mask: Tensor | None, truth: Tensor | None
+    method: Any, direction: str, inputs: Mapping[str, Tensor], mask: Tensor | None, truth: Tensor | None
 ) -> dict[str, Tensor]:
     """What the metrics may ask for; what the data or the method lack is left out."""
     if mask is None and truth is None:
         return {}
-    known = {"source": source, "mask": mask, "truth": truth, "output": method.translate(source, direction)}
-    if mask is not None:
-        known["objects"] = mask if truth is None else true_objects(mask, source, truth)
-        known["attention"] = method.attend(source, direction)
+    known = {**inputs, "mask": mask, "truth": truth, "output": method.translate(inputs, direction)}
+    if mask is not None and "source" in inputs:
+        known["objects"] = mask if truth is None else true_objects(mask, inputs["source"], truth)
+        known["attention"] = method.attend(inputs, direction)
     for name in ("output", "attention"):
         tensor = known.get(name)
         if tensor is not None and not bool(tensor.isfinite().all()):

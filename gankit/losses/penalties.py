@@ -18,7 +18,7 @@ from gankit.precision import full, without_autocast
 Critic = Callable[[Tensor], Logits]
 
 
-def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
+def input_gradient(critic: Critic, images: Tensor) -> Tensor:
     """The gradient of the critic's summed logits at each picture: (N, C, H, W) -> (N, C*H*W), differentiable.
 
     Logits of several heads are added. The pictures are detached. Each picture's gradient is its own only where the
@@ -26,7 +26,7 @@ def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
     """
 
     def total(images: Tensor) -> Tensor:
-        return over_heads(torch.sum, discriminator(images))
+        return over_heads(torch.sum, critic(images))
 
     images, differentiable = full(images.detach()), torch.is_grad_enabled()
     with torch.enable_grad(), without_autocast(images):
@@ -40,7 +40,7 @@ def input_gradient(discriminator: Critic, images: Tensor) -> Tensor:
 class GradientPenalty(nn.Module):
     """WGAN-GP (arXiv 1704.00028): mean (|gradient of the critic| - constant)^2, between real and fake pictures.
 
-    forward(discriminator, target, output, alpha=None) -> scalar. discriminator: pictures -> logits or a tuple of them.
+    forward(critic, target, output, alpha=None) -> scalar. critic: pictures -> logits or a tuple of them.
     target, output: real and fake pictures (N, C, H, W) of one shape; no gradient flows to them. alpha: (N,) or (N, 1)
     in [0, 1], the share of the real picture in each mixture; drawn uniformly when not given.
     mode: where the gradient is taken, at mixtures (the paper), at `real`, or at `fake` pictures. The paper's weight is
@@ -54,8 +54,8 @@ class GradientPenalty(nn.Module):
         self.constant = constant
         self.mode = mode
 
-    def forward(self, discriminator: Critic, target: Tensor, output: Tensor, alpha: Tensor | None = None) -> Tensor:
-        gradient = input_gradient(discriminator, self.points(target, output, alpha))
+    def forward(self, critic: Critic, target: Tensor, output: Tensor, alpha: Tensor | None = None) -> Tensor:
+        gradient = input_gradient(critic, self.points(target, output, alpha))
         # The shift keeps the norm differentiable where the gradient is zero.
         return ((gradient + 1e-16).norm(dim=1) - self.constant).square().mean()
 
@@ -79,12 +79,12 @@ class GradientPenalty(nn.Module):
 class R1(nn.Module):
     """Zero-centred penalty on real pictures (arXiv 1801.04406): mean |gradient of the critic|^2 / 2.
 
-    forward(discriminator, target) -> scalar. discriminator: pictures -> logits or a tuple of them. target: real
+    forward(critic, target) -> scalar. critic: pictures -> logits or a tuple of them. target: real
     pictures (N, C, H, W); no gradient flows to them. The term's weight is the paper's gamma (10 there), for the paper's
     penalty is gamma/2 * E|gradient|^2.
     """
 
     turn: ClassVar[str] = "discriminator"
 
-    def forward(self, discriminator: Critic, target: Tensor) -> Tensor:
-        return 0.5 * input_gradient(discriminator, target).square().sum(1).mean()
+    def forward(self, critic: Critic, target: Tensor) -> Tensor:
+        return 0.5 * input_gradient(critic, target).square().sum(1).mean()

@@ -57,6 +57,9 @@ class Method(nn.Module):
         pictures of a; `network("discriminator", "a2b")` judges its results, hence pictures of b.
     fields: for each direction, which field of the batch stands behind `source`, `target`, ...
     carried: the tensors that a critic takes from the generator's forward: detached, and through the image pool.
+    inputs: the tensors that `translate` must be given; the others follow from them. A translation's is the `source`.
+    result: the tensor that `translate` returns. truth: the tensor that the result should equal, where there is one.
+    scale: how many times larger than the source the result is.
 
     Pictures are float tensors (N, C, H, W) in [-1, 1].
     """
@@ -67,7 +70,10 @@ class Method(nn.Module):
         "b2a": {"source": "b", "target": "a"},
     }
     carried: ClassVar[tuple[str, ...]] = ("output",)
-    result: ClassVar[str] = "output"  # the tensor that `translate` returns
+    inputs: ClassVar[tuple[str, ...]] = ("source",)
+    result: ClassVar[str] = "output"
+    truth: ClassVar[str | None] = None
+    scale: int = 1
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,31 +117,72 @@ class Method(nn.Module):
 
     # -- use -------------------------------------------------------------------------------------------------------
     @torch.no_grad()
-    def infer(self, source: Tensor, names: tuple[str, ...], direction: str = "a2b") -> list[Tensor | None]:
-        """Evaluate offered tensors that depend on the source picture alone, at any size.
+    def infer(
+        self, inputs: Tensor | Mapping[str, Tensor], names: tuple[str, ...], direction: str = "a2b"
+    ) -> list[Tensor | None]:
+        """Evaluate offered tensors that depend on the inputs alone, at any size.
 
-        source: (N, C, H, W) in [-1, 1]. The picture is padded by reflection to what the networks accept, and
-        the results are cropped back (maps are first brought to the picture's size). Networks of one fixed size get
-        the picture stretched to it, and the results are stretched back. A tensor that this method cannot give is None.
+        inputs: the source, (N, C, H, W) in [-1, 1]; or tensors by name: those of `self.inputs`, and any others that are
+        not to be computed (a style, say). Those of the source's size are padded by reflection to what the
+        networks accept, and the results are cropped back (maps are first brought to the picture's size). Networks of
+        one fixed size get the picture stretched to it, and the results are stretched back. A tensor that this method
+        cannot give is None. Raises ValueError for an unknown direction, or a missing input.
         """
         from gankit.methods.plan import evaluate
 
         if direction not in self.directions:
             raise ValueError(f"direction is one of {', '.join(self.directions)}, not '{direction}'")
-        side = self.fixed_size
-        fitted, back = stretch(source, side) if side else fit(source, self.size_multiple, self.min_size)
+        given = {"source": inputs} if isinstance(inputs, Tensor) else dict(inputs)
+        if missing := [name for name in self.inputs if name not in given]:
+            raise ValueError(f"a translation needs {' and '.join(self.inputs)}; {' and '.join(missing)} is missing")
         known = [n for n in names if n in self.tensor_names() and not self.unavailable(n)]
-        values = evaluate(self, direction, {self.fields[direction]["source"]: fitted}, known)
-        return [back(values[name]) if name in values else None for name in names]
+        back = None
+        if (source := given.get("source")) is not None:
+            for name, value in given.items():
+                if value.ndim == 4 and value.shape[-2:] == source.shape[-2:]:
+                    given[name], undo = self.fit(value)
+                    back = undo if name == "source" else back
+        values = evaluate(self, direction, {}, known, given)
+        return [(back(values[n]) if back else values[n]) if n in values else None for n in names]
 
-    def translate(self, source: Tensor, direction: str = "a2b") -> Tensor:
-        """(N, C, H, W) in [-1, 1] of any size -> the translated picture of the same size, in [-1, 1]."""
+    def fit(self, picture: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """A picture of any size as the networks accept it, and the way back for what they make of it."""
+        if side := self.fixed_size:
+            return stretch(picture, side)
+        return fit(picture, self.size_multiple, self.min_size, self.scale)
+
+    def inputs_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> dict[str, Tensor] | None:
+        """The inputs of a translation, taken or made from a batch; None where the batch lacks a field for that."""
+        return self.tensors_of(batch, direction, self.inputs)
+
+    @torch.no_grad()
+    def tensors_of(self, batch: Mapping[str, Tensor], direction: str, names: tuple[str, ...]) -> dict[str, Any] | None:
+        """Tensors computed from a batch; None where the batch lacks a field for that."""
+        from gankit.methods.plan import evaluate
+
+        try:
+            return evaluate(self, direction, batch, names)
+        except KeyError:  # batch:FIELD
+            return None
+
+    def truth_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
+        """What the result should be, where the batch or this method's task tells."""
+        if (truth := batch.get(f"truth_{direction}")) is not None or self.truth is None:
+            return truth
+        return (self.tensors_of(batch, direction, (self.truth,)) or {}).get(self.truth)
+
+    def translate(self, source: Tensor | Mapping[str, Tensor], direction: str = "a2b") -> Tensor:
+        """(N, C, H, W) in [-1, 1] of any size -> the translated picture of the same size, in [-1, 1].
+
+        source: the picture, or the inputs by name where a method needs more than it (see `infer`). The result is
+        `scale` times as large.
+        """
         image = self.infer(source, (self.result,), direction)[0]
         assert image is not None
         return image
 
-    def attend(self, source: Tensor, direction: str = "a2b") -> Tensor | None:
-        """(N, C, H, W) -> the attention map (N, 1, H, W) in [0, 1] on the source, or None."""
+    def attend(self, source: Tensor | Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
+        """The attention map (N, 1, H, W) in [0, 1] on the source, or None."""
         return self.infer(source, ("attention",), direction)[0]
 
     @property
@@ -178,14 +225,19 @@ class Translation(Method):
         return translated.logits
 
     @tensor
-    def fake_logits(self, discriminator: nn.Module, output: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The critic on the translation."""
-        return discriminator(output)
+    def critic(self, discriminator: nn.Module) -> Callable[[Tensor], Tensor | tuple[Tensor, ...]]:
+        """The discriminator as a function of the picture alone, for penalties on its gradient."""
+        return discriminator
 
     @tensor
-    def real_logits(self, discriminator: nn.Module, target: Tensor) -> Tensor | tuple[Tensor, ...]:
+    def fake_logits(self, critic: Callable, output: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on the translation."""
+        return critic(output)
+
+    @tensor
+    def real_logits(self, critic: Callable, target: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The critic on real pictures."""
-        return discriminator(target)
+        return critic(target)
 
     def unavailable(self, name: str) -> str | None:
         field = name.removeprefix("identity_")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -30,6 +30,7 @@ class Paired(Translation):
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)
     fields: ClassVar[Mapping[str, Mapping[str, str]]] = {"a2b": {"source": "a", "target": "b"}}
+    truth: ClassVar[str | None] = "target"
 
     def __init__(
         self,
@@ -56,14 +57,9 @@ class Paired(Translation):
         ]
 
     @tensor
-    def fake_logits(self, discriminator: nn.Module, source: Tensor, output: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The critic on the translation, beside its source."""
-        return discriminator(self.seen(source, output))
-
-    @tensor
-    def real_logits(self, discriminator: nn.Module, source: Tensor, target: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """The critic on the real counterpart, beside its source."""
-        return discriminator(self.seen(source, target))
+    def critic(self, discriminator: nn.Module, source: Tensor) -> Callable[[Tensor], Tensor | tuple[Tensor, ...]]:
+        """The discriminator on a picture beside the source."""
+        return lambda picture: discriminator(self.seen(source, picture))
 
     def seen(self, source: Tensor, picture: Tensor) -> Tensor:
         return torch.cat([source, picture], 1) if self.conditional else picture

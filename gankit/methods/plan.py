@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from gankit.core.errors import BuildError
 from gankit.core.registry import components
+from gankit.features import Extraction, FeatureLoss, FeatureNet, share_backbones
 from gankit.methods.base import Method, Turn
 
 
@@ -56,6 +58,11 @@ class Node:
     function: Callable[..., Any]
     arguments: tuple[str, ...]
     frozen: bool  # nothing that the turn trains stands behind it
+    constant: bool = False  # nothing at all stands behind it: a style's picture, and its features
+
+    def reads(self, backbone: FeatureNet) -> bool:
+        """Whether these are features of that network."""
+        return isinstance(self.function, Extraction) and self.function.backbone is backbone
 
 
 @dataclass(frozen=True)
@@ -80,10 +87,13 @@ class Resolver:
         self.given = frozenset(given)  # names that come from another turn instead of being computed
         self.nodes: dict[str, Node] = {}
         self.behind: dict[str, frozenset[str]] = {}  # key -> the leaves behind it
+        self.backbones: list[FeatureNet] = []
 
     def resolve(self, name: str, direction: str, trail: tuple[str, ...] = ()) -> str:
         """The key of a name; raises LookupError in words when the method does not offer it."""
         method = self.method
+        if name in self.given and name not in method.tensor_names():
+            return self.leaf(f"{name}@{direction}")
         if name in method.fields[direction]:
             return self.leaf(f"batch:{method.fields[direction][name]}")
         if f"{name}_{direction}" in method.networks:
@@ -112,8 +122,24 @@ class Resolver:
         function = getattr(self.method, name)
         keys = tuple(self.resolve(p, direction, (*trail, key)) for p in inspect.signature(function).parameters)
         self.behind[key] = frozenset().union(*(self.behind[k] for k in keys))
-        self.nodes[key] = Node(key, function, keys, frozen=not self.behind[key] & self.trained)
+        leaves = self.behind[key]
+        self.nodes[key] = Node(key, function, keys, frozen=not leaves & self.trained, constant=not leaves)
         return key
+
+    def features(self, key: str, direction: str, loss: FeatureLoss) -> str:
+        """The key of the features of a picture: one node for all losses that share a backbone."""
+        if loss.backbone not in self.backbones:
+            self.backbones.append(loss.backbone)
+        number = self.backbones.index(loss.backbone)
+        name, _, of = key.removeprefix("batch:").partition("@")
+        made = f"{name}.features{number or ''}@{of or direction}"
+        made = next((n.key for n in self.nodes.values() if n.arguments == (key,) and n.reads(loss.backbone)), made)
+        if made not in self.nodes:
+            self.behind[made] = self.behind[key]
+            leaves = self.behind[key]
+            self.nodes[made] = Node(made, Extraction(loss.backbone), (key,), not leaves & self.trained, not leaves)
+        self.nodes[made].function.add(loss.layers)  # type: ignore[attr-defined]
+        return made
 
     def touches(self, keys: Iterable[str]) -> bool:
         """Whether anything that the turn trains stands behind these keys."""
@@ -138,6 +164,7 @@ class TurnModule(nn.Module):
         self.method = method
         self.turn = turn
         self.terms = terms
+        self._constants: dict[str, Any] = {}  # computed in the first step, kept since
         self.plan = list(resolver.nodes.values())
         self.losses = nn.ModuleList(dict.fromkeys(t.loss for t in terms))
         carried = carried_keys(method)
@@ -155,12 +182,15 @@ class TurnModule(nn.Module):
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
         values |= {f"net:{k}": n for k, n in self.method.networks.items()}
         values |= given
+        values |= self._constants
         wanted = None if only is None else self._behind(only)
         for node in self.plan:
             if node.key in values or (wanted is not None and node.key not in wanted):
                 continue
             with torch.no_grad() if node.frozen else nullcontext():
                 values[node.key] = node.function(*(values[key] for key in node.arguments))
+            if node.constant:
+                self._constants[node.key] = values[node.key]
         return values
 
     def forward(
@@ -189,8 +219,9 @@ class TurnModule(nn.Module):
 
 def plan_turns(method: Method, terms: Mapping[str, Term]) -> list[TurnModule]:
     """Resolve the plan of every turn. Raises BuildError, with the recipe path of the term at fault."""
-    modules, used = [], set()
-    resolvers = []
+    share_backbones(term.loss for term in terms.values())
+    used: set[str] = set()
+    resolvers: list[tuple[Turn, Resolver, list[PlannedTerm]]] = []
     for turn in method.turns():
         resolver = Resolver(method, method.trained_by(turn), () if turn.side == "generator" else method.carried)
         planned = [p for name, term in terms.items() for p in _plan_term(resolver, turn, name, term)]
@@ -201,8 +232,7 @@ def plan_turns(method: Method, terms: Mapping[str, Term]) -> list[TurnModule]:
         if name not in used:
             _explain_unused(method, name, term)
     _add_carried(method, resolvers)
-    modules = [TurnModule(method, turn, resolver, planned) for turn, resolver, planned in resolvers]
-    return modules
+    return [TurnModule(method, turn, resolver, planned) for turn, resolver, planned in resolvers]
 
 
 def _plan_term(resolver: Resolver, turn: Turn, name: str, term: Term) -> list[PlannedTerm]:
@@ -216,6 +246,11 @@ def _plan_term(resolver: Resolver, turn: Turn, name: str, term: Term) -> list[Pl
             continue
         arguments = _arguments(resolver, function, direction, name, term)
         if resolver.touches(key for _, key in arguments):
+            if isinstance(term.loss, FeatureLoss):
+                arguments = tuple(
+                    (n, resolver.features(key, direction, term.loss) if n in term.loss.compares else key)
+                    for n, key in arguments
+                )
             kind = getattr(function, "__name__", "forward")
             key = f"{turn.name}/{name}/{direction}"
             planned.append(PlannedTerm(key, name, term.loss, kind, arguments, weight, term.from_step))
@@ -310,12 +345,23 @@ def _explain_unused(method: Method, name: str, term: Term) -> None:
     raise BuildError(("losses", name), f"loss '{name}' trains nothing: no network of a turn stands behind its tensors")
 
 
-def evaluate(method: Method, direction: str, batch: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Any]:
-    """Compute offered tensors of one direction from a batch, outside of any turn."""
-    resolver = Resolver(method, ())
+def evaluate(
+    method: Method,
+    direction: str,
+    batch: Mapping[str, Tensor],
+    names: Iterable[str],
+    known: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """Compute offered tensors of one direction from a batch, outside of any turn.
+
+    known: tensors of that direction by name, which are not computed. KeyError, of `batch:FIELD`, when one needs a
+    picture that the batch lacks.
+    """
+    resolver = Resolver(method, (), known)
     keys = {name: resolver.resolve(name, direction) for name in names}
     values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
     values |= {f"net:{k}": n for k, n in method.networks.items()}
+    values |= {f"{name}@{direction}": value for name, value in known.items()}
     for node in resolver.nodes.values():
         values[node.key] = node.function(*(values[key] for key in node.arguments))
     return {name: values[key] for name, key in keys.items()}

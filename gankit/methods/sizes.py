@@ -8,23 +8,24 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def fit(x: Tensor, multiple: int, smallest: int) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def fit(x: Tensor, multiple: int, smallest: int, scale: int = 1) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Pad (N, C, H, W) at the right and bottom to sides that are multiples of `multiple` and at least `smallest`.
 
     Reflection where the picture is large enough for it, else repetition of the edge. The function returned beside
-    it crops a result back, bringing maps of lower resolution to the picture's size first.
+    it crops a result back, bringing maps of another resolution to the picture's size first; results are `scale` times
+    as large as the picture (super-resolution).
     """
     height, width = x.shape[-2:]
     bottom, right = (-(-max(side, smallest) // multiple) * multiple - side for side in (height, width))
     if bottom or right:
         mode = "reflect" if bottom < height and right < width else "replicate"
         x = F.pad(x, (0, right, 0, bottom), mode=mode)
-    padded = x.shape[-2:]
+    padded = tuple(scale * side for side in x.shape[-2:])
 
     def crop(y: Tensor) -> Tensor:
         if y.shape[-2:] != padded:
             y = F.interpolate(y, size=padded, mode="bilinear", align_corners=False)
-        return y[..., :height, :width]
+        return y[..., : scale * height, : scale * width]
 
     return x, crop
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gankit.testing.calls import Call, Calling, Size, picture, require, shape
 
-ROLES = ("generator", "discriminator", "attention_net")
+ROLES = ("generator", "discriminator", "critic", "attention_net")
 """Arguments of losses that are networks."""
 
 

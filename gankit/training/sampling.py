@@ -28,10 +28,8 @@ class Sampler:
         device = next(method.parameters()).device
         with at_rest(method):
             reseed(self._seed)  # methods that draw noise at test (pix2pix) draw the same each time
-            rows = [
-                _row(method, fields, direction, device) for direction in method.directions for fields in self._pictures
-            ]
-        return sample_grid(rows)
+            rows = [_row(method, fields, way, device) for way in method.directions for fields in self._pictures]
+        return sample_grid([row for row in rows if row])
 
 
 @contextmanager
@@ -62,11 +60,12 @@ def _first(dataset: Any, count: int, seed: int) -> list[dict[str, Tensor]]:
 
 
 def _row(method: Method, fields: dict[str, Tensor], direction: str, device: torch.device) -> dict[str, Tensor | str]:
-    source = fields[method.fields[direction]["source"]]
+    batch = {name: x[None].to(device) for name, x in fields.items()}
+    inputs = method.inputs_of(batch, direction)
+    if inputs is None:
+        return {}
     names = ("attention", method.result, "reconstruction")
-    values = method.infer(source[None].to(device), names, direction)
-    row: dict[str, Tensor | str] = {"label": direction, "source": source}
-    row |= {name: value[0] for name, value in zip(names, values, strict=True) if value is not None}
-    if (truth := fields.get(f"truth_{direction}")) is not None:
-        row["truth"] = truth
-    return row
+    values = [inputs.get("source"), *method.infer(inputs, names, direction), method.truth_of(batch, direction)]
+    row: dict[str, Tensor | str] = {"label": direction}
+    named = zip(("source", *names, "truth"), values, strict=True)
+    return row | {name: value[0] for name, value in named if value is not None}

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gankit.core.errors import TrainingError
+from gankit.features import own_state
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, TurnModule, carried_keys, evaluate, plan_turns
 from gankit.training.devices import Devices
@@ -198,7 +199,7 @@ class Stepper:
             "steps": self.steps,
             "optimizers": {name: o.state_dict() for name, o in self.optimizers.items()},
             "scaler": self.scaler.state_dict(),
-            "losses": {name: term.loss.state_dict() for name, term in self.terms.items()},
+            "losses": {name: own_state(term.loss) for name, term in self.terms.items()},
             "method": {k: v for k, v in self.method.state_dict().items() if not k.startswith("networks.")},
             "averaged": 0 if self.ema is None else int(self.ema.n_averaged),
         }
@@ -210,7 +211,10 @@ class Stepper:
             optimizer.load_state_dict(state["optimizers"][name])
         self.scaler.load_state_dict(state["scaler"])
         for name, term in self.terms.items():
-            term.loss.load_state_dict(state["losses"][name])
+            stored = state["losses"][name]
+            if stored.keys() != own_state(term.loss).keys():
+                raise ValueError(f"the loss {name} is another one")
+            term.loss.load_state_dict(stored, strict=False)
         self.method.load_state_dict(dict(state["method"]), strict=False)
         if self.ema is not None:
             self.ema.n_averaged.fill_(state["averaged"])

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "gankit"
 
 PARTS = {"generators", "discriminators", "attention", "norms", "losses", "backbones", "layers"}
-PLAIN = {"kernels", "precision", "init"}  # torch, and one another
+PLAIN = {"kernels", "precision", "init", "features"}  # torch, and one another
 BUILDING = PARTS | PLAIN | {"slots", "core", "methods"}
 USING = {"data", "training", "evaluation", "interop", "web", "api", "inspect", "testing"}
 ALLOWED = {

@@ -5,23 +5,41 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gankit.methods.base import Method, Turn, tensor
 
-class Brighten(nn.Module):
+
+class Shift(nn.Module):
+    def __init__(self, step: float) -> None:
+        super().__init__()
+        self.step = nn.Parameter(torch.tensor(step / 127.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.step
+
+
+class Brighten(Method):
     """a2b adds `step` levels of 255 to every pixel, b2a takes them away; attends to the left half."""
-
-    directions = ("a2b", "b2a")
 
     def __init__(self, step: float = 10, attends: bool = True) -> None:
         super().__init__()
-        self.step = nn.Parameter(torch.tensor(step / 127.5))
+        self.add("generator", "a2b", Shift(step))
+        self.add("generator", "b2a", Shift(-step))
         self.attends = attends
 
-    def translate(self, source: Tensor, direction: str = "a2b") -> Tensor:
-        return source + (self.step if direction == "a2b" else -self.step)
+    def turns(self) -> list[Turn]:
+        return [Turn("generator", "generator", ("generator",))]
 
-    def attend(self, source: Tensor, direction: str = "a2b") -> Tensor | None:
+    def unavailable(self, name: str) -> str | None:
+        return None if self.attends or name != "attention" else "it does not attend"
+
+    @tensor
+    def output(self, generator: nn.Module, source: Tensor) -> Tensor:
+        return generator(source)
+
+    @tensor
+    def attention(self, source: Tensor) -> Tensor:
         left = torch.arange(source.shape[-1]) < source.shape[-1] // 2
-        return left.float().expand(len(source), 1, *source.shape[-2:]) if self.attends else None
+        return left.float().expand(len(source), 1, *source.shape[-2:])
 
 
 class Scenes:

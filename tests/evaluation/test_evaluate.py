@@ -14,6 +14,7 @@ from gankit.core.errors import GankitError
 from gankit.core.recipe import Evaluate, Recipe
 from gankit.evaluation.evaluate import bootstrap, evaluate, evaluate_run, showcase, weights_sha256
 from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, TranslationError
+from gankit.methods.base import tensor
 from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired
 
 METRICS = {
@@ -93,7 +94,8 @@ def test_the_method_is_measured_at_rest_and_left_as_it_was() -> None:
 
 def test_noise_at_test_is_the_same_each_time_and_global_random_numbers_go_on() -> None:
     class Noisy(Brighten):
-        def translate(self, source, direction="a2b"):
+        @tensor
+        def output(self, source):
             return source + torch.rand_like(source)
 
     torch.manual_seed(3)

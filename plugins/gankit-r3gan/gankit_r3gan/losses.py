@@ -38,13 +38,13 @@ class Relativistic(nn.Module):
 class R1R2(nn.Module):
     """Zero-centred gradient penalties on real (R1) and on fake pictures (R2) (arXiv 2501.05441, eq. 3).
 
-    forward(discriminator, target, output) -> (mean |dD/d target|^2 + mean |dD/d output|^2) / 2, a scalar. target,
+    forward(critic, target, output) -> (mean |dD/d target|^2 + mean |dD/d output|^2) / 2, a scalar. target,
     output: real and fake pictures (N, C, H, W) in [-1, 1]; no gradient flows to them. D is the sum of a picture's
     logits, so a critic of many patches wants a smaller weight. The term's weight is the paper's gamma.
     """
 
     turn: ClassVar[str] = "discriminator"
 
-    def forward(self, discriminator: Critic, target: Tensor, output: Tensor) -> Tensor:
-        gradients = (input_gradient(discriminator, images) for images in (target, output))
+    def forward(self, critic: Critic, target: Tensor, output: Tensor) -> Tensor:
+        gradients = (input_gradient(critic, images) for images in (target, output))
         return 0.5 * torch.stack([gradient.square().sum(1).mean() for gradient in gradients]).sum()
