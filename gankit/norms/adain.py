@@ -31,3 +31,10 @@ class AdaIN(InstanceNorm):
     def forward(self, input: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         scale, offset = (v[:, :, None, None].to(input.dtype) for v in (gamma, beta))
         return super().forward(input).to(input.dtype) * scale + offset
+
+    def coefficients(
+        self, mean: Tensor, variance: Tensor, n: int, gamma: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        scale, offset = super().coefficients(mean, variance, n)
+        return scale * gamma.to(mean), offset * gamma.to(mean) + beta.to(mean)

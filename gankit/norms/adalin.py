@@ -21,18 +21,25 @@ def layer_instance_norm(x: Tensor, rho: Tensor, gamma: Tensor, beta: Tensor, eps
     """
     work = x.to(torch.promote_types(x.dtype, torch.float32))
     variance, mean = torch.var_mean(work, (2, 3), correction=0)
+    n = x.shape[2] * x.shape[3]
+    scale, offset = layer_instance_coefficients(mean, variance, n, rho, gamma, beta, eps, unbiased)
+    return torch.addcmul(offset[:, :, None, None], work, scale[:, :, None, None]).to(x.dtype)
+
+
+def layer_instance_coefficients(
+    mean: Tensor, variance: Tensor, n: int, rho: Tensor, gamma: Tensor, beta: Tensor, eps: float, unbiased: bool
+) -> tuple[Tensor, Tensor]:
+    """(scale, offset), each (N, C), from the mean and the biased variance (N, C) of each channel's n values."""
     whole_mean = mean.mean(1, keepdim=True)
     whole_variance = (variance + (mean - whole_mean).square()).mean(1, keepdim=True)
     if unbiased:
-        n = x.shape[2] * x.shape[3]
-        total = n * x.shape[1]
+        total = n * mean.shape[1]
         variance = variance.mul(n / torch.sym_max(n - 1, 1))
         whole_variance = whole_variance.mul(total / torch.sym_max(total - 1, 1))
     instance = rho * torch.rsqrt(variance + eps)
     layer = (1 - rho) * torch.rsqrt(whole_variance + eps)
     scale = gamma * (instance + layer)
-    offset = beta - gamma * (instance * mean + layer * whole_mean)
-    return torch.addcmul(offset[:, :, None, None], work, scale[:, :, None, None]).to(x.dtype)
+    return scale, beta - gamma * (instance * mean + layer * whole_mean)
 
 
 class _LayerInstance(Bounded):
@@ -80,6 +87,11 @@ class LIN(_LayerInstance):
     def forward(self, x: Tensor) -> Tensor:
         return layer_instance_norm(x, self.rho, self.gamma, self.beta, self.eps, self.unbiased)
 
+    def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        rho, gamma, beta = (p.to(mean) for p in (self.rho, self.gamma, self.beta))
+        return layer_instance_coefficients(mean, variance, n, rho, gamma, beta, self.eps, self.unbiased)
+
 
 class AdaLIN(_LayerInstance):
     """Adaptive layer-instance normalization: scale and offset come from outside, per picture.
@@ -110,3 +122,10 @@ class AdaLIN(_LayerInstance):
 
     def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
         return layer_instance_norm(x, self.rho, gamma, beta, self.eps, self.unbiased)
+
+    def coefficients(
+        self, mean: Tensor, variance: Tensor, n: int, gamma: Tensor, beta: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        rho, gamma, beta = (p.to(mean) for p in (self.rho, gamma, beta))
+        return layer_instance_coefficients(mean, variance, n, rho, gamma, beta, self.eps, self.unbiased)

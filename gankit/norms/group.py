@@ -6,6 +6,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
+from gankit.norms.instance import grouped_coefficients
 from gankit.slots import Ge, Gt
 
 
@@ -43,6 +44,10 @@ class GroupNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).to(input.dtype)  # autocast would leave it in fp32
+
+    def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        return grouped_coefficients(mean, variance, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.num_channels}, groups={self.num_groups}, affine={self.affine}, eps={self.eps}"

@@ -11,6 +11,21 @@ from torch.nn import functional as F
 from gankit.slots import Gt
 
 
+def grouped_coefficients(
+    mean: Tensor, variance: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
+) -> tuple[Tensor, Tensor]:
+    """(scale, offset), each (N, C), of a norm over groups of channels, from the mean and the biased variance (N, C) of
+    each channel. A group's statistics follow exactly from those of its channels."""
+    by_group = (len(mean), groups, -1)
+    means, variances = mean.view(by_group), variance.view(by_group)
+    centre = means.mean(2, keepdim=True)
+    spread = (variances + (means - centre).square()).mean(2, keepdim=True)
+    scale = torch.rsqrt(spread + eps).expand_as(means).reshape_as(mean)
+    scale = scale if weight is None else scale * weight.to(mean)
+    offset = -scale * centre.expand_as(means).reshape_as(mean)
+    return scale, offset if bias is None else offset + bias.to(mean)
+
+
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance normalization: each channel of each picture to mean 0 and variance 1 (biased).
 
@@ -40,3 +55,7 @@ class InstanceNorm(nn.InstanceNorm2d):
         # not see a shift of x, so that the mean may be taken off beforehand, without gradient.
         centred = input - input.detach().mean((2, 3), keepdim=True)
         return F.group_norm(centred, self.num_features, self.weight, self.bias, self.eps).to(input.dtype)
+
+    def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        return grouped_coefficients(mean, variance, mean.shape[1], self.weight, self.bias, self.eps)

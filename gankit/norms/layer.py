@@ -6,6 +6,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
+from gankit.norms.instance import grouped_coefficients
 from gankit.slots import Gt
 
 
@@ -30,3 +31,7 @@ class LayerNorm(nn.GroupNorm):
 
     def forward(self, input: Tensor) -> Tensor:
         return super().forward(input).to(input.dtype)  # autocast would leave it in fp32
+
+    def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        return grouped_coefficients(mean, variance, 1, self.weight, self.bias, self.eps)
