@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gankit.discriminators.sizes import check_input, smallest_side
 from gankit.discriminators.spectral import SpectralConv2d
+from gankit.layers import BlurDown
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import conv_bias
 from gankit.slots import Ge, Norm
@@ -31,6 +32,7 @@ class PatchDiscriminator(nn.Module):
         spectral_norm: normalize the weights of the convolutions too.
         padding: of each convolution, with zeros; AGIT's released code (arXiv 1806.02311) has 2, the others 1.
         norm_first: a norm after the first convolution as well, as in AGIT's released code.
+        down: `strided` convolutions, or plain ones and a blur that halves (`antialiased`, as in CUT, arXiv 2007.15651).
 
     `set_norm(False)` leaves the norms out from then on, as AGIT does when its critic begins to look at masked pictures.
     """
@@ -47,6 +49,7 @@ class PatchDiscriminator(nn.Module):
         spectral_norm: bool = False,
         padding: Literal[1, 2] = 1,
         norm_first: bool = False,
+        down: Literal["strided", "antialiased"] = "strided",
     ) -> None:
         super().__init__()
         conv = SpectralConv2d if spectral_norm else nn.Conv2d
@@ -57,10 +60,14 @@ class PatchDiscriminator(nn.Module):
         self.norms = nn.ModuleList(
             norm(width) if i > 0 or norm_first else nn.Identity() for i, width in enumerate(widths[1:])
         )
+        blurred = down == "antialiased"
         self.convs = nn.ModuleList(
-            conv(widths[i], widths[i + 1], 4, stride, padding, bias=i == 0 or conv_bias(self.norms[i]))
+            conv(
+                widths[i], widths[i + 1], 4, 1 if blurred else stride, padding, bias=i == 0 or conv_bias(self.norms[i])
+            )
             for i, stride in enumerate(strides)
         )
+        self.after = nn.ModuleList(BlurDown() if blurred and stride == 2 else nn.Identity() for stride in strides)
         self.head = conv(widths[-1], 1, 4, 1, padding)
         self.min_size = smallest_side([*strides, 1], padding)
 
@@ -70,9 +77,9 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         check_input("patch discriminator", x, self.in_channels, self.min_size)
-        for conv, norm in zip(self.convs, self.norms, strict=True):
+        for conv, norm, after in zip(self.convs, self.norms, self.after, strict=True):
             x = conv(x)
             if self.norm_enabled:
                 x = norm(x)
-            x = F.leaky_relu(x, 0.2)
+            x = after(F.leaky_relu(x, 0.2))
         return self.head(x)

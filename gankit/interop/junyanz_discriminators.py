@@ -1,4 +1,5 @@
-"""Critics of junyanz/pytorch-CycleGAN-and-pix2pix: NLayerDiscriminator (`model.*`) and PixelDiscriminator (`net.*`)."""
+"""Critics of junyanz/pytorch-CycleGAN-and-pix2pix: NLayerDiscriminator (`model.*`) and PixelDiscriminator (`net.*`),
+and of taesungp/contrastive-unpaired-translation, whose first has blurs (`filt`) where it halves."""
 
 from __future__ import annotations
 
@@ -27,13 +28,17 @@ def discriminator(state: Mapping[str, Tensor]) -> Imported:
             raise ValueError(f"this is not a discriminator of pytorch-CycleGAN-and-pix2pix: it has the key '{key}'")
         containers.add(match[1])
         layers.setdefault(int(match[2]), {})[match[3]] = value
+    blurs = [layers.pop(i) for i in list(layers) if "filt" in layers[i]]
     convs = {i: layer for i, layer in sorted(layers.items()) if "weight" in layer and layer["weight"].dim() == 4}
     if len(containers) != 1 or len(convs) < 3:
         raise ValueError(
             "this is not a discriminator of pytorch-CycleGAN-and-pix2pix: it has fewer than 3 convolutions"
         )
     norms = {i: layer for i, layer in layers.items() if i not in convs}
-    return _pixel(convs, norms) if containers == {"net"} else _patch(convs, norms)
+    if containers == {"net"}:
+        return _pixel(convs, norms)
+    fragment, ours = _patch(convs, norms)
+    return fragment | ({"down": "antialiased"} if blurs else {}), ours
 
 
 def _patch(convs: dict[int, dict[str, Tensor]], norms: dict[int, dict[str, Tensor]]) -> Imported:

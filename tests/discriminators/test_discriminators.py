@@ -39,6 +39,15 @@ def test_patch_maps_at_128(layers: int, side: int) -> None:
     assert PatchDiscriminator(3, channels=1, layers=layers)(torch.zeros(1, 3, 128, 128)).shape[2:] == (side, side)
 
 
+def test_a_blur_halves_as_a_stride_does() -> None:
+    for side in (30, 33, 64):
+        for padding in (1, 2):
+            make = partial(PatchDiscriminator, 3, channels=2, padding=padding)
+            x = torch.zeros(1, 3, side, side + 3)
+            assert make()(x).shape == make(down="antialiased")(x).shape
+    assert make().state_dict().keys() == make(down="antialiased").state_dict().keys()
+
+
 def test_agit_and_ugatit_maps_at_256() -> None:
     x = torch.zeros(1, 3, 256, 256)
     assert AGIT(3, channels=1)(x).shape == (1, 1, 35, 35)
@@ -51,6 +60,7 @@ def test_agit_and_ugatit_maps_at_256() -> None:
     [
         *(partial(PatchDiscriminator, channels=2, layers=n) for n in range(6)),
         partial(PatchDiscriminator, channels=2, layers=2, padding=2),
+        *(partial(PatchDiscriminator, channels=2, layers=n, down="antialiased") for n in range(4)),
         PixelDiscriminator,
         partial(UGATITDiscriminator, channels=2, layers=(3,)),
         partial(UGATITDiscriminator, channels=2, layers=(5, 4)),

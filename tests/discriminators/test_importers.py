@@ -44,6 +44,17 @@ def test_patch_of_any_depth_and_norm(layers: int, norm: str) -> None:
     assert torch.equal(net.head.weight, list(v for v in state.values() if v.dim() == 4)[-1])
 
 
+def test_the_blurs_of_cut() -> None:
+    widths = {"0": (4, 3), "3": (8, 4), "7": (16, 8), "11": (32, 16), "14": (1, 32)}
+    state = {f"model.{i}.weight": torch.randn(*width, 4, 4) for i, width in widths.items()}
+    state |= {f"model.{i}.bias": torch.randn(width[0]) for i, width in widths.items()}
+    state |= {f"model.{i}.filt": torch.ones(width, 1, 3, 3) for i, width in {2: 4, 6: 8, 10: 16}.items()}
+    fragment, ours = junyanz_discriminators.discriminator(state)
+    norm = {"type": "instance"}
+    assert fragment == {"type": "patch", "channels": 4, "layers": 3, "norm": norm, "down": "antialiased"}
+    assemble("discriminator", fragment, 3).load_state_dict(ours, strict=True)
+
+
 @pytest.mark.parametrize("norm", ["instance", "batch", "none"])
 def test_pixel(norm: str) -> None:
     bias = norm == "instance"
