@@ -2,8 +2,18 @@
 
 BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("generator", "resnet", "gankit.generators.resnet:ResnetGenerator", "ResNet blocks between down- and upsampling"),
+    ("generator", "mobile_resnet", "gankit.generators.mobile_resnet:MobileResnetGenerator", "separable ResNet blocks"),
     ("generator", "ugatit", "gankit.generators.ugatit:UGATITGenerator", "U-GAT-IT: CAM at the bottleneck, AdaLIN"),
     ("generator", "unet", "gankit.generators.unet:UNetGenerator", "pix2pix's U-Net with skip connections"),
+    ("generator", "johnson", "gankit.generators.johnson:JohnsonGenerator", "Johnson's style-transfer network"),
+    ("generator", "fast_style", "gankit.generators.fast_style:FastStyleGenerator", "pytorch/examples' style network"),
+    (
+        "generator",
+        "johnson_sr",
+        "gankit.generators.super_resolution:JohnsonSRGenerator",
+        "Johnson's super-resolution network",
+    ),
+    ("generator", "espcn", "gankit.generators.espcn:ESPCNGenerator", "super-resolution by pixel shuffle"),
     ("attention", "mask", "gankit.attention.mask:MaskAttention", "AGIT's network: a mask of the picture to translate"),
     ("attention", "cam", "gankit.attention.cam:CAM", "U-GAT-IT's class activation map over features"),
     ("attention", "self", "gankit.attention.self_attention:SelfAttention", "SAGAN's self-attention"),

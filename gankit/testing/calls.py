@@ -142,8 +142,11 @@ class GeneratorCall(Call):
         require(isinstance(offers, frozenset), f"the generator states `offers: frozenset[str]`, not {offers!r}")
         image = output.image if isinstance(output, Translated) else output
         require(isinstance(image, Tensor), f"a generator returns a picture or Translated, this one {shape(image)}")
-        require(image.shape == x.shape, f"the picture is {shape(image)}, the input {shape(x)}")
-        require(bool(image.abs().max() <= 1), f"the picture leaves [-1, 1]: {image.abs().max():.3g}")
+        factor = getattr(self.component, "factor", 1)  # of super-resolution
+        wanted = (*x.shape[:2], *(factor * side for side in x.shape[2:]))
+        require(image.shape == wanted, f"the picture is {shape(image)}, the input {shape(x)}")
+        free = self.component.training and getattr(self.component, "overshoots", False)
+        require(free or bool(image.abs().max() <= 1), f"the picture leaves [-1, 1]: {image.abs().max():.3g}")
         fields = ("attention", "logits")
         given = {name for name in fields if getattr(output, name, None) is not None}
         require(given == offers, f"offers is {sorted(offers)}, but the output has {sorted(given)}")
