@@ -28,6 +28,7 @@ class CAM(nn.Module):
 
     has_map = True
     has_logits = True
+    map_of_whole = True  # the map is relative to its maximum over the picture
 
     def __init__(self, channels: int, *, activation: Literal["relu", "leaky_relu"] = "relu") -> None:
         super().__init__()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -83,6 +83,18 @@ class ResidualGenerator(nn.Module):
             else:
                 x = value
         return x if attended is None else Translated(x, attended.map, attended.logits)
+
+    def stages(self) -> list[Callable[[Tensor], Tensor]]:
+        """Functions whose composition is the forward, for pictures that are computed in tiles; none where a head sees
+        the whole picture."""
+        if self.attention is not None or self.style is not None:
+            return []
+        return [lambda x: self.features(x, [f"down{len(self.down)}"])[0], *self.blocks, self._draw]
+
+    def _draw(self, x: Tensor) -> Tensor:
+        for unit in self.up:
+            x = unit(x)
+        return torch.tanh(self.head(x))
 
     def check(self, x: Tensor) -> None:
         """Raise a ValueError that says what the image should be."""

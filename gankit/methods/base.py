@@ -143,7 +143,8 @@ class Method(nn.Module):
                     given[name], undo = self.fit(value)
                     back = undo if name == "source" else back
         values = evaluate(self, direction, {}, known, given)
-        return [(back(values[n]) if back else values[n]) if n in values else None for n in names]
+        found = [values.get(name) for name in names]
+        return [back(value) if back and value is not None else value for value in found]
 
     def fit(self, picture: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """A picture of any size as the networks accept it, and the way back for what they make of it."""

@@ -1,0 +1,157 @@
+"""Pictures larger than memory allows: networks in tiles, with the result of the whole picture.
+
+A convolution sees only a neighbourhood, so a tile with a halo as wide as the receptive field gives the values of the
+whole picture. A norm over the picture does not: its statistics are gathered over all tiles first, norm after norm, each
+in a pass of its own up to that norm, and are used from then on. Memory holds one tile's features and the pictures; maps
+between the stages of a network lie in a temporary file (in the folder that TMPDIR names).
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gankit.evaluation.reach import Box, Geometry, fields_of, measure, stages_of
+from gankit.evaluation.whole import Statistics, Wanted, WholeNorms
+from gankit.methods.base import Method
+
+DEFAULT = 1024
+"""Side of a tile in pixels, halo not counted."""
+
+
+class CannotTile(Exception):
+    """A network sees the whole picture in a way that tiles cannot give; the message says where."""
+
+
+@contextmanager
+def tiled(method: Method, side: int = DEFAULT) -> Iterator[None]:
+    """Within this, the networks that make the method's pictures work in tiles of `side` pixels, under `no_grad`.
+
+    The result is that of the whole picture to rounding. Attention maps and logits that are taken over the whole
+    picture (a CAM's) are None. Raises CannotTile, from a call, for a network that is not a function of neighbourhoods.
+    """
+    keys = dict.fromkeys(k for turn in method.turns() if turn.side == "generator" for k in method.trained_by(turn))
+    with ExitStack() as stack:
+        for key in keys:
+            network = method.networks[key]
+            if getattr(network, "fixed_size", None) is None:
+                stack.enter_context(_replaced(network, TiledForward(network, side)))
+        yield
+
+
+@contextmanager
+def _replaced(module: nn.Module, forward: Callable) -> Iterator[None]:
+    """The instance's own attribute wins over the class's method, for `module(...)` too."""
+    module.forward = forward
+    try:
+        yield
+    finally:
+        del module.forward
+
+
+class TiledForward:
+    """The forward of a network in tiles; smaller pictures go through as they are."""
+
+    def __init__(self, network: nn.Module, side: int) -> None:
+        self.network = network
+        self.side = side
+        self.plain = network.forward
+        self.geometries: dict[int | str, Geometry] = {}
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        if max(inputs[0].shape[-2:]) <= self.side:
+            return self.plain(*inputs)
+        if any(x.ndim != 4 or x.shape[-2:] != inputs[0].shape[-2:] for x in inputs):
+            raise CannotTile(f"{type(self.network).__name__} takes more than pictures of one size")
+        result: Any = inputs
+        stages = stages_of(self.network)
+        with tempfile.TemporaryDirectory(prefix="gankit-tiles-") as folder:
+            for number, stage in enumerate(stages):
+                maps = fields_of(result)
+                side = max(1, round(self.side * maps[0].shape[-1] / inputs[0].shape[-1]))
+                file = Path(folder) / str(number) if number + 1 < len(stages) else None
+                same = repr(stage) if isinstance(stage, nn.Module) else number  # blocks that are built alike
+                if same not in self.geometries:
+                    self.geometries[same] = self._measure(number, maps)
+                result = Tiling(stage, self.network, self.geometries[same], side, file).run(maps)
+        return result
+
+    def _measure(self, number: int, maps: Sequence[Tensor]) -> Geometry:
+        try:
+            return measure(self.network, number, [x[:1, :, :1, :1] for x in maps])
+        except LookupError as e:
+            raise CannotTile(str(e)) from e
+
+
+@dataclass
+class Tiling:
+    """One stage over whole maps, tile by tile. file: where a map between stages is kept, outside of memory."""
+
+    stage: Callable[..., Any]
+    network: nn.Module
+    geometry: Geometry
+    side: int
+    file: Path | None = None
+
+    def run(self, maps: Sequence[Tensor]) -> Any:
+        """The stage's result."""
+        known: list[Statistics] = []
+        size = tuple(maps[0].shape[-2:])
+        tiles = list(self._tiles(*size))
+        with WholeNorms(self.network, known) as norms:
+            while True:
+                gathered, result = Statistics(), None
+                for core, outer in tiles:
+                    norms.begin()
+                    pieces = (x[..., outer.top : outer.bottom, outer.left : outer.right] for x in maps)
+                    try:
+                        value = self.stage(*(piece.contiguous() for piece in pieces))
+                    except Wanted as wanted:
+                        place = self.geometry.norms[len(known)].within(core, outer, size, wanted.x.shape)
+                        gathered.add(wanted.x[..., place.top : place.bottom, place.left : place.right])
+                    else:
+                        result = self._room(value, size) if result is None else result
+                        self._copy(result, value, core, outer, size)
+                if not gathered.n:
+                    return result
+                known.append(gathered)
+
+    def _tiles(self, height: int, width: int) -> Iterator[tuple[Box, Box]]:
+        """(what a tile is responsible for, what it reads)."""
+        align, halo = self.geometry.align, self.geometry.halo
+        step = max(align, self.side // align * align)
+        for top in range(0, height, step):
+            for left in range(0, width, step):
+                core = Box(top, min(top + step, height), left, min(left + step, width))
+                yield core, core.grown(halo, height, width)
+
+    def _room(self, value: Any, size: tuple[int, ...]) -> Any:
+        """For the whole result, of the form of a tile's; None for fields that are no maps."""
+        rooms = []
+        for x, place in zip(fields_of(value), self.geometry.outputs, strict=True):
+            shape = (*x.shape[:2], *place.whole(size)) if isinstance(x, Tensor) and place else ()
+            if not shape:
+                rooms.append(None)
+            elif self.file is None or x.device.type != "cpu":
+                rooms.append(x.new_empty(shape))
+            else:
+                count = math.prod(shape)
+                rooms.append(torch.from_file(str(self.file), shared=True, size=count, dtype=x.dtype).view(shape))
+        if not isinstance(value, tuple):
+            return rooms[0]
+        return type(value)(*rooms) if hasattr(value, "_fields") else tuple(rooms)
+
+    def _copy(self, result: Any, value: Any, core: Box, outer: Box, size: tuple[int, ...]) -> None:
+        """A tile's core to its place."""
+        for whole, x, place in zip(fields_of(result), fields_of(value), self.geometry.outputs, strict=True):
+            if whole is not None and place is not None:
+                to, of = place.of(core, size), place.within(core, outer, size, x.shape)
+                whole[..., to.top : to.bottom, to.left : to.right] = x[..., of.top : of.bottom, of.left : of.right]
