@@ -134,10 +134,10 @@ class GeneratorCall(Call):
         return -(-max(wanted, least) // multiple) * multiple
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
-        return (picture(batch, size),)
+        return (picture(batch, size), *holes(self.component, batch, size))
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
-        (x,) = inputs
+        x, *others = inputs
         offers = getattr(self.component, "offers", ())
         require(isinstance(offers, frozenset), f"the generator states `offers: frozenset[str]`, not {offers!r}")
         image = output.image if isinstance(output, Translated) else output
@@ -154,7 +154,7 @@ class GeneratorCall(Call):
             require_map(output.attention, x, exact=False)
         if "features" in dir(self.component):
             names = self.component.feature_names
-            taps = self.component.features(x, names)
+            taps = self.component.features(x, *others, names)
             require(len(names) == len(taps), f"features(x, {names}) returns {len(taps)} tensors")
             require(all(len(tap) == len(x) for tap in taps), "a feature tap loses the batch")
 
@@ -172,7 +172,7 @@ class DiscriminatorCall(Call):
         return max(wanted, stated(self.component, "min_size"))
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
-        return (picture(batch, size),)
+        return (picture(batch, size), *holes(self.component, batch, size))
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         heads = output if isinstance(output, tuple) else (output,)
@@ -184,7 +184,7 @@ class DiscriminatorCall(Call):
 
 
 class MethodCall(Call):
-    """`translate(x, direction)`, which takes every size."""
+    """`translate(inputs, direction)`, which takes every size; of the inputs, those of its own that the kit knows."""
 
     half_inputs = False
 
@@ -193,7 +193,7 @@ class MethodCall(Call):
         self.direction = self.label = direction
 
     def wrap(self, component: nn.Module) -> nn.Module:
-        return Calling(component, "translate", (), {}, {"direction": self.direction})
+        return Translating(component, self.direction)
 
     def size(self) -> Size:
         return 16, 16
@@ -202,13 +202,14 @@ class MethodCall(Call):
         return [(17, 11)]
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
-        return (picture(batch, size),)
+        named = {"hole": hole(batch, size)}
+        return tuple(named.get(name, picture(batch, size)) for name in self.component.inputs)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         same = isinstance(output, Tensor) and output.shape == inputs[0].shape
         require(same, f"translate returns its input's shape {shape(inputs[0])}, this one {shape(output)}")
         require(bool(output.abs().max() <= 1), f"the picture leaves [-1, 1]: {output.abs().max():.3g}")
-        attention = self.component.attend(inputs[0], self.direction)
+        attention = self.component.attend(named_inputs(self.component, inputs), self.direction)
         if attention is not None:
             require_map(attention, inputs[0], exact=True)
 
@@ -233,6 +234,35 @@ class Calling(nn.Module):
         unnamed = tensors[: len(tensors) - len(self.names)]
         named = dict(zip(self.names, tensors, strict=False))
         return call(*unnamed, **named, **dict(self.networks.items()), **self.keywords)
+
+
+class Translating(nn.Module):
+    """A method's `translate` with its inputs in their order."""
+
+    def __init__(self, component: nn.Module, direction: str) -> None:
+        super().__init__()
+        self.component, self.direction = component, direction
+
+    def forward(self, *tensors: Tensor) -> Any:
+        translate: Callable[..., Any] = self.component.translate  # type: ignore[assignment]
+        return translate(named_inputs(self.component, tensors), self.direction)
+
+
+def named_inputs(method: Any, tensors: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    return dict(zip(method.inputs, tensors, strict=True))
+
+
+def hole(batch: int, size: Size) -> Tensor:
+    """(batch, 1, H, W), 1 in a rectangle that is a quarter of the picture."""
+    height, width = size
+    inside = torch.zeros(batch, 1, height, width)
+    inside[..., height // 4 : -(-3 * height // 4), width // 4 : -(-3 * width // 4)] = 1
+    return inside
+
+
+def holes(component: nn.Module, batch: int, size: Size) -> tuple[Tensor, ...]:
+    """The second argument of a network that takes holes."""
+    return (hole(batch, size),) if "hole" in getattr(component, "takes", ()) else ()
 
 
 def picture(batch: int, size: Size) -> Tensor:

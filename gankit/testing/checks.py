@@ -102,7 +102,10 @@ def judge(subject: Subject, batch: int, sizes: Callable[[Call], list[tuple[int, 
 
 @check("inputs")
 def check_gradients(subject: Subject) -> None:
-    """Gradients are finite, on flat inputs too, and reach every parameter (a loss without any: some input)."""
+    """Gradients are finite, on flat inputs too, and reach every parameter (a loss without any: some input).
+
+    Parameters that may be idle on a sample, as those of a branch that no value takes, end in one of `component.idle`.
+    """
     component = subject.built().train()
     reached: set[str] = set()
     for call in subject.calls(component):
@@ -113,7 +116,9 @@ def check_gradients(subject: Subject) -> None:
             require_finite(flowing, f"a gradient {call.of}on {what}")
         require(any(g.any() for g in flowing), f"no gradient {call.of}flows to an input or a parameter")
         reached |= {name for name, gradient in gradients(component).items() if gradient.any()}
-    lost = [name for name, p in component.named_parameters() if p.requires_grad and name not in reached]
+    idle = tuple(getattr(component, "idle", ()))
+    learning = [name for name, p in component.named_parameters() if p.requires_grad and not name.endswith(idle)]
+    lost = [name for name in learning if name not in reached]
     require(not lost, f"no gradient reaches {', '.join(lost)}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gankit.testing.calls import Call, Calling, Size, picture, require, shape
+from gankit.testing.calls import Call, Calling, Size, hole, picture, require, shape
 
 ROLES = ("generator", "discriminator", "critic", "attention_net")
 """Arguments of losses that are networks."""
@@ -43,6 +43,8 @@ class LossCall(Call):
             return torch.randn(batch, 2)
         if plain.endswith("logits"):  # of a discriminator: one per patch
             return torch.randn(batch, 1, -(-height // 4), -(-width // 4))
+        if plain == "hole":
+            return hole(batch, size)
         if plain.startswith(("attention", "mask")):
             return torch.rand(batch, 1, *size)
         if plain in ("source", "target", "output", "reconstruction", "identity", "composite"):

@@ -32,6 +32,7 @@ SMALL: dict[str, tuple[Any, ...]] = {
     "blocks": (1,),
     "layers": (2, [3, 4]),
     "downs": (3,),
+    "levels": (2,),
     "image_size": (32,),
     "reduction": (0.5,),
 }

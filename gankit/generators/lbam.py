@@ -1,0 +1,112 @@
+"""LBAM: a U-Net for holes of any shape, with attention maps learned from the mask."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gankit.generators.holes import check_hole, known_of, widths_of
+from gankit.generators.lbam_layers import ForwardAttention, ReverseAttention, Reversed, ReverseMask, Weighted
+from gankit.layers import check_image
+from gankit.norms.none import NoNorm
+from gankit.norms.rules import is_adaptive
+from gankit.slots import Ge, Norm
+
+
+class LBAM(nn.Module):
+    """Fills holes: a U-Net whose encoder and decoder are weighted by attention maps learned from the mask.
+
+    forward(x, hole): pictures (N, in_channels, H, W) in [-1, 1] and holes (N, 1, H, W), 1 = to fill, -> pictures
+    (N, out_channels, H, W) in [-1, 1], the known part included. What stands in the holes is not looked at. Sides
+    must be multiples of 2^downs. Inside, values are in [0, 1] and holes are black.
+
+    Args:
+        channels: width after the first halving; doubled three times.
+        downs: halvings: 7 in the paper, for 256 px.
+        widths: the width after each halving instead, as many as `downs`.
+        norm: after each attention but the first level's. `none` as in the authors' released weights; `batch` as in
+            the paper and the code before 2020.
+        image: `tanh`, or `abs`, the |tanh| over [0, 1] of the paper and the code before 2020.
+        alpha: the exponent of the mask update.
+
+    Raises:
+        ValueError: an adaptive norm, widths that are not `downs`; in the forward, a wrong number of channels or size.
+
+    Paper: arXiv 1909.00968. As the code, the last layer has no attention, and no convolution a bias.
+    """
+
+    offers: frozenset[str] = frozenset()
+    takes: ClassVar[tuple[str, ...]] = ("hole",)
+    idle: ClassVar[tuple[str, ...]] = ("attention.right",)  # no value of a mask is beyond mu at the beginning
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 64,
+        downs: Annotated[int, Ge(2)] = 7,
+        widths: list[Annotated[int, Ge(1)]] | None = None,
+        norm: Norm = NoNorm,
+        image: Literal["tanh", "abs"] = "tanh",
+        alpha: Annotated[float, Ge(0.1)] = 0.8,
+    ) -> None:
+        super().__init__()
+        wide = widths_of(channels, downs, widths)
+        if is_adaptive(probe := norm(wide[-1])):
+            raise ValueError(
+                f"LBAM has no style to give to the adaptive norm {type(probe).__name__}; take another norm"
+            )
+        self.in_channels, self.image = in_channels, image
+        self.size_multiple = self.min_size = 2**downs
+        self.encoder = nn.ModuleList(
+            ForwardAttention(
+                wide[i - 1] if i else in_channels + 1,
+                wide[i],
+                None if i else in_channels,
+                norm=norm if i else NoNorm,
+                alpha=alpha,
+            )
+            for i in range(downs)
+        )
+        self.reverse = nn.ModuleList(
+            ReverseMask(wide[i - 1] if i else in_channels, wide[i], alpha=alpha) for i in range(downs - 1)
+        )
+        # decoder[i] undoes encoder[i + 1]; all but the innermost see a skip beside what comes from below.
+        self.decoder = nn.ModuleList(
+            ReverseAttention(wide[i + 1] * (1 if i == downs - 2 else 2), wide[i], wide[i], norm=norm)
+            for i in range(downs - 1)
+        )
+        self.head = nn.ConvTranspose2d(2 * wide[0], out_channels, 4, 2, 1, bias=False)
+
+    def forward(self, x: Tensor, hole: Tensor) -> Tensor:
+        check_image(x, self.in_channels, multiple=self.size_multiple)
+        check_hole(x, hole)
+        known = known_of(x, hole)
+        return self.decode(self.encode((x + 1) / 2 * known, known), self.reverse_maps(known))
+
+    def encode(self, x: Tensor, known: Tensor) -> list[Weighted]:
+        """The levels of the encoder. x: (N, in_channels, H, W) in [0, 1], black in holes; known: (N, 1, H, W)."""
+        features, mask, levels = torch.cat([x, known], 1), known.expand(-1, self.in_channels, -1, -1), []
+        for layer in self.encoder:
+            levels.append(layer(features, mask))
+            features, mask = levels[-1].features, levels[-1].mask
+        return levels
+
+    def reverse_maps(self, known: Tensor) -> list[Reversed]:
+        """The reverse maps, from the holes on; one level less than the encoder has."""
+        mask, levels = (1 - known).expand(-1, self.in_channels, -1, -1), []
+        for layer in self.reverse:
+            levels.append(layer(mask))
+            mask = levels[-1].mask
+        return levels
+
+    def decode(self, levels: list[Weighted], reverse: list[Reversed]) -> Tensor:
+        """Back to a picture (N, out_channels, H, W) in [-1, 1]."""
+        x = levels[-1].features
+        for i in reversed(range(len(self.decoder))):
+            x = self.decoder[i](levels[i].before, x, torch.cat([levels[i].map, reverse[i].map], 1))
+        x = torch.tanh(self.head(x))
+        return x if self.image == "tanh" else 2 * x.abs() - 1

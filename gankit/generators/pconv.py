@@ -1,0 +1,117 @@
+"""The U-Net of partial convolutions."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gankit.generators.holes import check_hole, known_of, widths_of
+from gankit.generators.pconv_layers import PartialConv2d
+from gankit.layers import check_image
+from gankit.norms.batch import BatchNorm
+from gankit.norms.rules import is_adaptive
+from gankit.slots import Ge, Norm
+
+KERNELS = (7, 5, 5)  # of the first levels; the others have 3
+
+
+class PConvUNet(nn.Module):
+    """Fills holes: a U-Net of partial convolutions, whose mask shrinks from layer to layer.
+
+    forward(x, hole): pictures (N, in_channels, H, W) in [-1, 1] and holes (N, 1, H, W), 1 = to fill, -> pictures
+    (N, out_channels, H, W), the known part included. What stands in the holes is not looked at. Sides must be multiples
+    of 2^downs. Inside, values are in [0, 1] and holes are black. Places that no known pixel reaches are black.
+
+    Args:
+        channels: width after the first halving; doubled three times.
+        downs: halvings: 8 in the paper for 512 px, 7 in naoto0804's code for 256 px.
+        widths: the width after each halving instead, as many as `downs`.
+        norm: after each convolution but the first and the last.
+        freeze_bn: the encoder's batch norms keep their running statistics in training: for fine-tuning, when the
+            first phase is done, as in the paper.
+        window_factor: see `PartialConv2d`; False for weights of naoto0804's code.
+        image: `linear`, as in the paper: in [-1, 1] when evaluated, where it is clamped, and near it in training;
+            or `tanh`.
+
+    Raises:
+        ValueError: an adaptive norm, widths that are not `downs`; in the forward, a wrong number of channels or size.
+
+    Paper: arXiv 1804.07723.
+    """
+
+    offers: frozenset[str] = frozenset()
+    takes: ClassVar[tuple[str, ...]] = ("hole",)
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        channels: Annotated[int, Ge(1)] = 64,
+        downs: Annotated[int, Ge(2)] = 7,
+        widths: list[Annotated[int, Ge(1)]] | None = None,
+        norm: Norm = BatchNorm,
+        freeze_bn: bool = False,
+        window_factor: bool = True,
+        image: Literal["linear", "tanh"] = "linear",
+    ) -> None:
+        super().__init__()
+        wide = widths_of(channels, downs, widths)
+        if is_adaptive(probe := norm(wide[-1])):
+            raise ValueError(
+                f"the PConv U-Net has no style to give to the adaptive norm {type(probe).__name__}; take another norm"
+            )
+        self.in_channels, self.image, self.freeze_bn = in_channels, image, freeze_bn
+        self.size_multiple = self.min_size = 2**downs
+        self.overshoots = image == "linear"  # in training
+
+        def conv(i: int, o: int, kernel: int, stride: int = 1, bias: bool = False) -> PartialConv2d:
+            return PartialConv2d(i, o, kernel, stride, kernel // 2, bias, window_factor=window_factor)
+
+        levels = range(downs)
+        before = [in_channels, *wide]
+        kernels = [*KERNELS, *[3] * downs][:downs]
+        self.down = nn.ModuleList(conv(before[i], wide[i], kernels[i], 2) for i in levels)
+        self.down_norm = nn.ModuleList(norm(wide[i]) if i else nn.Identity() for i in levels)
+        # up[i] undoes down[i]: it sees what comes from below beside what down[i] saw.
+        self.up = nn.ModuleList(
+            conv(wide[i] + before[i], wide[i - 1] if i else out_channels, 3, bias=i == 0) for i in levels
+        )
+        self.up_norm = nn.ModuleList(norm(wide[i - 1]) if i else nn.Identity() for i in levels)
+
+    def train(self, mode: bool = True) -> PConvUNet:
+        super().train(mode)
+        if self.freeze_bn:
+            for module in self.down_norm.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor, hole: Tensor) -> Tensor:
+        check_image(x, self.in_channels, multiple=self.size_multiple)
+        check_hole(x, hole)
+        known = known_of(x, hole)
+        y, _ = self.fill((x + 1) / 2 * known, known.expand(-1, self.in_channels, -1, -1))
+        if self.image == "tanh":
+            return torch.tanh(y)
+        y = 2 * y - 1
+        return y if self.training else y.clamp(-1, 1)
+
+    def fill(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Picture and mask, both (N, in_channels, H, W) in [0, 1], -> the last convolution's result and mask."""
+        seen = []
+        for conv, norm in zip(self.down, self.down_norm, strict=True):
+            seen.append((x, known))
+            x, known = conv(x, known)
+            x = F.relu(norm(x))
+        for i in reversed(range(len(self.up))):
+            skip, skip_known = seen.pop()
+            x = torch.cat([F.interpolate(x, scale_factor=2.0), skip], 1)
+            known = torch.cat([F.interpolate(known, scale_factor=2.0), skip_known], 1)
+            x, known = self.up[i](x, known)
+            if i:
+                x = F.leaky_relu(self.up_norm[i](x), 0.2)
+        return x, known
