@@ -14,10 +14,13 @@ def translate(
     out: Annotated[Path, typer.Option(help="The folder for the results.", show_default=False)],
     direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first one if not given.")] = "",
     attention: Annotated[bool, typer.Option(help="Write the attention maps too, where the method has them.")] = True,
+    tile: Annotated[
+        int, typer.Option(min=0, help="Pictures with a longer side are computed in tiles of this; 0: never.")
+    ] = 2048,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
 ) -> None:
-    """Translate pictures of any size to PNG.
+    """Translate pictures of any size to PNG, and videos to MP4.
 
     Folders are searched with their subfolders, whose structure is kept. `photo.jpg` becomes `photo.png`, beside it
     `photo_attention.png`. Transparent pictures are laid on white. A picture that cannot be read is named, the
@@ -41,6 +44,7 @@ def translate(
             channels=loaded.channels,
             attention=attention,
             overwrite=overwrite,
+            tile=tile,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     for reason in outcome.failed:

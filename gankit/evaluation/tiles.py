@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +23,41 @@ from gankit.evaluation.reach import Box, Geometry, fields_of, measure, stages_of
 from gankit.evaluation.whole import Statistics, Wanted, WholeNorms
 from gankit.methods.base import Method
 
-DEFAULT = 1024
+DEFAULT = 2048
 """Side of a tile in pixels, halo not counted."""
 
 
 class CannotTile(Exception):
     """A network sees the whole picture in a way that tiles cannot give; the message says where."""
+
+
+def large(
+    method: Method, inputs: Tensor | Mapping[str, Tensor], direction: str, side: int = DEFAULT, attention: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """The translation, and the attention map where it is wanted and there, in tiles where the picture is larger.
+
+    inputs: of `method.translate`. side: of a tile; 0: whole in any case. A network that cannot work in tiles works on
+    the whole; where memory does not suffice for that, the RuntimeError says why there are no tiles.
+    """
+
+    def both() -> tuple[Tensor, Tensor | None]:
+        if not attention:
+            return method.translate(inputs, direction), None
+        output, heat = method.infer(inputs, (method.result, "attention"), direction)  # one pass gives both
+        assert output is not None
+        return output, heat
+
+    with torch.inference_mode():
+        if not side:
+            return both()
+        try:
+            with tiled(method, side):
+                return both()
+        except CannotTile as why:
+            try:
+                return both()
+            except (MemoryError, RuntimeError) as e:
+                raise type(e)(f"{e} (no tiles: {why})") from e
 
 
 @contextmanager

@@ -1,10 +1,11 @@
-"""`translate_paths`: files and folders of pictures through a method, PNG out."""
+"""`translate_paths`: pictures, folders of them, and videos through a method; PNG and MP4 out."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +14,12 @@ import torch
 
 from gankit.core.errors import DataError
 from gankit.data.images import list_images, read_image, save_png, to_model_range
+from gankit.evaluation.tiles import DEFAULT, large
+from gankit.evaluation.video import is_video, translate_video
 
 ATTENTION = "_attention"
+GREY = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in grey (ITU-R BT.601), as PIL has them."""
 RGB: Mapping[str, int] = MappingProxyType({"a": 3, "b": 3})
 
 
@@ -35,17 +40,21 @@ def translate_paths(
     channels: Mapping[str, int] = RGB,
     attention: bool = True,
     overwrite: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    tile: int = DEFAULT,
+    progress: Callable[[float, int], None] | None = None,
 ) -> Outcome:
     """Translate pictures of any size, one after the other, on the device of the method's parameters.
 
-    inputs: picture files, and folders, which are searched with their subfolders; the subfolders are kept below `out`.
+    inputs: pictures, videos (see `gankit.evaluation.video`), and folders of pictures, which are searched with their
+    subfolders; the subfolders are kept below `out`.
     A file `photo.jpg` becomes `photo.png`, and `photo_attention.png` is its attention map (8-bit grey, the size of the
     picture) where the method has one. Inputs that would share a name keep their extension (`photo.jpg.png`) or get
     a number. Pictures are read as in training, so a transparent one is laid on white and the output is opaque.
 
     direction: the method's first one by default. channels: of each side's pictures. overwrite: replace files that
-    exist; inputs are never replaced. progress: called with (done, total).
+    exist; inputs are never replaced. tile: a picture with a longer side is computed in tiles of that side, in bounded
+    memory, with the result of the whole (see `gankit.evaluation.tiles`); whole where the networks do not allow it; 0:
+    always whole. progress: called with (done, total); the frames of a video count as parts of one.
 
     Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
     unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in
@@ -61,7 +70,13 @@ def translate_paths(
         if progress:
             progress(done, len(jobs))
         try:
-            picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention)
+            if is_video(source):
+                _make_folder(target.parent)
+                film = partial(_frame, method, source, way, channels[way.split("2")[0]], tile)
+                translate_video(film, source, target, progress and (lambda part: progress(done + part, len(jobs))))
+                outcome.written.append(target)
+                continue
+            picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention, tile)
         except (DataError, MemoryError, RuntimeError) as e:
             outcome.failed.append(str(e) if isinstance(e, DataError) else _out_of_memory(source, e))
             continue
@@ -89,7 +104,7 @@ def plan(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
             number += 1
             name = base.with_name(f"{base.name}-{number}")
         taken |= {_key(name), _key(name) + ATTENTION}
-        yield source, out / name.with_name(f"{name.name}.png")
+        yield source, out / name.with_name(f"{name.name}{'.mp4' if is_video(source) else '.png'}")
 
 
 def attention_path(target: Path) -> Path:
@@ -115,7 +130,11 @@ def _find(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
 
 def _refuse_replacing(jobs: list[tuple[Path, Path]], attention: bool, overwrite: bool) -> None:
     sources = {source.resolve() for source, _ in jobs}
-    targets = [path for _, png in jobs for path in ([png, attention_path(png)] if attention else [png])]
+    targets = [
+        path
+        for source, png in jobs
+        for path in ([png, attention_path(png)] if attention and not is_video(source) else [png])
+    ]
     if hit := next((path for path in targets if path.resolve() in sources), None):
         raise DataError(f"{hit} is an input and would be replaced; name another folder with --out")
     existing = [path for path in targets if path.exists()]
@@ -125,17 +144,27 @@ def _refuse_replacing(jobs: list[tuple[Path, Path]], attention: bool, overwrite:
 
 
 def _translate(
-    method: Any, source: Path, direction: str, channels: int, attention: bool
+    method: Any, source: Path, direction: str, channels: int, attention: bool, tile: int
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The translation (C, H, W) in [-1, 1] and the attention (1, H, W) in [0, 1] of a file."""
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     picture = to_model_range(read_image(source, channels))[None].to(device)
-    with torch.inference_mode():
-        heat = method.attend(picture, direction) if attention else None
-        output = method.translate(picture, direction)
+    output, heat = large(method, picture, direction, tile, attention)
     if not bool(output.isfinite().all()):
         raise DataError(f"{source}: the translation holds NaN or infinite values; take an earlier checkpoint")
     return output[0], None if heat is None else heat[0]
+
+
+def _frame(method: Any, source: Path, way: str, channels: int, tile: int, frame: torch.Tensor) -> torch.Tensor:
+    """A frame (1, 3, H, W) of a video, translated."""
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    frame = frame.to(device)
+    if channels == 1:
+        frame = (frame * frame.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    output = large(method, frame, way, tile)[0]
+    if not bool(output.isfinite().all()):
+        raise DataError(f"{source}: the translation holds NaN or infinite values; take an earlier checkpoint")
+    return output
 
 
 def _out_of_memory(source: Path, error: Exception) -> str:

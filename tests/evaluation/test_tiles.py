@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from gankit.attention.cam import CAM
 from gankit.attention.mask import MaskAttention
 from gankit.attention.self_attention import SelfAttention
 from gankit.attention.timm_heads import SE
 from gankit.discriminators.patch import PatchDiscriminator
-from gankit.evaluation.tiles import CannotTile, tiled
+from gankit.evaluation.tiles import CannotTile, large, tiled
+from gankit.evaluation.translate import translate_paths
 from gankit.evaluation.whole import Statistics
 from gankit.generators.resnet import ResnetGenerator
 from gankit.generators.ugatit import UGATITGenerator
@@ -89,3 +92,21 @@ def test_statistics_of_pieces_are_those_of_the_whole() -> None:
     variance, mean = torch.var_mean(x.double(), (2, 3), correction=0)
     torch.testing.assert_close(found.mean, mean, rtol=1e-12, atol=0)
     torch.testing.assert_close(found.variance, variance, rtol=1e-9, atol=0)
+
+
+def test_files_larger_than_a_tile(tmp_path) -> None:
+    method = method_of(METHODS["agit"])
+    pixels = torch.randint(0, 255, (70, 101, 3), dtype=torch.uint8).numpy()
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    for tile in (0, 48):
+        outcome = translate_paths(method, [tmp_path / "x.png"], tmp_path / str(tile), tile=tile)
+        assert not outcome.failed
+    for name in ("x.png", "x_attention.png"):
+        whole, pieces = (np.asarray(Image.open(tmp_path / tile / name)).astype(int) for tile in ("0", "48"))
+        assert abs(whole - pieces).max() <= 1  # rounding to 8 bits may fall to the other side
+
+
+def test_a_network_without_tiles_works_on_the_whole(monkeypatch) -> None:
+    monkeypatch.setattr("gankit.evaluation.reach.LIMIT", 256)
+    method, picture = method_of(partial(CycleGAN, partial(resnet, attention=SE))), torch.rand(1, 3, 64, 96)
+    assert torch.equal(large(method, picture, "a2b", 48)[0], method.translate(picture))

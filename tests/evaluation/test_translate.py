@@ -80,13 +80,13 @@ def test_a_corrupt_picture_is_named_and_the_rest_go_on(tmp_path: Path) -> None:
 
 def test_what_does_not_fit_in_memory_is_named_and_other_errors_are_raised(tmp_path: Path) -> None:
     class Hungry(Brighten):
-        def translate(self, source, direction="a2b"):
-            if source.shape[-1] == 9:
+        def infer(self, inputs, names, direction="a2b"):
+            if inputs.shape[-1] == 9:
                 raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
-            return super().translate(source, direction)
+            return super().infer(inputs, names, direction)
 
     class Faulty(Brighten):
-        def translate(self, source, direction="a2b"):
+        def infer(self, inputs, names, direction="a2b"):
             raise RuntimeError("size mismatch")
 
     draw(tmp_path / "in" / "large.png", size=(9, 4))
