@@ -93,6 +93,7 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("dataset", "unpaired", "gankit.data.unpaired:Unpaired", "two folders of pictures"),
     ("dataset", "paired", "gankit.data.paired:PairedFolder", "pairs, side by side or in two folders"),
     ("dataset", "single", "gankit.data.single:Single", "one folder of pictures"),
+    ("dataset", "inpainting", "gankit.data.inpainting:InpaintingFolder", "pictures with holes, drawn or of a folder"),
     ("dataset", "none", "gankit.data.none:NoPictures", "no pictures, for methods that have their own"),
     ("metric", "attention_iou", "gankit.evaluation.metrics:AttentionIoU", "the attention map against the true mask"),
     ("metric", "background_psnr", "gankit.evaluation.metrics:BackgroundPSNR", "how well all but the objects is kept"),

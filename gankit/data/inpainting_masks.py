@@ -1,0 +1,113 @@
+"""Holes of irregular shape, drawn to a given share of the picture, and those of a folder."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from gankit.data.folder import read_checked, read_headers
+from gankit.data.images import list_images
+from gankit.data.samples import Samples
+
+Drawing = Literal["strokes", "noise"]
+Grid = NDArray[np.bool_]
+
+
+def draw_hole(
+    height: int, width: int, share: tuple[float, float], generator: torch.Generator, drawing: Drawing = "strokes"
+) -> Tensor:
+    """A hole (1, height, width), 1 = hole, whose share of the picture lies within `share`, drawn from the generator.
+
+    strokes: lines of a brush that wander and turn. noise: what is highest in coarse smooth noise, as LBAM's masks. The
+    share itself is drawn uniformly, and met by the pixel. Raises ValueError when no number of pixels is within it.
+    """
+    least, most = count_within(height, width, share)
+    rng = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator).item()))
+    wanted = int(np.clip(round(rng.uniform(*share) * height * width), least, most))
+    hole = {"strokes": _strokes, "noise": _noise}[drawing](height, width, wanted, rng)
+    return torch.from_numpy(hole)[None].float()
+
+
+def count_within(height: int, width: int, share: tuple[float, float]) -> tuple[int, int]:
+    """The least and the greatest number of pixels within a share. Raises ValueError when there is none."""
+    low, high = share
+    pixels = height * width
+    least, most = math.ceil(low * pixels - 1e-9), math.floor(high * pixels + 1e-9)
+    if not 0 <= low <= high <= 1 or least > most:
+        raise ValueError(f"no hole in {width} x {height} px takes a share from {low:g} to {high:g} of them")
+    return least, most
+
+
+def _strokes(height: int, width: int, wanted: int, rng: np.random.Generator) -> Grid:
+    hole = np.zeros((height, width), dtype=bool)
+    missing, side = wanted, min(height, width)
+    while missing > 0:
+        free = np.flatnonzero(~hole)  # each stroke begins on a free pixel, so that each takes one at least
+        y, x = divmod(float(free[rng.integers(len(free))]), width)
+        angle, radius = rng.uniform(0, 2 * math.pi), max(0.5, side * rng.uniform(0.015, 0.06))
+        for _ in range(rng.integers(4, 14)):  # straight pieces
+            angle += rng.normal(0, 0.9)
+            for _ in range(rng.integers(2, 9)):  # dabs, a radius apart
+                missing -= _dab(hole, y, x, radius, missing)
+                y, x = y + radius * math.sin(angle), x + radius * math.cos(angle)
+                if missing <= 0 or not (0 <= y < height and 0 <= x < width):
+                    break
+            if missing <= 0 or not (0 <= y < height and 0 <= x < width):
+                break
+    return hole
+
+
+def _dab(hole: Grid, y: float, x: float, radius: float, at_most: int) -> int:
+    """Press the brush at a place: the free pixels within the radius, the nearest first; returns how many."""
+    top, left = max(0, math.floor(y - radius)), max(0, math.floor(x - radius))
+    window = hole[top : math.ceil(y + radius) + 1, left : math.ceil(x + radius) + 1]
+    rows, columns = np.ogrid[top : top + window.shape[0], left : left + window.shape[1]]
+    distance = (rows - y) ** 2 + (columns - x) ** 2
+    found = np.flatnonzero((distance <= radius**2) & ~window)
+    if len(found) > at_most:
+        found = found[np.argsort(distance.ravel()[found], kind="stable")[:at_most]]
+    window[np.unravel_index(found, window.shape)] = True
+    return len(found)
+
+
+def _noise(height: int, width: int, wanted: int, rng: np.random.Generator) -> Grid:
+    coarse = torch.from_numpy(rng.random((1, 1, 8, 8), dtype=np.float32))  # 8 cells, as in LBAM's generateMask.py
+    smooth = F.interpolate(coarse, (height, width), mode="bilinear", align_corners=False).flatten().numpy()
+    hole = np.zeros(height * width, dtype=bool)
+    hole[np.argsort(-smooth, kind="stable")[:wanted]] = True
+    return hole.reshape(height, width)
+
+
+class Masks:
+    """The masks of a folder and its subfolders, white = hole, in the order of their names.
+
+    Raises DataError at once if the folder is missing or empty, or more than `max_bad` headers are broken.
+    """
+
+    def __init__(self, folder: Path, max_bad: int, cache: bool):
+        headers = read_headers(list_images(folder))
+        self._sizes = list(headers.sizes.items())
+        shapes = [(1, *size) for size in headers.sizes.values()]
+        names = [str(path) for path in headers.sizes]
+        self._samples = Samples(names, shapes, self._make, max_bad, cache, headers.left_out)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def _make(self, index: int) -> Tensor:
+        path, size = self._sizes[index]
+        return read_checked(path, 1, size)
+
+    def hole(self, index: int, height: int, width: int) -> Tensor:
+        """(1, height, width), 1 = hole: the mask brought to this size without smoothing, and cut at half grey."""
+        _, mask = self._samples.find(index)
+        if mask.shape[1:] != (height, width):
+            mask = F.interpolate(mask[None].float(), (height, width), mode="nearest-exact")[0]
+        return (mask > 127).float()
