@@ -81,6 +81,7 @@ def stages_of(network: nn.Module) -> list[Callable[..., Any]]:
     return (stages() if stages else None) or [partial(type(network).forward, network)]
 
 
+@torch.inference_mode(False)
 def measure(network: nn.Module, number: int, like: Sequence[Tensor]) -> Geometry:
     """Measure stage `number` of a network by running it on small maps.
 

@@ -73,7 +73,7 @@ def translate_paths(
             if is_video(source):
                 _make_folder(target.parent)
                 film = partial(_frame, method, source, way, channels[way.split("2")[0]], tile)
-                translate_video(film, source, target, progress and (lambda part: progress(done + part, len(jobs))))
+                translate_video(film, source, target, progress and partial(_part, progress, done, len(jobs)))
                 outcome.written.append(target)
                 continue
             picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention, tile)
@@ -153,6 +153,10 @@ def _translate(
     if not bool(output.isfinite().all()):
         raise DataError(f"{source}: the translation holds NaN or infinite values; take an earlier checkpoint")
     return output[0], None if heat is None else heat[0]
+
+
+def _part(progress: Callable[[float, int], None], done: int, total: int, part: float) -> None:
+    progress(done + part, total)
 
 
 def _frame(method: Any, source: Path, way: str, channels: int, tile: int, frame: torch.Tensor) -> torch.Tensor:

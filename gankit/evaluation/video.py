@@ -1,4 +1,4 @@
-"""Videos through a method, frame by frame: one frame in memory at a time. Needs PyAV (`pip install 'gankit[video]'`)."""
+"""Videos through a method, one frame in memory at a time. Needs PyAV: `pip install 'gankit[video]'`."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ def translate_video(
     """
     try:
         import av
+        from av.error import FFmpegError
     except ImportError as e:
         raise DataError(f"{source}: videos need PyAV: pip install 'gankit[video]'") from e
     part = target.with_name(f".{target.stem}.part{target.suffix}")
@@ -46,7 +47,7 @@ def translate_video(
             raise DataError(f"{source}: there is no frame in it")
         os.replace(part, target)
         return count
-    except (av.FFmpegError, IndexError) as e:
+    except (FFmpegError, IndexError) as e:
         raise DataError(f"{source}: it cannot be read as a video: {e}") from e
     finally:
         part.unlink(missing_ok=True)
