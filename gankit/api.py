@@ -163,6 +163,12 @@ class Model:
             return None
         return back(attention if isinstance(image, Tensor) else attention * 2 - 1)
 
+    @property
+    def picture(self) -> Image.Image | None:
+        """The picture that the training itself made (`gatys`: the result); None where it trained a network."""
+        product = self.method.product()
+        return None if product is None else _to_pil(product)
+
     @cached_property
     def channels(self) -> dict[str, int]:
         """Channels of the pictures of each domain."""
@@ -176,7 +182,7 @@ class Model:
         """A picture of any kind as a batch on the method's device, and the way back to that kind."""
         if direction not in self.method.directions:
             raise DataError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
-        channels = self.channels[self.method.fields[direction]["source"]]
+        channels = self.channels[self.method.fields[direction].get("source", "a")]
         weight = next(self.method.parameters())
         if not isinstance(image, Tensor):
             pixels = _pixels(image, channels)

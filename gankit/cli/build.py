@@ -57,9 +57,9 @@ def _as_dict(recipe: Recipe, summary: Summary, played: list[Played]) -> dict[str
 def _print(recipe: Recipe, summary: Summary) -> None:
     from gankit.inspect.words import shape_in_words
 
-    batch = next(iter(summary.pictures.values()))[0]
     pictures = ", ".join(f"{field} {shape_in_words(shape[1:])}" for field, shape in summary.pictures.items())
-    print(f"{recipe.name}: {summary.method}, batch of {batch}, {pictures}")
+    batch = f"batch of {recipe.train.batch_size}, {pictures}" if pictures else "no pictures in a batch"
+    print(f"{recipe.name}: {summary.method}, {batch}")
     _print_networks(summary)
     _print_losses(summary)
     _print_turns(summary)

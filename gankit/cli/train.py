@@ -14,6 +14,7 @@ from gankit.cli.evaluate import print_results
 
 PLACES = {
     "report": "report.html",
+    "result": "result.png",
     "samples": "samples",
     "checkpoints": "checkpoints",
     "metrics": "metrics.jsonl",

@@ -87,12 +87,26 @@ class RMSprop(_Gradient, title="the optimizer rmsprop"):
     momentum: Decay = 0.0
 
 
-OPTIMIZERS: dict[str, type[_Gradient]] = {
+class LBFGS(Typed, title="the optimizer lbfgs"):
+    """torch's L-BFGS, for objectives that do not change from step to step: the picture of `gatys`.
+
+    max_iter: iterations in a step. history_size: of past gradients. Without line_search_fn it goes `lr` along
+    its direction.
+    """
+
+    lr: Positive = 1.0
+    max_iter: Count = 20
+    history_size: Count = 100
+    line_search_fn: Literal["strong_wolfe"] | None = None
+
+
+OPTIMIZERS: dict[str, type[Typed]] = {
     "adam": Adam,
     "adamw": AdamW,
     "tf_adam": TFAdam,
     "sgd": SGD,
     "rmsprop": RMSprop,
+    "lbfgs": LBFGS,
 }
 
 
@@ -191,9 +205,13 @@ class Evaluate(Strictly, title="evaluate"):
 
     metrics: Annotated[
         tuple[Annotated[Any, Slot("metric")], ...],
-        Field(description="these; none named: every metric whose tensors the data and the method offer"),
+        Field(description="these; none named: all whose tensors are there, save those with networks of their own"),
     ] = ()
     samples: Annotated[Count | None, Field(description="the first so many test pictures; null: all")] = None
+    reference: Annotated[
+        Literal["target", "source", "mean"],
+        Field(description="what KID, FID and the like compare with; the AGIT papers give the mean of both"),
+    ] = "target"
 
 
 class Recipe(Strictly, title="a recipe"):

@@ -13,7 +13,7 @@ from gankit.core.recipe import Recipe
 from gankit.inspect.check import Played, check
 from gankit.inspect.summary import Shape, Summary, on_meta, summarize
 from gankit.methods.plan import TurnModule
-from gankit.training.assemble import Assembled, assemble, check_pictures, turn_fields
+from gankit.training.assemble import Assembled, assemble, check_pictures, prepare, turn_fields
 from gankit.training.optimizers import make
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ def check_recipe(recipe: Recipe) -> list[Played]:
     """Play real steps; see `gankit.inspect.check`. Raises RecipeError and TrainingError."""
     torch.manual_seed(recipe.train.seed)
     parts = assemble(recipe)
+    prepare(parts)
     return _blaming(recipe, lambda: check(parts, pictures_of(parts)))
 
 

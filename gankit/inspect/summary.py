@@ -255,6 +255,9 @@ def _optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
     for group in optimizer.param_groups:
         for p in group["params"]:
             p.grad = torch.empty_like(p) if p.requires_grad else None
+    if isinstance(optimizer, torch.optim.LBFGS):  # two past vectors for each of its history, and three of the present
+        vectors = 3 + 2 * sum(group["history_size"] for group in optimizer.param_groups)
+        return vectors * sum(p.nbytes for group in optimizer.param_groups for p in group["params"] if p.requires_grad)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return sum(t.nbytes for state in optimizer.state.values() for t in state.values() if isinstance(t, Tensor))
@@ -269,7 +272,7 @@ def _network(method: Method, key: str, args: tuple[Any, ...] | None) -> NetworkS
         return NetworkSummary(key, role, direction, type_name(kind, network), parameters, None, (), 0)
     with torch.no_grad(), FlopCounterMode(display=False) as cost:
         result = network(*args)
-    pictures = args[0].shape[0]
+    pictures = args[0].shape[0] if args else 1
     shapes = tuple(tuple(t.shape[1:]) for t in (result if isinstance(result, tuple) else (result,)) if t is not None)
     return NetworkSummary(
         key,
@@ -277,7 +280,7 @@ def _network(method: Method, key: str, args: tuple[Any, ...] | None) -> NetworkS
         direction,
         type_name(kind, network),
         parameters,
-        tuple(args[0].shape[1:]),
+        tuple(args[0].shape[1:]) if args else None,
         shapes,
         cost.get_total_flops() // 2 // pictures,
     )

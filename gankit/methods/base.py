@@ -92,6 +92,15 @@ class Method(nn.Module):
         del name
         return None
 
+    def prepare(self) -> None:
+        """Read what training needs besides the batches, such as the picture of a style; called before it begins.
+
+        Raises BuildError at the method's parameter.
+        """
+
+    def product(self) -> Tensor | None:
+        """The picture (C, H, W) in [-1, 1] that a training itself makes, where it is not a network (`gatys`)."""
+
     # -- networks --------------------------------------------------------------------------------------------------
     @property
     def roles(self) -> tuple[str, ...]:
@@ -180,7 +189,7 @@ class Method(nn.Module):
         """
         image = self.infer(source, (self.result,), direction)[0]
         assert image is not None
-        return image
+        return image.clamp(-1, 1)  # some generators overshoot
 
     def attend(self, source: Tensor | Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
         """The attention map (N, 1, H, W) in [0, 1] on the source, or None."""

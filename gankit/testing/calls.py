@@ -206,9 +206,19 @@ class MethodCall(Call):
         return tuple(named.get(name, picture(batch, size)) for name in self.component.inputs)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
-        same = isinstance(output, Tensor) and output.shape == inputs[0].shape
-        require(same, f"translate returns its input's shape {shape(inputs[0])}, this one {shape(output)}")
+        require(
+            isinstance(output, Tensor) and output.ndim == 4, f"translate returns pictures, this one {shape(output)}"
+        )
         require(bool(output.abs().max() <= 1), f"the picture leaves [-1, 1]: {output.abs().max():.3g}")
+        if not inputs:  # the method has its own picture
+            return
+        scale = self.component.scale
+        wanted = (*inputs[0].shape[:2], *(scale * side for side in inputs[0].shape[2:]))
+        require(
+            output.shape == wanted,
+            f"translate returns its input's shape {shape(inputs[0])}{f' times {scale}' if scale > 1 else ''}, "
+            f"this one {shape(output)}",
+        )
         attention = self.component.attend(named_inputs(self.component, inputs), self.direction)
         if attention is not None:
             require_map(attention, inputs[0], exact=True)

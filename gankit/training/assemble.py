@@ -116,7 +116,16 @@ def open_dataset(recipe: Recipe) -> Any:
 
 def check_data(parts: Assembled) -> None:
     """Whether the pictures suit the networks. Raises RecipeError with the places of what to change."""
+    prepare(parts)
     check_pictures(parts, parts.dataset.split("train").item(0, torch.Generator()))
+
+
+def prepare(parts: Assembled) -> None:
+    """Let the method read what it needs besides the batches. Raises RecipeError, at the method's parameter."""
+    try:
+        parts.method.prepare()
+    except BuildError as error:
+        raise parts.recipe.error(BuildError(("method", *error.path), error.message)) from error
 
 
 def check_pictures(parts: Assembled, first: Mapping[str, Tensor]) -> None:
@@ -131,7 +140,7 @@ def _faults_of_fields(parts: Assembled, first: Mapping[str, Tensor]) -> list[Bui
     for field in sorted(set().union(*(turn_fields(turn) for turn in parts.turns))):
         wanted = getattr(method, f"channels_{field}", None)
         if field not in first:
-            given = ", ".join(first)
+            given = ", ".join(first) or "no picture"
             text = f"{parts.recipe.data.type} gives {given}, but the losses of {method.type} need `{field}`"
             faults.append(BuildError(("data", "type"), text))
         elif wanted is not None and first[field].shape[0] != wanted:
@@ -151,6 +160,8 @@ def turn_fields(turn: TurnModule) -> set[str]:
 
 
 def _faults_of_size(parts: Assembled, first: Mapping[str, Tensor]) -> list[BuildError]:
+    if not first:
+        return []
     smallest = max((getattr(n, "min_size", 1) for n in parts.method.networks.values()), default=1)
     multiple = parts.method.size_multiple
     height, width = next(iter(first.values())).shape[-2:]

@@ -12,6 +12,7 @@ import torch
 from gankit import __version__
 from gankit.core.errors import CheckpointError, TrainingError
 from gankit.core.recipe import Train
+from gankit.data.images import save_png
 from gankit.data.loader import Batch, make_loader
 from gankit.training import checkpoint
 from gankit.training.assemble import Assembled, make_stepper
@@ -112,7 +113,10 @@ class Trainer:
         if self._due(self.train.sample_every):
             with self.stepper.averaged():
                 grid = self.sampler.grid(self.method)
+                product = self.method.product()
             self.log.picture(self.run.sample(self.step), grid, self.step)
+            if product is not None:
+                save_png(product, self.run.result)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.total

@@ -9,24 +9,29 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
-from torch.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from torch.optim import LBFGS, SGD, Adam, AdamW, Optimizer, RMSprop
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
     """What a recipe says of an optimizer. The defaults are CycleGAN's.
 
-    type: `adam` (its weight_decay is an L2 term, as in U-GAT-IT), `adamw`, `sgd`, `rmsprop`, or `tf_adam`, see TFAdam.
-    betas, eps: of the Adams (eps of rmsprop too). momentum: of sgd and rmsprop. alpha: of rmsprop.
+    type: `adam` (its weight_decay is an L2 term, as in U-GAT-IT), `adamw`, `sgd`, `rmsprop`, `tf_adam`, see TFAdam, or
+    `lbfgs`, with an lr of about 1, for objectives that do not change from step to step.
+    betas, eps: of the Adams (eps of rmsprop too). momentum: of sgd and rmsprop. alpha: of rmsprop. max_iter,
+    history_size, line_search_fn: of lbfgs.
     """
 
-    type: Literal["adam", "adamw", "sgd", "rmsprop", "tf_adam"] = "adam"
+    type: Literal["adam", "adamw", "sgd", "rmsprop", "tf_adam", "lbfgs"] = "adam"
     lr: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)
     eps: float = 1e-8
     weight_decay: float = 0.0
     momentum: float = 0.0
     alpha: float = 0.99
+    max_iter: int = 20
+    history_size: int = 100
+    line_search_fn: Literal["strong_wolfe"] | None = None
 
 
 def make(
@@ -105,6 +110,11 @@ class TFAdam(Optimizer):
             p.addcdiv_(state["m"], state["v"].sqrt().add_(group["eps"]), value=-size)
 
 
+def _lbfgs(params: Iterable[Tensor], **given: Any) -> LBFGS:
+    """It never stops early: how long to go on is the recipe's business, and torch's thresholds depend on the scale."""
+    return LBFGS(params, tolerance_grad=0.0, tolerance_change=0.0, **given)
+
+
 _ADAM = {"lr", "betas", "eps", "weight_decay"}
 _TYPES: dict[str, tuple[Callable[..., Optimizer], set[str]]] = {
     "adam": (Adam, _ADAM),
@@ -112,4 +122,5 @@ _TYPES: dict[str, tuple[Callable[..., Optimizer], set[str]]] = {
     "sgd": (SGD, {"lr", "momentum", "weight_decay"}),
     "rmsprop": (RMSprop, {"lr", "eps", "momentum", "weight_decay", "alpha"}),
     "tf_adam": (TFAdam, {"lr", "betas", "eps"}),
+    "lbfgs": (_lbfgs, {"lr", "max_iter", "history_size", "line_search_fn"}),
 }

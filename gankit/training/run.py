@@ -3,6 +3,7 @@
 recipe.yaml, recipe.json   the recipe with every default filled in
 metrics.jsonl              one JSON object a line: step, epoch, time, lr, losses, images_per_second
 samples/step_000100.png    grids of test pictures
+result.png                 the picture that the training itself made, where it did (gatys)
 checkpoints/step_00000100  see gankit.training.checkpoint
 tensorboard/               the same curves and samples
 evaluation.json            figures, each with its protocol
@@ -52,6 +53,10 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.png"
 
     def sample(self, step: int) -> Path:
         return self.path / "samples" / f"step_{step:06d}.png"

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import LBFGS
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gankit.core.errors import TrainingError
@@ -124,20 +125,60 @@ class Stepper:
         """One turn: the gradient of its losses over all the batches, then its optimizer's step."""
         optimizer = self.optimizers[turn.turn.name]
         parameters = [p for p in turn.parameters_trained() if p.requires_grad]
+        if isinstance(optimizer, LBFGS):
+            return self._search(optimizer, turn, batches, carried)
         optimizer.zero_grad(set_to_none=True)
+        given = [self._fakes(turn, c) if turn.needs else a for c, a in zip(carried, ahead, strict=True)]
+        seen = self._gradient(turn, batches, given, carried, parameters)
+        self._update(optimizer, parameters)
+        return seen
+
+    def _gradient(
+        self,
+        turn: TurnModule,
+        batches: Sequence[Batch],
+        given: list[dict],
+        carried: list[dict],
+        parameters: list[nn.Parameter],
+    ) -> dict[str, Tensor]:
+        """Add the gradient of a turn's losses, their mean over the batches, to its parameters; the losses by key."""
         seen: dict[str, Tensor] = {}
         for i, batch in enumerate(batches):
-            given = self._fakes(turn, carried[i]) if turn.needs else ahead[i]
             with self.devices.autocast():
-                losses, values = turn(batch, given, self.steps)
+                losses, values = turn(batch, given[i], self.steps)
                 total = cast(Tensor, sum(losses.values())) / len(batches)
             carried[i] |= values
             if losses:
                 self.scaler.scale(total).backward(inputs=parameters)
             for key, value in losses.items():
                 seen[key] = seen.get(key, 0) + value.detach().float() / len(batches)
-        self._update(optimizer, parameters)
         return seen
+
+    def _search(
+        self, optimizer: LBFGS, turn: TurnModule, batches: Sequence[Batch], carried: list[dict]
+    ) -> dict[str, Tensor]:
+        """The turn of an optimizer that asks for the objective at several points; the losses are those of the first."""
+        parameters = [p for p in turn.parameters_trained() if p.requires_grad]
+        given = [self._fakes(turn, c) if turn.needs else {} for c in carried]  # a forward ahead serves one point only
+        made: list[dict[str, Any]] = []
+        first: dict[str, Tensor] = {}
+
+        def objective() -> Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            points: list[dict[str, Any]] = [{} for _ in batches]
+            losses = self._gradient(turn, batches, given, points, parameters)
+            self._average_and_clip(parameters, optimizer)
+            value = torch.stack(list(losses.values())).sum() if losses else torch.zeros(())
+            self.devices.average([value])
+            if not made:
+                made.extend(points)
+                first.update(losses)
+            return value
+
+        optimizer.step(objective)  # type: ignore[arg-type]
+        for known, values in zip(carried, made, strict=True):
+            known |= values
+        return first
 
     def _fakes(self, turn: TurnModule, carried: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What a critic is shown: the fakes, detached, through the pool of their direction."""
@@ -149,15 +190,20 @@ class Stepper:
         return given
 
     def _update(self, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter]) -> None:
+        if self._average_and_clip(parameters, optimizer):
+            self.scaler.step(optimizer)
+            self.scaler.update()
+
+    def _average_and_clip(self, parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer) -> bool:
+        """Make the gradient that of all processes, and no longer than it may be; False where there is none."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         if not gradients:
-            return
+            return False
         self.devices.average(gradients)
         if self.clip_norm is not None:
             self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        self.scaler.step(optimizer)
-        self.scaler.update()
+        return True
 
     def _checked(self, losses: dict[str, Tensor]) -> dict[str, float]:
         values = torch.stack(list(losses.values())) if losses else torch.zeros(0)
@@ -233,4 +279,6 @@ class Stepper:
                 own = options | own
             # TensorFlow's one Adam counts the steps of all turns together: TFAdam's stride and offset
             made[turn.name] = make(own, module.parameters_trained(), stride=len(self.turns), offset=number)
+            if isinstance(made[turn.name], LBFGS) and self.devices.precision == "fp16":
+                raise ValueError("lbfgs cannot scale its losses, as fp16 needs: set train.precision to fp32 or bf16")
         return made

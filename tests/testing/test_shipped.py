@@ -12,7 +12,7 @@ from gankit.core.builtins import BUILTINS
 from gankit.core.registry import Registry
 from gankit.testing import check_component
 
-ROWS = [(kind, name) for kind, name, *_ in BUILTINS if (kind, name) == ("dataset", "shapes") or kind != "dataset"]
+ROWS = [(kind, name) for kind, name, *_ in BUILTINS if kind != "dataset" or name in ("shapes", "none")]
 FOLDERS = {
     "unpaired": ("trainA", "trainB", "testA", "testB"),
     "paired": ("train", "test"),
@@ -37,7 +37,7 @@ def test_shipped_in_another_form(kind: str, name: str, overrides: dict[str, Any]
     check_component(kind, name, overrides=overrides)
 
 
-@pytest.mark.parametrize("name", [name for kind, name, *_ in BUILTINS if kind == "dataset" and name != "shapes"])
+@pytest.mark.parametrize("name", [name for kind, name, *_ in BUILTINS if (kind, name) not in ROWS])
 def test_shipped_folders(tmp_path: Path, name: str):
     for folder in FOLDERS[name]:
         (tmp_path / folder).mkdir()

@@ -1,0 +1,96 @@
+"""Style transfer by a network, one for each style (Johnson et al. 2016, arXiv 1603.08155)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gankit.core.errors import BuildError, DataError
+from gankit.data.images import read_image, to_model_range
+from gankit.generators.johnson import JohnsonGenerator
+from gankit.init import initialize
+from gankit.methods.base import Translation, Turn, tensor
+from gankit.methods.cyclegan import Init
+from gankit.slots import Ge, Generator, Gt
+
+
+class Style(Translation):
+    """Fast style transfer (arXiv 1603.08155): a generator that redraws any picture in the style of one.
+
+    Offers source, output and style, the picture whose style is taken: constant, so that its features are computed once.
+    The losses say what content and style are: `perceptual` (on: {target: source}) and `gram_style`. Pictures
+    (N, 3, H, W) in [-1, 1].
+
+    style: path of the picture; it is read when training begins, and a trained network needs it no more. None: of a
+    network that was trained elsewhere. style_size: its longer side in pixels, which sets the size of the brush strokes;
+    None: as it is. For several styles train one run each.
+    """
+
+    directions: ClassVar[tuple[str, ...]] = ("a2b",)
+    fields: ClassVar[Mapping[str, Mapping[str, str]]] = {"a2b": {"source": "a"}}
+
+    def __init__(
+        self,
+        style: str | None = None,
+        style_size: Annotated[int, Ge(16)] | None = 256,
+        generator: Generator = JohnsonGenerator,
+        init: Init = "default",
+        init_gain: Annotated[float, Gt(0)] = 0.02,
+    ) -> None:
+        super().__init__()
+        self.style_path, self.style_size = style, style_size
+        self._style: Tensor | None = None
+        self.add("generator", "a2b", generator(3, 3))
+        initialize(self.networks, init, init_gain)
+
+    def turns(self) -> list[Turn]:
+        return [Turn("generator", "generator", ("generator",))]
+
+    def prepare(self) -> None:
+        if self._style is None and self.style_path is not None:
+            self._style = open_picture("style", self.style_path, self.style_size)
+
+    @tensor
+    def style(self) -> Tensor:
+        """The picture whose style is taken, (1, 3, h, w)."""
+        device = next(self.parameters()).device
+        if device.type == "meta":  # only sizes are wanted
+            return torch.empty(1, 3, self.style_size or 256, self.style_size or 256, device=device)
+        self.prepare()
+        assert self._style is not None
+        return self._style.to(device)
+
+    def unavailable(self, name: str) -> str | None:
+        if name in ("critic", "fake_logits", "real_logits"):
+            return "it has no discriminator"
+        if name == "style" and self.style_path is None:
+            return "no picture is given: set method.style to its path"
+        return super().unavailable(name)
+
+
+def open_picture(parameter: str, path: str, size: int | None) -> Tensor:
+    """A picture file as (1, 3, H, W) in [-1, 1], its longer side `size` pixels (None: as it is).
+
+    Raises BuildError at the method's parameter when it cannot be read.
+    """
+    try:
+        picture = to_model_range(read_image(Path(path).expanduser()))[None]
+    except DataError as e:
+        raise BuildError((parameter,), f"{e}; give the path of a picture, as --set method.{parameter}=PICTURE") from e
+    height, width = sides(picture.shape[-2], picture.shape[-1], size)
+    if (height, width) == tuple(picture.shape[-2:]):
+        return picture
+    return F.interpolate(picture, size=(height, width), mode="bicubic", antialias=True).clamp(-1, 1)
+
+
+def sides(height: int, width: int, size: int | None) -> tuple[int, int]:
+    """(height, width) scaled so that the longer is `size`."""
+    if size is None:
+        return height, width
+    scale = size / max(height, width)
+    return max(1, round(height * scale)), max(1, round(width * scale))
