@@ -14,6 +14,10 @@ def translate(
     out: Annotated[Path, typer.Option(help="The folder for the results.", show_default=False)],
     direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first one if not given.")] = "",
     attention: Annotated[bool, typer.Option(help="Write the attention maps too, where the method has them.")] = True,
+    mask: Annotated[
+        Path | None,
+        typer.Option(help="What to fill (inpainting): a picture, white = hole, or a folder of them with these names."),
+    ] = None,
     tile: Annotated[
         int, typer.Option(min=0, help="Pictures with a longer side are computed in tiles of this; 0: never.")
     ] = 2048,
@@ -23,7 +27,8 @@ def translate(
     """Translate pictures of any size to PNG, and videos to MP4.
 
     Folders are searched with their subfolders, whose structure is kept. `photo.jpg` becomes `photo.png`, beside it
-    `photo_attention.png`. Transparent pictures are laid on white. A picture that cannot be read is named, the
+    `photo_attention.png`. Transparent pictures are laid on white; inpainting fills what is transparent, or white in
+    the --mask. A picture that cannot be read is named, the
     rest go on, and the exit code is 1.
     """
     from rich.console import Console
@@ -45,6 +50,7 @@ def translate(
             attention=attention,
             overwrite=overwrite,
             tile=tile,
+            mask=mask,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     for reason in outcome.failed:

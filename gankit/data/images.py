@@ -57,6 +57,21 @@ def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
     return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()
 
 
+def read_transparent(path: str | Path) -> Tensor | None:
+    """Where the picture in a file is transparent, more than half: (1, H, W) of bool; None where it says nothing of it.
+
+    Videos say nothing either. Raises DataError as `read_image` does.
+    """
+    if Path(path).suffix.lower() not in EXTENSIONS:
+        return None
+    with _open(path) as image:
+        image.load()
+        if not image.has_transparency_data or image.mode.startswith(("I", "F")):
+            return None
+        alpha = np.array(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3]
+        return torch.from_numpy(alpha < 128)[None]
+
+
 def image_size(path: str | Path) -> tuple[int, int]:
     """(height, width) of the upright picture, from the file's header alone. Raises DataError."""
     with _open(path) as image:

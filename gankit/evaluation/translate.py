@@ -14,6 +14,7 @@ import torch
 
 from gankit.core.errors import DataError
 from gankit.data.images import list_images, read_image, save_png, to_model_range
+from gankit.evaluation.holes import Provider, hole_provider
 from gankit.evaluation.tiles import DEFAULT, large
 from gankit.evaluation.video import is_video, translate_video
 
@@ -41,6 +42,7 @@ def translate_paths(
     attention: bool = True,
     overwrite: bool = False,
     tile: int = DEFAULT,
+    mask: str | Path | None = None,
     progress: Callable[[float, int], None] | None = None,
 ) -> Outcome:
     """Translate pictures of any size, one after the other, on the device of the method's parameters.
@@ -54,7 +56,8 @@ def translate_paths(
     direction: the method's first one by default. channels: of each side's pictures. overwrite: replace files that
     exist; inputs are never replaced. tile: a picture with a longer side is computed in tiles of that side, in bounded
     memory, with the result of the whole (see `gankit.evaluation.tiles`); whole where the networks do not allow it; 0:
-    always whole. progress: called with (done, total); the frames of a video count as parts of one.
+    always whole. mask: of methods that fill holes, see `gankit.evaluation.holes`. progress: called with
+    (done, total); the frames of a video count as parts of one.
 
     Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
     unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in
@@ -63,6 +66,7 @@ def translate_paths(
     way = direction or str(method.directions[0])
     if way not in method.directions:
         raise DataError(f"direction is one of {', '.join(method.directions)}, not '{way}'")
+    more = hole_provider(method, None if mask is None else Path(mask))
     jobs = list(plan([Path(i) for i in inputs], Path(out)))
     _refuse_replacing(jobs, attention, overwrite)
     outcome = Outcome()
@@ -72,11 +76,11 @@ def translate_paths(
         try:
             if is_video(source):
                 _make_folder(target.parent)
-                film = partial(_frame, method, source, way, channels[way.split("2")[0]], tile)
+                film = partial(_frame, method, source, way, channels[way.split("2")[0]], tile, more)
                 translate_video(film, source, target, progress and partial(_part, progress, done, len(jobs)))
                 outcome.written.append(target)
                 continue
-            picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention, tile)
+            picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention, tile, more)
         except (DataError, MemoryError, RuntimeError) as e:
             outcome.failed.append(str(e) if isinstance(e, DataError) else _out_of_memory(source, e))
             continue
@@ -144,28 +148,35 @@ def _refuse_replacing(jobs: list[tuple[Path, Path]], attention: bool, overwrite:
 
 
 def _translate(
-    method: Any, source: Path, direction: str, channels: int, attention: bool, tile: int
+    method: Any, source: Path, direction: str, channels: int, attention: bool, tile: int, more: Provider | None
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """The translation (C, H, W) in [-1, 1] and the attention (1, H, W) in [0, 1] of a file."""
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     picture = to_model_range(read_image(source, channels))[None].to(device)
-    output, heat = large(method, picture, direction, tile, attention)
+    output, heat = large(method, _inputs(source, picture, more), direction, tile, attention)
     if not bool(output.isfinite().all()):
         raise DataError(f"{source}: the translation holds NaN or infinite values; take an earlier checkpoint")
     return output[0], None if heat is None else heat[0]
+
+
+def _inputs(source: Path, picture: torch.Tensor, more: Provider | None) -> torch.Tensor | Mapping[str, torch.Tensor]:
+    """What the method translates: the picture, and what it needs beside it."""
+    return picture if more is None else {"source": picture, **more(source, picture)}
 
 
 def _part(progress: Callable[[float, int], None], done: int, total: int, part: float) -> None:
     progress(done + part, total)
 
 
-def _frame(method: Any, source: Path, way: str, channels: int, tile: int, frame: torch.Tensor) -> torch.Tensor:
+def _frame(
+    method: Any, source: Path, way: str, channels: int, tile: int, more: Provider | None, frame: torch.Tensor
+) -> torch.Tensor:
     """A frame (1, 3, H, W) of a video, translated."""
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     frame = frame.to(device)
     if channels == 1:
         frame = (frame * frame.new_tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    output = large(method, frame, way, tile)[0]
+    output = large(method, _inputs(source, frame, more), way, tile)[0]
     if not bool(output.isfinite().all()):
         raise DataError(f"{source}: the translation holds NaN or infinite values; take an earlier checkpoint")
     return output

@@ -40,7 +40,6 @@ class Inpainting(Translation):
     inputs: ClassVar[tuple[str, ...]] = ("source", "hole")
     result: ClassVar[str] = "composite"
     truth: ClassVar[str | None] = "target"
-    measured: ClassVar[tuple[str, ...]] = ("raw",)
 
     def __init__(
         self,
