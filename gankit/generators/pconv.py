@@ -105,13 +105,19 @@ class PConvUNet(nn.Module):
         seen = []
         for conv, norm in zip(self.down, self.down_norm, strict=True):
             seen.append((x, known))
-            x, known = conv(x, known)
+            x, known = self._partial(conv, x, known)
             x = F.relu(norm(x))
         for i in reversed(range(len(self.up))):
             skip, skip_known = seen.pop()
             x = torch.cat([F.interpolate(x, scale_factor=2.0), skip], 1)
             known = torch.cat([F.interpolate(known, scale_factor=2.0), skip_known], 1)
-            x, known = self.up[i](x, known)
+            x, known = self._partial(self.up[i], x, known)
             if i:
                 x = F.leaky_relu(self.up_norm[i](x), 0.2)
         return x, known
+
+    @staticmethod
+    def _partial(conv: nn.Module, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """A mask for each channel, also where a grey picture's one mask stands for all."""
+        y, known = conv(x, known)
+        return y, known.expand_as(y)
