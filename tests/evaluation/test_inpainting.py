@@ -1,0 +1,161 @@
+"""Figures of inpainting, and where translate takes its holes from."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gankit.core.errors import DataError
+from gankit.data.images import read_image, read_transparent
+from gankit.evaluation.evaluate import evaluate
+from gankit.evaluation.holes import hole_provider
+from gankit.evaluation.inpainting_metrics import CompositeL1, CompositePSNR, HolePSNR, HolePSNRMeanFill, RawPSNR
+from gankit.evaluation.translate import translate_paths
+from gankit.generators.lbam import LBAM
+from gankit.methods.inpainting import Inpainting
+from tests.evaluation import fakes
+
+
+def pictures(n: int = 3):
+    draws = torch.Generator().manual_seed(0)
+    truth = torch.rand(n, 3, 16, 16, generator=draws) * 2 - 1
+    hole = torch.zeros(n, 1, 16, 16)
+    for i in range(n):
+        hole[i, :, : 2 + 2 * i] = 1  # 0.125, 0.25, 0.375
+    raw = (truth + 0.2 * torch.rand(truth.shape, generator=draws)).clamp(-1, 1)
+    return torch.where(hole > 0, raw, truth), raw, truth, hole
+
+
+def levels(x: torch.Tensor) -> torch.Tensor:
+    return ((x.double() + 1) * 127.5).round()
+
+
+def test_the_hole_alone() -> None:
+    output, _, truth, hole = pictures()
+    expected = []
+    for x, y, h in zip(output, truth, hole, strict=True):
+        errors = (levels(x) - levels(y))[h.expand_as(x) > 0]
+        expected.append(10 * np.log10(255**2 / errors.square().mean().item()))
+    assert HolePSNR()(output, truth, hole) == pytest.approx(np.mean(expected))
+    everything = (levels(output) - levels(truth))[hole.expand_as(output) > 0].square().mean().item()
+    assert HolePSNR(pooling="pixels")(output, truth, hole) == pytest.approx(10 * np.log10(255**2 / everything))
+    assert HolePSNR(pooling="pixels").protocol()["pooling"] == "over all pixels"
+
+
+def test_a_picture_without_a_hole_counts_for_nothing() -> None:
+    output, _, truth, hole = pictures()
+    hole[0] = 0
+    assert HolePSNR()(output, truth, hole) == pytest.approx(HolePSNR()(output[1:], truth[1:], hole[1:]))
+
+
+def test_filling_with_the_mean_colour() -> None:
+    truth, hole = torch.full((1, 3, 8, 8), -1.0), torch.zeros(1, 1, 8, 8)
+    hole[..., :4] = 1
+    truth[..., 4:6] = 1.0  # half of the known part: the mean is grey
+    assert HolePSNRMeanFill()(truth, hole) == pytest.approx(10 * np.log10(255**2 / 128**2), abs=0.05)
+    assert HolePSNRMeanFill()(torch.zeros(1, 3, 8, 8), hole) == 100
+
+
+def test_raw_and_composite_by_the_size_of_the_hole() -> None:
+    output, raw, truth, hole = pictures()
+    metric = CompositePSNR()
+    statistics = metric.statistics(output, truth, hole)
+    rows = metric.rows(statistics)
+    assert [label for label, _ in rows] == ["", "hole (0.1, 0.2]", "hole (0.2, 0.3]", "hole (0.3, 0.4]"]
+    assert [len(part) for _, part in rows] == [3, 1, 1, 1]
+    small, large = metric.summarise(rows[1][1]), metric.summarise(rows[3][1])
+    assert small > large > RawPSNR()(raw, truth, hole)
+    assert CompositeL1()(output, truth, hole) < CompositeL1()(raw, truth, hole)
+
+
+class Holes:
+    """Three pictures with holes, as a data set."""
+
+    def split(self, _: str):
+        return self
+
+    def __len__(self) -> int:
+        return 3
+
+    def item(self, index: int, generator: torch.Generator):
+        _, _, truth, hole = pictures()
+        return {"a": truth[index], "mask": hole[index]}
+
+
+def method() -> Inpainting:
+    torch.manual_seed(0)
+    return Inpainting(partial(LBAM, channels=2, downs=3), None, init="kaiming").eval()
+
+
+def test_evaluate_measures_a_method() -> None:
+    rows = evaluate(method(), Holes())["results"]
+    found = {(row["metric"], row.get("label", "")): row for row in rows}
+    for name in ("hole_psnr", "hole_psnr_mean_fill", "composite_psnr", "raw_psnr", "composite_ssim", "raw_l1"):
+        assert found[name, ""]["protocol"]["n"] == 3 and found[name, "hole (0.2, 0.3]"]["protocol"]["n"] == 1
+    assert found["composite_psnr", ""]["value"] > found["raw_psnr", ""]["value"]
+
+
+# -- translate ---------------------------------------------------------------------------------------------------------
+def save(path: Path, picture: np.ndarray) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path)
+    return path
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    return save(tmp_path / "in" / "photo.png", np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8))
+
+
+def white(rows: int, size: tuple[int, int] = (20, 24)) -> np.ndarray:
+    mask = np.zeros(size, dtype=np.uint8)
+    mask[:rows] = 255
+    return mask
+
+
+def unchanged(photo: Path, result: Path) -> np.ndarray:
+    before, after = read_image(photo), read_image(result)
+    return (before == after).all(0).all(1).numpy()  # of each row
+
+
+@pytest.mark.parametrize("given", ["file", "folder", "transparent"])
+def test_a_hole_from(given: str, photo: Path, tmp_path: Path) -> None:
+    mask = None
+    if given == "transparent":
+        pixels = np.dstack([np.array(Image.open(photo)), 255 - white(8)])
+        photo = save(photo, pixels)
+        transparent = read_transparent(photo)
+        assert transparent is not None and transparent.sum() == 8 * 24
+    else:
+        mask = save(tmp_path / "masks" / "photo.bmp", white(8))
+        mask = mask.parent if given == "folder" else mask
+    outcome = translate_paths(method(), [photo], tmp_path / "out", mask=mask)
+    assert outcome.failed == [] and [path.name for path in outcome.written] == ["photo.png"]
+    same = unchanged(photo, tmp_path / "out" / "photo.png")
+    assert not same[:8].any() and same[8:].all()
+
+
+def test_no_hole(photo: Path, tmp_path: Path) -> None:
+    outcome = translate_paths(method(), [photo], tmp_path / "out")
+    assert outcome.written == [] and "its hole is not known; give a mask" in outcome.failed[0]
+    opaque = save(tmp_path / "opaque.png", np.full((20, 24, 4), 255, dtype=np.uint8))
+    assert "its hole is not known" in translate_paths(method(), [opaque], tmp_path / "out").failed[0]
+    small = save(tmp_path / "small.png", white(3, (10, 12)))
+    outcome = translate_paths(method(), [photo], tmp_path / "out", mask=small)
+    assert f"is 24 x 20 px, but its mask {small} is 12 x 10: make them equal" in outcome.failed[0]
+    save(tmp_path / "masks" / "other.png", white(3))
+    outcome = translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "masks")
+    assert "one mask is needed, but" in outcome.failed[0] and "has none of its name" in outcome.failed[0]
+    with pytest.raises(DataError, match="there is no such mask"):
+        translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "nowhere.png")
+
+
+def test_a_mask_for_a_method_that_fills_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="this run's does not"):
+        hole_provider(fakes.Brighten(), tmp_path)
+    assert hole_provider(fakes.Brighten(), None) is None
