@@ -22,6 +22,7 @@ from gankit.core.errors import CheckpointError, DataError
 from gankit.core.listing import components
 from gankit.core.recipe import Recipe
 from gankit.data.images import from_model_range, image_pixels, read_image, to_model_range
+from gankit.evaluation.sample import NOTHING_TO_TRANSLATE, sample
 from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training import run as runs
@@ -163,6 +164,14 @@ class Model:
             return None
         return back(attention if isinstance(image, Tensor) else attention * 2 - 1)
 
+    def sample(self, count: int = 64, seed: int = 0) -> Tensor:
+        """Pictures (count, C, H, W) in [-1, 1] of a method that draws from noise (`gan`); on the CPU.
+
+        One seed gives the same pictures on every device, but for rounding; the first ones do not depend on `count`.
+        Raises DataError for a method that translates.
+        """
+        return sample(self.method, count, seed)
+
     @property
     def picture(self) -> Image.Image | None:
         """The picture that the training itself made (`gatys`: the result); None where it trained a network."""
@@ -182,6 +191,8 @@ class Model:
         """A picture of any kind as a batch on the method's device, and the way back to that kind."""
         if direction not in self.method.directions:
             raise DataError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
+        if self.method.draws:
+            raise DataError(NOTHING_TO_TRANSLATE)
         channels = self.channels[self.method.fields[direction].get("source", "a")]
         weight = next(self.method.parameters())
         if not isinstance(image, Tensor):

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "build": "gankit.cli.build:build",
     "train": "gankit.cli.train:train",
     "translate": "gankit.cli.translate:translate",
+    "sample": "gankit.cli.sample:sample",
     "evaluate": "gankit.cli.evaluate:evaluate",
     "report": "gankit.cli.report:report",
     "import": "gankit.cli.import_:import_",

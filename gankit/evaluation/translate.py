@@ -15,6 +15,7 @@ import torch
 from gankit.core.errors import DataError
 from gankit.data.images import list_images, read_image, save_png, to_model_range
 from gankit.evaluation.holes import Provider, hole_provider
+from gankit.evaluation.sample import NOTHING_TO_TRANSLATE
 from gankit.evaluation.tiles import DEFAULT, large
 from gankit.evaluation.video import is_video, translate_video
 
@@ -63,6 +64,8 @@ def translate_paths(
     unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in
     memory is named in `failed`, and the rest go on. A failure to write stops all.
     """
+    if getattr(method, "draws", False):
+        raise DataError(NOTHING_TO_TRANSLATE)
     way = direction or str(method.directions[0])
     if way not in method.directions:
         raise DataError(f"direction is one of {', '.join(method.directions)}, not '{way}'")

@@ -98,6 +98,17 @@ class Method(nn.Module):
         Raises BuildError at the method's parameter.
         """
 
+    def draw(self, count: int, generator: torch.Generator | None = None) -> dict[str, Tensor] | None:
+        """The inputs of `count` pictures that come from chance alone (`gan`), drawn from `generator`, or from torch's
+        global one; None for methods that translate."""
+        del count, generator
+        return None
+
+    @property
+    def draws(self) -> bool:
+        """Whether its pictures come from chance alone: there is nothing to translate."""
+        return type(self).draw is not Method.draw
+
     def product(self) -> Tensor | None:
         """The picture (C, H, W) in [-1, 1] that a training itself makes, where it is not a network (`gatys`)."""
 
@@ -202,13 +213,17 @@ class Method(nn.Module):
     @property
     def min_size(self) -> int:
         """The smallest side that can be translated (critics may need more in training)."""
-        makers = {key for turn in self.turns() if turn.side == "generator" for key in self.trained_by(turn)}
-        return max((getattr(self.networks[key], "min_size", 1) for key in makers), default=1)
+        return max((getattr(network, "min_size", 1) for network in self._makers()), default=1)
 
     @property
     def fixed_size(self) -> int | None:
-        """The one side that a network accepts, where it is so: U-GAT-IT's full generator."""
-        return next((side for n in self.networks.values() if (side := getattr(n, "fixed_size", None))), None)
+        """The one side that a generator accepts, or makes, where it is so: U-GAT-IT's full one, DCGAN's."""
+        return next((side for network in self._makers() if (side := getattr(network, "fixed_size", None))), None)
+
+    def _makers(self) -> list[nn.Module]:
+        """The networks of the generators' turns."""
+        keys = {key for turn in self.turns() if turn.side == "generator" for key in self.trained_by(turn)}
+        return [self.networks[key] for key in self.networks if key in keys]
 
 
 class Translation(Method):

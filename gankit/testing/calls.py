@@ -118,7 +118,7 @@ class GeneratorCall(Call):
 
     def odd_sizes(self) -> list[Size]:
         if only := self.fixed:
-            raise NotApplicable(f"it takes only {only} x {only}")
+            raise NotApplicable(f"it {'makes' if takes_noise(self.component) else 'takes'} only {only} x {only}")
         return [(self.fitting(33), self.fitting(45)), (self.fitting(1), self.fitting(1))]
 
     @property
@@ -134,10 +134,14 @@ class GeneratorCall(Call):
         return -(-max(wanted, least) // multiple) * multiple
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
+        if takes_noise(self.component):
+            return (torch.randn(batch, 3, 1, 1),)
         return (picture(batch, size), *holes(self.component, batch, size))
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         x, *others = inputs
+        if takes_noise(self.component):
+            x = x.expand(-1, -1, *self.size())
         offers = getattr(self.component, "offers", ())
         require(isinstance(offers, frozenset), f"the generator states `offers: frozenset[str]`, not {offers!r}")
         image = output.image if isinstance(output, Translated) else output
@@ -166,10 +170,12 @@ class DiscriminatorCall(Call):
         return self.fitting(32), self.fitting(32)
 
     def odd_sizes(self) -> list[Size]:
+        if only := getattr(self.component, "fixed_size", None):
+            raise NotApplicable(f"it takes only {only} x {only}")
         return [(self.fitting(33), self.fitting(1) + 14), (self.fitting(1), self.fitting(1))]
 
     def fitting(self, wanted: int) -> int:
-        return max(wanted, stated(self.component, "min_size"))
+        return getattr(self.component, "fixed_size", None) or max(wanted, stated(self.component, "min_size"))
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         return (picture(batch, size), *holes(self.component, batch, size))
@@ -202,6 +208,8 @@ class MethodCall(Call):
         return [(17, 11)]
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
+        if self.component.draws:
+            return tuple(self.component.draw(batch).values())
         named = {"hole": hole(batch, size)}
         return tuple(named.get(name, picture(batch, size)) for name in self.component.inputs)
 
@@ -212,6 +220,8 @@ class MethodCall(Call):
         require(bool(output.abs().max() <= 1), f"the picture leaves [-1, 1]: {output.abs().max():.3g}")
         if not inputs:  # the method has its own picture
             return
+        if self.component.draws:
+            return require(len(output) == len(inputs[0]), f"{len(inputs[0])} draws become {len(output)} pictures")
         scale = self.component.scale
         wanted = (*inputs[0].shape[:2], *(scale * side for side in inputs[0].shape[2:]))
         require(
@@ -273,6 +283,11 @@ def hole(batch: int, size: Size) -> Tensor:
 def holes(component: nn.Module, batch: int, size: Size) -> tuple[Tensor, ...]:
     """The second argument of a network that takes holes."""
     return (hole(batch, size),) if "hole" in getattr(component, "takes", ()) else ()
+
+
+def takes_noise(component: nn.Module) -> bool:
+    """Whether a generator makes pictures, of its `fixed_size`, from noise (N, in_channels, 1, 1)."""
+    return bool(getattr(component, "takes_noise", False))
 
 
 def picture(batch: int, size: Size) -> Tensor:

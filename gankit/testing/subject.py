@@ -34,6 +34,7 @@ SMALL: dict[str, tuple[Any, ...]] = {
     "downs": (3,),
     "levels": (2,),
     "image_size": (32,),
+    "hidden": ([16],),
     "reduction": (0.5,),
 }
 """Parameters that components often have, and their values in the kit (the first that the schema accepts): nets of a

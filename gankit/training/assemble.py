@@ -166,6 +166,9 @@ def _faults_of_size(parts: Assembled, first: Mapping[str, Tensor]) -> list[Build
     multiple = parts.method.size_multiple
     height, width = next(iter(first.values())).shape[-2:]
     size = f"its pictures are {width} x {height} px"
+    only = next((side for n in parts.method.networks.values() if (side := getattr(n, "fixed_size", None))), None)
+    if only and (height, width) != (only, only):
+        return [BuildError(("data",), f"{size}, but these networks learn from {only} x {only} px only")]
     if min(height, width) < smallest:
         return [BuildError(("data",), f"{size}, but the networks need at least {smallest} px: make them larger")]
     if height % multiple or width % multiple:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import torch
@@ -78,6 +79,25 @@ def sample_grid(rows: Sequence[Mapping[str, Tensor | str]], cell: int = CELL) ->
         for left, picture in zip(_offsets(margin, width), line, strict=True):
             if picture:
                 grid.paste(picture, (left, top))
+    return grid
+
+
+def tiled(pictures: Sequence[Tensor] | Tensor, columns: int | None = None) -> Image.Image:
+    """Pictures without labels, row by row; as many columns as make it about square, if not given.
+
+    pictures: (C, H, W) in [-1, 1], C = 1 or 3, of one size. Small ones are enlarged, without smoothing, so that a row
+    has some 512 pixels. Raises ValueError when there is nothing to draw.
+    """
+    if not len(pictures):
+        raise ValueError("a grid needs at least one picture")
+    columns = columns or math.ceil(math.sqrt(len(pictures)))
+    height, width = pictures[0].shape[-2:]
+    scale = max(1, 512 // (columns * width))
+    room = (width * scale + 2, height * scale + 2)
+    grid = Image.new("RGB", (2 + columns * room[0], 2 + math.ceil(len(pictures) / columns) * room[1]), PAPER)
+    for i, picture in enumerate(pictures):
+        cell = to_pil(colour(picture)).resize((width * scale, height * scale), Image.Resampling.NEAREST)
+        grid.paste(cell, (2 + i % columns * room[0], 2 + i // columns * room[1]))
     return grid
 
 

@@ -12,22 +12,25 @@ from torch import Tensor
 
 from gankit.core.errors import DataError
 from gankit.methods.base import Method
-from gankit.training.pictures import sample_grid
+from gankit.training.pictures import sample_grid, tiled
 from gankit.training.seeds import reseed
 
 
 class Sampler:
-    """Draws fixed pictures of the test split (of the training one where there is no other) and what becomes of them."""
+    """Draws fixed pictures of the test split (of the training one where there is no other) and what becomes of them;
+    for methods without a source, pictures of the same noise each time."""
 
     def __init__(self, dataset: Any, count: int, seed: int) -> None:
         self._pictures = _first(dataset, count, seed)
-        self._seed = seed
+        self._count, self._seed = count, seed
 
     def grid(self, method: Method) -> Image.Image:
         """A row for each picture and direction. The method is left as it was: its modes, its buffers."""
         device = next(method.parameters()).device
         with at_rest(method):
             reseed(self._seed)  # methods that draw noise at test (pix2pix) draw the same each time
+            if (drawn := method.draw(self._count)) is not None:
+                return tiled(method.translate(drawn))
             rows = [_row(method, fields, way, device) for way in method.directions for fields in self._pictures]
         return sample_grid([row for row in rows if row])
 

@@ -1,0 +1,39 @@
+"""`gankit sample`: pictures from noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def sample(
+    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="The folder for the pictures.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise: another one gives other pictures.")] = 0,
+    grid: Annotated[bool, typer.Option("--grid", help="Write all of them into one picture too, grid.png.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
+) -> None:
+    """Draw pictures from noise, of a run whose method takes no picture (`gan`), as PNG.
+
+    The same seed gives the same pictures, and a larger count only more of them.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    import gankit
+    from gankit.evaluation.sample import sample as draw
+    from gankit.evaluation.sample import save_samples
+
+    loaded = gankit.load(run, device=device)
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("drawing")
+        pictures = draw(
+            loaded.method, count, seed, lambda done, total: progress.update(task, completed=done, total=total)
+        )
+    for path in save_samples(pictures, out, grid, overwrite):
+        typer.echo(path)

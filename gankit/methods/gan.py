@@ -1,0 +1,124 @@
+"""Generative adversarial networks: pictures from noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gankit.discriminators.dcgan import DCGANDiscriminator
+from gankit.generators.dcgan import DCGANGenerator
+from gankit.init import Init, initialize
+from gankit.methods.base import Method, Turn, tensor
+from gankit.slots import Discriminator, Ge, Generator, Gt
+
+Distribution = Literal["normal", "uniform"]
+
+
+class GAN(Method):
+    """One generator that makes pictures of noise, and a critic that tells them from those of the data.
+
+    There is no source: the tensors are `noise`, `output`, `fake_logits`, `real_logits`, `critic`, and the batch's
+    `target`. The critic plays first; the generator then learns from the same fakes, through the critic as it has
+    become. Real and fake pictures go through the critic one after the other, each with batch statistics of its own.
+
+    Args:
+        generator, discriminator: used through the registry; a generator that takes noise (N, latent, 1, 1).
+        latent: channels of the noise.
+        distribution: of the noise: `normal`, N(0, 1), as the code of pytorch/examples; `uniform` in [-1, 1], as the
+            paper of DCGAN.
+        channels_a: of the pictures.
+        init, init_gain: how weights are drawn first; see `gankit.init.initialize`. DCGAN's are N(0, 0.02), those of
+            batch norms N(1, 0.02); perceptrons learn better from torch's own (`default`).
+
+    Raises:
+        ValueError: the generator translates pictures, or the two networks are made for different sizes.
+
+    Papers: arXiv 1406.2661; DCGAN arXiv 1511.06434.
+    """
+
+    directions: ClassVar[tuple[str, ...]] = ("a2b",)
+    fields: ClassVar[Mapping[str, Mapping[str, str]]] = {"a2b": {"target": "a"}}
+    inputs: ClassVar[tuple[str, ...]] = ("noise",)
+
+    def __init__(
+        self,
+        generator: Generator = DCGANGenerator,
+        discriminator: Discriminator = DCGANDiscriminator,
+        *,
+        latent: Annotated[int, Ge(1)] = 100,
+        distribution: Distribution = "normal",
+        channels_a: Annotated[int, Ge(1)] = 3,
+        init: Init = "normal",
+        init_gain: Annotated[float, Gt(0)] = 0.02,
+    ) -> None:
+        super().__init__()
+        self.latent, self.distribution = latent, distribution
+        self.add("generator", "a2b", generator(latent, channels_a))
+        self.add("discriminator", "a2b", discriminator(channels_a))
+        self._check()
+        initialize(self.networks, init, init_gain)
+
+    def _check(self) -> None:
+        maker, critic = self.network("generator", "a2b"), self.network("discriminator", "a2b")
+        if not getattr(maker, "takes_noise", False):
+            raise ValueError(f"gan needs a generator that takes noise, such as dcgan or mlp; {_name(maker)} does not")
+        made = getattr(maker, "fixed_size", None)
+        judged = getattr(critic, "image_size", None) or getattr(critic, "fixed_size", None)
+        if made and judged and made != judged:
+            raise ValueError(
+                f"the generator makes pictures of {made} px and the discriminator judges {judged} px: "
+                "give both the same image_size"
+            )
+
+    def turns(self) -> list[Turn]:
+        return [
+            Turn("discriminator", "discriminator", ("discriminator",)),
+            Turn("generator", "generator", ("generator",)),
+        ]
+
+    # -- tensors -------------------------------------------------------------------------------------------------------
+    @tensor
+    def noise(self, target: Tensor) -> Tensor:
+        """As many vectors as there are real pictures, (N, latent, 1, 1), from torch's global random generator."""
+        return self._shaped(torch.empty(len(target), self.latent, 1, 1, device=target.device, dtype=target.dtype), None)
+
+    @tensor
+    def output(self, generator: nn.Module, noise: Tensor) -> Tensor:
+        """What the generator makes of the noise, (N, C, H, W)."""
+        return generator(noise)
+
+    @tensor
+    def critic(self, discriminator: nn.Module) -> Callable[[Tensor], Tensor | tuple[Tensor, ...]]:
+        """The discriminator, for penalties on its gradient."""
+        return discriminator
+
+    @tensor
+    def fake_logits(self, critic: Callable, output: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on what was made."""
+        return critic(output)
+
+    @tensor
+    def real_logits(self, critic: Callable, target: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on real pictures."""
+        return critic(target)
+
+    # -- use -----------------------------------------------------------------------------------------------------------
+    def draw(self, count: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
+        """The noise of `count` pictures, drawn on the CPU, so that one seed gives the same on every device."""
+        noise = self._shaped(torch.empty(count, self.latent, 1, 1), generator)
+        return {"noise": noise.to(next(self.parameters()))}
+
+    def _shaped(self, empty: Tensor, generator: torch.Generator | None) -> Tensor:
+        if self.distribution == "uniform":
+            return empty.uniform_(-1, 1, generator=generator)
+        return empty.normal_(generator=generator)
+
+
+def _name(network: nn.Module) -> str:
+    from gankit.core.registry import components
+
+    entry = components().entry_of("generator", type(network))
+    return entry.name if entry else type(network).__name__
