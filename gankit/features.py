@@ -7,7 +7,7 @@ needs.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -22,10 +22,19 @@ class FeatureNet(nn.Module):
 
     key: equal for two networks that differ in nothing but depth (same weights, same normalization). depth: how far it
     reaches; of two with equal keys the deeper one can stand for the other. layer_names: what it can give, in order.
+    weights: `pretrained`, `random`, or a path. suggested: the layers that a loss takes when it is told none, by what
+    for: `content`, `style`.
     """
 
     key: Hashable
     depth: int
+    weights: str = "pretrained"
+    suggested: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+
+    @property
+    def random(self) -> bool:
+        """Whether nobody has trained its weights: what is measured with it must say so."""
+        return self.weights == "random"
 
     @property
     def layer_names(self) -> tuple[str, ...]:

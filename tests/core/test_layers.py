@@ -12,14 +12,15 @@ PACKAGE = Path(__file__).parents[2] / "gankit"
 
 PARTS = {"generators", "discriminators", "attention", "norms", "losses", "backbones", "layers"}
 PLAIN = {"kernels", "precision", "init", "features"}  # torch, and one another
-BUILDING = PARTS | PLAIN | {"slots", "core", "methods"}
+BUILDING = PARTS | PLAIN | {"slots", "core", "methods", "weights"}
 USING = {"data", "training", "evaluation", "interop", "web", "api", "inspect", "testing"}
 ALLOWED = {
     "core": {"core"},
     "kernels": {"kernels"},
     **dict.fromkeys(PLAIN - {"kernels"}, PLAIN),
     "slots": {"core"},
-    **dict.fromkeys(PARTS, PARTS | PLAIN | {"slots"}),
+    "weights": {"core", "weights"},
+    **dict.fromkeys(PARTS, PARTS | PLAIN | {"slots", "weights"}),
     "methods": BUILDING,
     **dict.fromkeys(USING, BUILDING | USING),
     "cli": BUILDING | USING | {"cli"},

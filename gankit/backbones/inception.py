@@ -1,0 +1,129 @@
+"""The Inception-v3 of FID: TensorFlow's network of 2015 in torchvision's modules (arXiv 1512.00567, 1706.08500)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gankit.backbones.chain import SEED, draw, state_in
+from gankit.features import FeatureNet, Features
+from gankit.precision import full
+from gankit.weights import WeightsError, find
+
+NAMES = ("pool1", "pool2", "mixed_6e", "pool3")
+CLASSES = 1008
+
+
+def _average(x: Tensor) -> Tensor:
+    """TensorFlow's average pool counts no padding."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+
+
+def _maximum(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 3, stride=1, padding=1)
+
+
+def _pooling(block: nn.Module, pool: Callable[[Tensor], Tensor]) -> None:
+    """Let the last branch of one of torchvision's blocks pool in another way."""
+    branches: Callable[[Tensor], list[Tensor]] = block._forward  # type: ignore[assignment]
+
+    def forward(x: Tensor) -> Tensor:
+        return torch.cat([*branches(x)[:-1], block.branch_pool(pool(x))], 1)  # type: ignore[operator]
+
+    block.forward = forward
+
+
+class Inception(FeatureNet):
+    """The network behind FID, KID and improved precision and recall (arXiv 1512.00567, 1706.08500).
+
+    forward: pictures (N, 3, H, W) in [-1, 1], of at least 75 px and at their own size, layers -> Features, each
+    (N, C, h, w). Layers: pool1, pool2, mixed_6e, and pool3, which FID takes: (N, 2048, 1, 1).
+
+    Args:
+        layers: what is wanted. Empty: all.
+        weights: `pretrained` (pt_inception-2015-12-05-6726825d.pth, which is TensorFlow's of 2015; torchvision's own
+            do not fit), `random`, or a path; see docs/weights.md.
+
+    Raises ValueError for a layer that there is not, and for weights that are missing or do not fit.
+    """
+
+    network: ClassVar[str] = "inception"
+
+    def __init__(self, layers: Sequence[str], *, weights: str = "pretrained") -> None:
+        super().__init__()
+        if unknown := [name for name in layers if name not in NAMES]:
+            raise ValueError(f"inception has no layer '{unknown[0]}'; it has {', '.join(NAMES)}")
+        self.depth = 1 + max((NAMES.index(name) for name in layers), default=len(NAMES) - 1)
+        self.weights = weights
+        with torch.random.fork_rng(devices=[]):  # its modules draw weights that are not kept
+            self.net = _network()
+        self.key = ("Inception", self._fill())
+        self.requires_grad_(False)
+        self.train(False)
+
+    def _fill(self) -> tuple[str, str | int]:
+        if self.weights == "random":
+            draw(self.net)
+            return "random", SEED
+        on_meta = any(p.is_meta for p in self.parameters())
+        found = find(self.network, self.weights, fetch=not on_meta)
+        if found.path is not None and not on_meta:
+            self._load(found.path)
+        return "sha256", found.sha256
+
+    def _load(self, path: Path) -> None:
+        state = state_in(self.network, path)
+        try:
+            self.net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        except RuntimeError as e:
+            why = str(e).splitlines()[-1].strip()
+            raise WeightsError(f"{path} holds no weights of FID's Inception, which has {CLASSES} classes: {why}") from e
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        return NAMES[: self.depth]
+
+    def forward(self, x: Tensor, layers: Sequence[str]) -> Features:
+        if min(x.shape[-2:]) < 75:
+            raise ValueError(f"inception needs pictures of at least 75 px, not {x.shape[-1]} x {x.shape[-2]}")
+        found, x = Features(), full(x).expand(-1, 3, -1, -1)
+        for name, stage in zip(self.layer_names, _stages(self.net), strict=False):
+            for module in stage:
+                x = module(x)
+            found[name] = x
+        return Features({name: found[name] for name in layers})
+
+
+def _stages(net: Any) -> tuple[tuple[Callable[[Tensor], Tensor], ...], ...]:
+    """What leads from one named layer to the next."""
+    return (
+        (net.Conv2d_1a_3x3, net.Conv2d_2a_3x3, net.Conv2d_2b_3x3, net.maxpool1),
+        (net.Conv2d_3b_1x1, net.Conv2d_4a_3x3, net.maxpool2),
+        (
+            net.Mixed_5b,
+            net.Mixed_5c,
+            net.Mixed_5d,
+            net.Mixed_6a,
+            net.Mixed_6b,
+            net.Mixed_6c,
+            net.Mixed_6d,
+            net.Mixed_6e,
+        ),
+        (net.Mixed_7a, net.Mixed_7b, net.Mixed_7c, net.avgpool),
+    )
+
+
+def _network() -> nn.Module:
+    """torchvision's network with the places in which TensorFlow's differs."""
+    from torchvision.models.inception import Inception3  # late: it takes seconds
+
+    net = Inception3(CLASSES, aux_logits=False, transform_input=False, init_weights=False)
+    for block in (*(f"Mixed_5{x}" for x in "bcd"), *(f"Mixed_6{x}" for x in "bcde"), "Mixed_7b"):
+        _pooling(getattr(net, block), _average)
+    _pooling(net.Mixed_7c, _maximum)  # its last block pools the maximum
+    return net
