@@ -37,6 +37,7 @@ class Inpainting(Translation):
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)
     fields: ClassVar[Mapping[str, Mapping[str, str]]] = {"a2b": {"target": "a", "hole": "mask"}}
+    carried: ClassVar[tuple[str, ...]] = ("output", "fake_hole")
     inputs: ClassVar[tuple[str, ...]] = ("source", "hole")
     result: ClassVar[str] = "composite"
     truth: ClassVar[str | None] = "target"
@@ -89,6 +90,16 @@ class Inpainting(Translation):
     def critic(self, discriminator: nn.Module, hole: Tensor) -> Callable[[Tensor], Tensor | tuple[Tensor, ...]]:
         """The discriminator on pictures with these holes."""
         return partial(seen, discriminator, hole=hole)
+
+    @tensor
+    def fake_hole(self, hole: Tensor) -> Tensor:
+        """The holes of the fakes that are judged: an older one from the image pool keeps its own."""
+        return hole
+
+    @tensor
+    def fake_logits(self, discriminator: nn.Module, output: Tensor, fake_hole: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """The critic on the output."""
+        return seen(discriminator, output, fake_hole)
 
     @torch.no_grad()
     def infer(

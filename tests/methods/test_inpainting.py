@@ -93,10 +93,21 @@ def test_the_sign_of_the_critics_loss() -> None:
     turn = plan_turns(made, {"adversarial": Term(WGAN())})[0]
     output = made.tensors_of(given, "a2b", ("output",))
     assert output is not None
-    losses, _ = turn(given, {"output@a2b": output["output"]})
+    losses, _ = turn(given, {"output@a2b": output["output"], "fake_hole@a2b": given["mask"]})
     torch.stack(list(losses.values())).sum().backward()
     optimizer.step()
     assert gap() > before
+
+
+def test_a_fake_from_the_pool_is_judged_with_its_own_hole() -> None:
+    made = method().eval()
+    turn = plan_turns(made, {"adversarial": Term(WGAN())})[0]
+    old, other = batch(), batch()["mask"].flip(-1)
+    found = made.tensors_of(old, "a2b", ("output", "fake_logits"))
+    assert found is not None and turn.needs == ["output@a2b", "fake_hole@a2b"]
+    given = {"output@a2b": found["output"], "fake_hole@a2b": old["mask"]}
+    values = turn.values({"a": old["a"], "mask": other}, given)
+    assert torch.equal(values["fake_logits@a2b"], found["fake_logits"])
 
 
 def test_without_a_discriminator() -> None:
