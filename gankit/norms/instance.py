@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,26 @@ def grouped_coefficients(
     scale = scale if weight is None else scale * weight.to(mean)
     offset = -scale * centre.expand_as(means).reshape_as(mean)
     return scale, offset if bias is None else offset + bias.to(mean)
+
+
+class DenseGradient(torch.autograd.Function):
+    """The identity; its gradient is laid out row by row.
+
+    torch's instance norm on CPUs gives wrong gradients, silently, for a batch of one whose gradient arrives with the
+    channels last (seen with torch 2.15), as it does from a loss that picks vectors of features. CUT's code is hit.
+    """
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        del ctx, inputs, output
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0].contiguous()
 
 
 class InstanceNorm(nn.InstanceNorm2d):
@@ -50,7 +70,8 @@ class InstanceNorm(nn.InstanceNorm2d):
             raise ValueError("an instance norm needs maps of more than one pixel; got 1x1")
         plain = self.weight is None and input.dtype in (torch.float32, torch.float64)
         if plain or input.is_cuda:
-            return super().forward(input)  # bit for bit what the reference codes in torch compute
+            normed = super().forward(input)  # bit for bit what the reference codes in torch compute
+            return DenseGradient.apply(normed) if normed.requires_grad and normed.is_cpu else normed
         # The same function, on a CPU faster and more accurate (torch's loses digits of half precision): the norm does
         # not see a shift of x, so that the mean may be taken off beforehand, without gradient.
         centred = input - input.detach().mean((2, 3), keepdim=True)

@@ -58,6 +58,18 @@ def test_instance_norm_is_torchs(affine):
     torch.testing.assert_close(ours(x), theirs(x), rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("make", PLAIN, ids=lambda make: getattr(make, "__name__", "affine"))
+def test_the_layout_of_a_gradient_changes_no_gradient(make, batch: int) -> None:
+    """torch's own instance norm fails this for a batch of one."""
+    x = torch.randn(batch, 4, 6, 5, dtype=torch.double, requires_grad=True)
+    y = make(4).double()(x)
+    gradient = torch.randn_like(y)
+    (rows,) = torch.autograd.grad(y, x, gradient, retain_graph=True)
+    (last,) = torch.autograd.grad(y, x, gradient.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, rows)
+
+
 def test_affine_instance_norm_keeps_its_accuracy_far_from_zero():
     x = torch.randn(2, 3, 32, 32) + 1000
     exact = nn.InstanceNorm2d(3)(x.double())
