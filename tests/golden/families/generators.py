@@ -74,9 +74,20 @@ def junyanz_generator(case: Case) -> Iterator[Comparison]:
 
 def tap(index: int, fragment: Mapping) -> str:
     """The name of the features that their Sequential has at an index."""
-    antialiased = fragment["down"] == "antialiased"
-    names = {0: "input", 4: "down1.conv", 8 if antialiased else 7: "down2.conv"}
-    first = 12 if antialiased else 10
+    if fragment["down"] == "antialiased":
+        names, first = {0: "input", 3: "stem", 4: "down1.conv", 7: "down1", 8: "down2.conv", 11: "down2"}, 12
+    else:  # the ReLUs are in place: what a norm gave is gone by the time that it is used
+        names = {
+            0: "input",
+            3: "stem",
+            4: "down1.conv",
+            5: "down1",
+            6: "down1",
+            7: "down2.conv",
+            8: "down2",
+            9: "down2",
+        }
+        first = 10
     names |= {first + i: f"block{i + 1}" for i in range(fragment["blocks"])}
     if index not in names:
         raise Unsupported(f"features at layer {index}")
