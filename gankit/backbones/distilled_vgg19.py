@@ -44,7 +44,7 @@ STEPS, CALLED = steps()
 class DistilledVGG19(Chain):
     """VGG-19 up to relu5_1 with a quarter of the channels, distilled (arXiv 2003.08436): 3.7 MB instead of 548.
 
-    forward: pictures (N, 3, H, W) in [-1, 1], layers -> Features, each (N, C, h, w), C = 16, 32, 64, 128, 128 in the five
+    forward: pictures (N, 3, H, W) in [-1, 1], layers -> Features, each (N, C, h, w) with C = 16, 32, 64, 128, 128 by
     blocks. Layers: conv0, conv1_1, relu1_1, ..., conv5_1, relu5_1, and pool1 to pool4. Its first layer does the
     normalization; convolutions pad by reflection, so that a picture needs 32 x 32 px for relu5_1.
 

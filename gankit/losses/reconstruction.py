@@ -1,12 +1,15 @@
-"""Mean absolute differences between pictures."""
+"""Differences between pictures, pixel by pixel."""
 
 from __future__ import annotations
+
+from typing import Annotated, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gankit.losses.shapes import same_shape
 from gankit.precision import full
+from gankit.slots import Gt
 
 
 def mean_absolute(what: str, first: Tensor, second: Tensor) -> Tensor:
@@ -43,3 +46,30 @@ class L1(nn.Module):
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return mean_absolute("output and target", output, target)
+
+
+class Pixel(nn.Module):
+    """Mean distance of output and target, pixel by pixel.
+
+    forward(output, target) -> scalar. Both are pictures (N, C, H, W) in [-1, 1].
+
+    distance: `l1`: |x|; `l2`: x^2, the pixel loss of arXiv 1603.08155; `charbonnier`: sqrt(x^2 + eps^2), an |x| that is
+    smooth at 0 (10.1109/ICIP.1994.413553; for super-resolution arXiv 1704.03915). eps: of `charbonnier`.
+    """
+
+    def __init__(
+        self, distance: Literal["l1", "l2", "charbonnier"] = "l1", eps: Annotated[float, Gt(0)] = 1e-3
+    ) -> None:
+        super().__init__()
+        self.distance = distance
+        self.eps = eps
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        if self.distance == "l1":
+            return mean_absolute("output and target", output, target)
+        same_shape("output and target", output, target)
+        squared = (full(output) - full(target)).square()
+        return squared.mean() if self.distance == "l2" else (squared + self.eps**2).sqrt().mean()
+
+    def extra_repr(self) -> str:
+        return f"distance={self.distance!r}" + (f", eps={self.eps}" if self.distance == "charbonnier" else "")

@@ -1,0 +1,61 @@
+"""Likeness of features."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from gankit.backbones.vgg import VGG16
+from gankit.features import FeatureLoss, Features
+from gankit.losses.feature_layers import Distance, Layers, distance, open_layers
+from gankit.losses.shapes import same_shape
+from gankit.precision import full
+from gankit.slots import Backbone
+
+
+class Perceptual(FeatureLoss):
+    """Feature reconstruction (Johnson et al., arXiv 1603.08155): mean distance of the features of two pictures.
+
+    forward(output, target) -> scalar: over the layers, the sum of weight * mean distance. output, target: pictures
+    (N, 3, H, W) in [-1, 1] of one shape, or `Features` of them. Content of a style transfer: `on: {target: source}`.
+
+    backbone: whose features. layers: names, or names with weights; when not given, relu2_2 of a VGG-16, and what the
+    class of another backbone suggests. distance: `l2` (squared, the paper's), or `l1`, as partial convolutions and LBAM
+    have it. normalize_features: take the mean of each channel to 0 and its deviation to 1 first, as MUNIT does
+    (arXiv 1804.04732; there relu5_3 of a Caffe VGG-16), so that style does not count.
+    """
+
+    compares: ClassVar[tuple[str, ...]] = ("output", "target")
+
+    def __init__(
+        self,
+        backbone: Backbone = VGG16,
+        layers: Layers = None,
+        distance: Distance = "l2",
+        normalize_features: bool = False,
+    ) -> None:
+        net, weights = open_layers(backbone, layers, "content")
+        super().__init__(net, weights)
+        self.weights = weights
+        self.distance: Distance = distance
+        self.normalize_features = normalize_features
+
+    def forward(self, output: Tensor | Features, target: Tensor | Features) -> Tensor:
+        ours, theirs = self.features(output), self.features(target)
+        total = full(ours[self.layers[0]]).new_zeros(())
+        for name, weight in self.weights.items():
+            same_shape(f"the features {name} of the two pictures", ours[name], theirs[name])
+            total = (
+                total + weight * distance(self.distance, self.prepared(ours[name]), self.prepared(theirs[name])).mean()
+            )
+        return total
+
+    def prepared(self, features: Tensor) -> Tensor:
+        if self.normalize_features:
+            return F.instance_norm(full(features), eps=1e-5)
+        return features
+
+    def extra_repr(self) -> str:
+        return f"layers={self.weights}, distance={self.distance!r}, normalize_features={self.normalize_features}"
