@@ -10,6 +10,8 @@ from gankit.core.recipe import Recipe
 from gankit.inspect.recipe import check_recipe, summarize_recipe
 
 FOLDER = Path(__file__).parents[1] / "recipes"
+FEATURES = ["perceptual", "perceptual_composite", "style", "style_composite"]
+RANDOM = [f"losses.{name}.backbone.weights=random" for name in FEATURES]
 SMALL = {
     "cyclegan": ["method.generator.channels=2", "method.generator.blocks=1", "method.discriminator.channels=2"],
     "agit": [
@@ -19,6 +21,11 @@ SMALL = {
     "ugatit": ["method.generator.channels=2", "method.generator.image_size=128", "method.discriminator.channels=1"],
     "ugatit-light": ["method.generator.channels=2", "method.discriminator.channels=1"],
     "pix2pix": ["method.generator.channels=2", "method.generator.downs=5", "method.discriminator.channels=2"],
+    "lbam": [
+        *("method.generator.channels=2", "method.generator.downs=4", "train.batch_size=2", *RANDOM),
+        *("method.discriminator.channels=2", "method.discriminator.levels=3"),
+    ],
+    "pconv": ["method.generator.channels=2", "method.generator.downs=4", "train.batch_size=2", *RANDOM],
 }
 SIDE = {"ugatit": 128, "ugatit-light": 128}
 
@@ -49,12 +56,15 @@ PARAMETERS = {  # of a generator, as the reference code counts them: see the pap
     "ugatit": 278_959_808,
     "ugatit-light": 10_589_888,
     "pix2pix": 54_413_955,
+    "lbam": 68_304_948 + 12_800,  # and the batch norms'
+    "pconv": 25_779_796,
 }
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_full_size_without_allocating(name: str) -> None:
-    summary = summarize_recipe(Recipe.load(FOLDER / f"{name}.yaml"))
+    sets = RANDOM if name in ("lbam", "pconv") else []
+    summary = summarize_recipe(Recipe.load(FOLDER / f"{name}.yaml", sets))
     assert summary.networks[0].parameters == PARAMETERS[name]
     assert summary.networks[0].output[0] == (3, 256, 256)
 
@@ -72,4 +82,8 @@ def test_weights_and_rates_of_the_papers() -> None:
     assert terms("pix2pix") == {"adversarial": 1, "l1": 100}
     assert [train(n).optimizer.lr for n in ("cyclegan", "agit", "ugatit", "pix2pix")] == [2e-4, 1e-4, 1e-4, 2e-4]
     assert [train(n).pool_size for n in ("cyclegan", "agit", "ugatit", "pix2pix")] == [50, 50, 0, 0]
+    assert terms("pconv")["hole"] == 6 / 2 and terms("pconv")["valid"] == 1 / 2  # of pictures in [-1, 1]
+    assert terms("pconv")["variation"] == 0.1 / 2 and terms("lbam")["l1"] == 1 / 2
+    assert terms("lbam")["gradient_penalty"] == pytest.approx(10 * 4 * terms("lbam")["adversarial"])
+    assert (train("lbam").optimizer_of("generator").lr, train("lbam").optimizer_of("discriminator").lr) == (1e-4, 1e-5)
     assert train("ugatit").optimizer.weight_decay == 1e-4 and train("ugatit").steps == 1_000_000
