@@ -5,3 +5,4 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, and for the processes that tests start
+os.environ["GANKIT_OFFLINE"] = "1"  # no test fetches weights

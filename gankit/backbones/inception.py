@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,12 +31,11 @@ def _maximum(x: Tensor) -> Tensor:
 
 def _pooling(block: nn.Module, pool: Callable[[Tensor], Tensor]) -> None:
     """Let the last branch of one of torchvision's blocks pool in another way."""
-    branches: Callable[[Tensor], list[Tensor]] = block._forward  # type: ignore[assignment]
+    block.forward = partial(_pooled, block, pool)  # not a closure: copies and pickles must not keep the original's
 
-    def forward(x: Tensor) -> Tensor:
-        return torch.cat([*branches(x)[:-1], block.branch_pool(pool(x))], 1)  # type: ignore[operator]
 
-    block.forward = forward
+def _pooled(block: Any, pool: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return torch.cat([*block._forward(x)[:-1], block.branch_pool(pool(x))], 1)
 
 
 class Inception(FeatureNet):

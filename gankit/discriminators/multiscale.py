@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import torch.nn.functional as F
@@ -33,9 +34,25 @@ class MultiscaleDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         logits: list[Tensor] = []
-        for i, critic in enumerate(self.critics):
-            if i > 0:
-                x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-            judged = critic(x)
+        for critic, scaled in zip(self.critics, self.pyramid(x), strict=True):
+            judged = critic(scaled)
             logits += [judged] if isinstance(judged, Tensor) else list(judged)
         return tuple(logits)
+
+    def features(self, x: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """The features of each critic, the finest scale first, where the critics offer them: for feature matching."""
+        found: list[tuple[Tensor, ...]] = []
+        for critic, scaled in zip(self.critics, self.pyramid(x), strict=True):
+            found += critic.features(scaled)  # pyright: ignore[reportCallIssue]  # `offers_features` was asked
+        return tuple(found)
+
+    @property
+    def offers_features(self) -> bool:
+        return all(hasattr(critic, "features") for critic in self.critics)
+
+    def pyramid(self, x: Tensor) -> Iterator[Tensor]:
+        """The picture in each scale, the finest first."""
+        for i in range(len(self.critics)):
+            if i > 0:
+                x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+            yield x

@@ -76,10 +76,16 @@ class PatchDiscriminator(nn.Module):
         self.norm_enabled = enabled
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x)[0][-1])
+
+    def features(self, x: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """What each layer but the last makes of the pictures, (N, C, h, w) each, for feature matching: one critic's."""
         check_input("patch discriminator", x, self.in_channels, self.min_size)
+        found = []
         for conv, norm, after in zip(self.convs, self.norms, self.after, strict=True):
             x = conv(x)
             if self.norm_enabled:
                 x = norm(x)
             x = after(F.leaky_relu(x, 0.2))
-        return self.head(x)
+            found.append(x)
+        return (tuple(found),)

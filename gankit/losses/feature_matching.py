@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from gankit.losses.feature_layers import Distance, distance
@@ -39,6 +41,8 @@ class FeatureMatching(nn.Module):
         return f"distance={self.distance!r}"
 
 
-def critics(features: tuple) -> Seen:
-    """Features by critic, also where those of only one were given."""
-    return (features,) if features and isinstance(features[0], Tensor) else features
+def critics(features: Any) -> Seen:
+    """Features by critic, also where those of only one were given, or of one layer."""
+    if isinstance(features, Tensor):
+        return ((features,),)
+    return (tuple(features),) if features and isinstance(features[0], Tensor) else tuple(features)

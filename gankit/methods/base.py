@@ -226,6 +226,20 @@ class Method(nn.Module):
         return [self.networks[key] for key in self.networks if key in keys]
 
 
+class Critic:
+    """A discriminator as a function of the picture alone. see: picture -> what the discriminator takes."""
+
+    def __init__(self, discriminator: nn.Module, see: Callable[[Tensor], Tensor]) -> None:
+        self.discriminator, self.see = discriminator, see
+
+    def __call__(self, picture: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return self.discriminator(self.see(picture))
+
+    def features(self, picture: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        features: Any = self.discriminator.features
+        return features(self.see(picture))
+
+
 class Translation(Method):
     """The tensors that every method with a generator and a target has, with or without an attention head."""
 
@@ -264,7 +278,19 @@ class Translation(Method):
         """The critic on real pictures."""
         return critic(target)
 
+    @tensor
+    def fake_features(self, critic: Any, output: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """What the layers of the critics see in the translation, (N, C, h, w) each."""
+        return critic.features(output)
+
+    @tensor
+    def real_features(self, critic: Any, target: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+        """What the layers of the critics see in real pictures, (N, C, h, w) each."""
+        return critic.features(target)
+
     def unavailable(self, name: str) -> str | None:
+        if name in ("fake_features", "real_features"):
+            return self._without_features()
         field = name.removeprefix("identity_")
         if field in ("attention", "logits"):
             generator = self.network("generator", self.directions[0])
@@ -273,6 +299,14 @@ class Translation(Method):
                     f"its generator has no attention head that gives {field}: set method.generator.attention"
                     f"{' to cam' if field == 'logits' else ''}"
                 )
+        return None
+
+    def _without_features(self) -> str | None:
+        if "discriminator" not in self.roles:
+            return "it has no discriminator"
+        network = self.network("discriminator", self.directions[0])
+        if not hasattr(network, "features") or not getattr(network, "offers_features", True):
+            return "its discriminator gives no features: set method.discriminator to patch, or multiscale of such"
         return None
 
 

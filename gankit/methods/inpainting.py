@@ -63,6 +63,8 @@ class Inpainting(Translation):
     def unavailable(self, name: str) -> str | None:
         if name in CRITICAL and "discriminator" not in self.roles:
             return "it has no discriminator: set method.discriminator, to double_column or patch"
+        if name in ("fake_features", "real_features"):
+            return "its critic sees the hole beside the picture, and is asked for logits alone"
         return super().unavailable(name)
 
     @tensor

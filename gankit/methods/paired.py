@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, ClassVar
 
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.generators.unet import UNetGenerator
 from gankit.init import initialize
-from gankit.methods.base import Translation, Turn, tensor
+from gankit.methods.base import Critic, Translation, Turn, tensor
 from gankit.methods.cyclegan import Init
 from gankit.norms.batch import BatchNorm
 from gankit.slots import Discriminator, Ge, Generator, Gt
@@ -57,9 +57,9 @@ class Paired(Translation):
         ]
 
     @tensor
-    def critic(self, discriminator: nn.Module, source: Tensor) -> Callable[[Tensor], Tensor | tuple[Tensor, ...]]:
+    def critic(self, discriminator: nn.Module, source: Tensor) -> Critic:
         """The discriminator on a picture beside the source."""
-        return lambda picture: discriminator(self.seen(source, picture))
+        return Critic(discriminator, partial(self.seen, source))
 
     def seen(self, source: Tensor, picture: Tensor) -> Tensor:
         return torch.cat([source, picture], 1) if self.conditional else picture

@@ -189,6 +189,43 @@ class DiscriminatorCall(Call):
             require(fits, f"logits are (N, 1, h, w) or (N, k), this head's are {shape(logits)}")
 
 
+class BackboneCall(Call):
+    """The features of two layers, as a mapping."""
+
+    half_inputs = False
+
+    def wrap(self, component: nn.Module) -> nn.Module:
+        return Tapped(component, self.component.layer_names[1:3])
+
+    def size(self) -> Size:
+        return 80, 80
+
+    def odd_sizes(self) -> list[Size]:
+        return [(81, 93)]
+
+    def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
+        return (picture(batch, size),)
+
+    def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
+        names = self.component.layer_names[1:3]
+        require(isinstance(output, dict) and tuple(output) == names, f"a backbone returns the features {names}")
+        for name, features in output.items():
+            fits = features.ndim == 4 and len(features) == len(inputs[0])
+            require(fits, f"features are (N, C, h, w), those of {name} {shape(features)}")
+        learning = [name for name, p in self.component.named_parameters() if p.requires_grad]
+        require(not learning, f"a backbone is frozen, but {', '.join(learning[:1])} learns")
+        require(not any(m.training for m in self.component.modules()), "a backbone stays in evaluation mode")
+
+
+class Tapped(nn.Module):
+    def __init__(self, backbone: nn.Module, layers: tuple[str, ...]) -> None:
+        super().__init__()
+        self.backbone, self.layers = backbone, layers
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return dict(self.backbone(x, self.layers))
+
+
 class MethodCall(Call):
     """`translate(inputs, direction)`, which takes every size; of the inputs, those of its own that the kit knows."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gankit.features import FeatureLoss
 from gankit.testing.calls import Call, Calling, Size, hole, picture, require, shape
 
 ROLES = ("generator", "discriminator", "critic", "attention_net")
@@ -34,6 +35,12 @@ class LossCall(Call):
     def inputs(self, batch: int, size: Size, optional: tuple[str, ...] = ()) -> tuple[Tensor, ...]:
         return tuple(self.sample(name, batch, size) for name in (*self.required, *optional))
 
+    def size(self) -> Size:
+        return (32, 32) if isinstance(self.component, FeatureLoss) else super().size()
+
+    def odd_sizes(self) -> list[Size]:
+        return [(33, 45), (37, 32)] if isinstance(self.component, FeatureLoss) else super().odd_sizes()
+
     def sample(self, name: str, batch: int, size: Size) -> Tensor:
         if name in self.given:
             return self.given[name][:batch].clone()
@@ -43,11 +50,13 @@ class LossCall(Call):
             return torch.randn(batch, 2)
         if plain.endswith("logits"):  # of a discriminator: one per patch
             return torch.randn(batch, 1, -(-height // 4), -(-width // 4))
+        if plain.endswith("_features"):  # of one layer of a critic
+            return torch.randn(batch, 8, -(-height // 4), -(-width // 4))
         if plain == "hole":
             return hole(batch, size)
         if plain.startswith(("attention", "mask")):
             return torch.rand(batch, 1, *size)
-        if plain in ("source", "target", "output", "reconstruction", "identity", "composite"):
+        if plain in ("source", "target", "output", "reconstruction", "identity", "composite", "style"):
             return picture(batch, size)
         raise AssertionError(f"the kit has no sample for the argument `{name}`: pass inputs={{{name!r}: tensor}}")
 

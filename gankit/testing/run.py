@@ -16,7 +16,7 @@ from gankit.testing.subject import Subject
 CHECKS: tuple[str, ...] = tuple(checks.ALL)
 """The names of the checks, in the order of the report."""
 
-CALLED = ("norm", "attention", "generator", "discriminator", "loss", "method")
+CALLED = ("norm", "attention", "generator", "discriminator", "backbone", "loss", "method")
 """Kinds that take sample tensors."""
 NOT_APPLICABLE: dict[tuple[str, str], str] = {
     ("method", "gradients"): "translate is inference; `gankit build --check` runs a training step of each turn",

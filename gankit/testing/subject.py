@@ -11,7 +11,16 @@ from torch import Tensor, nn
 
 from gankit.core.registry import Entry, components
 from gankit.core.schema import Spec, build_component, spec_of
-from gankit.testing.calls import CHANNELS, AttentionCall, Call, DiscriminatorCall, GeneratorCall, MethodCall, NormCall
+from gankit.testing.calls import (
+    CHANNELS,
+    AttentionCall,
+    BackboneCall,
+    Call,
+    DiscriminatorCall,
+    GeneratorCall,
+    MethodCall,
+    NormCall,
+)
 from gankit.testing.losses import LossCall
 
 SIMPLE: dict[str, type[Call]] = {
@@ -19,6 +28,7 @@ SIMPLE: dict[str, type[Call]] = {
     "attention": AttentionCall,
     "generator": GeneratorCall,
     "discriminator": DiscriminatorCall,
+    "backbone": BackboneCall,
 }
 HOST_ARGUMENTS: dict[str, tuple[int, ...]] = {
     "norm": (CHANNELS,),
@@ -36,6 +46,8 @@ SMALL: dict[str, tuple[Any, ...]] = {
     "image_size": (32,),
     "hidden": ([16],),
     "reduction": (0.5,),
+    "weights": ("random",),
+    "net": ("squeeze",),
 }
 """Parameters that components often have, and their values in the kit (the first that the schema accepts): nets of a
 few thousand weights."""
@@ -69,7 +81,15 @@ class Subject:
     def make(self, arguments: dict[str, Any]) -> Any:
         """As a recipe and its host make it. Arguments that the schema has no room for raise."""
         made = build_component(self.parse(arguments))
-        return made(*HOST_ARGUMENTS[self.kind]) if self.entry.is_factory else made
+        return made(*self.host_arguments(made)) if self.entry.is_factory else made
+
+    def host_arguments(self, factory: Any) -> tuple[Any, ...]:
+        """What the host of a factory gives: a backbone the names of two layers."""
+        if self.kind != "backbone":
+            return HOST_ARGUMENTS[self.kind]
+        with torch.device("meta"):
+            names = factory(()).layer_names
+        return (names[1:3],)
 
     def built(self, seed: int = 0) -> Any:
         """The small component. Its parameters are moved a little: one that starts at zero, as SAGAN's gate does,
@@ -98,6 +118,8 @@ def small_arguments(entry: Entry) -> dict[str, Any]:
     """Small values for the parameters of an entry and, in its slots, of their defaults."""
     model, chosen = spec_of(entry), {}
     for name, field in model.model_fields.items():
+        if (entry.kind, name) == ("loss", "layers"):
+            continue  # names of features, not a depth
         if isinstance(field.default, Spec):
             chosen[name] = field.default.model_dump() | small_arguments(field.default.entry)
             continue
