@@ -272,7 +272,8 @@ def _network(method: Method, key: str, args: tuple[Any, ...] | None) -> NetworkS
         return NetworkSummary(key, role, direction, type_name(kind, network), parameters, None, (), 0)
     with torch.no_grad(), FlopCounterMode(display=False) as cost:
         result = network(*args)
-    pictures = args[0].shape[0] if args else 1
+    taken = _first_tensor(args)  # a network may take several in a list, such as features
+    pictures = 1 if taken is None else taken.shape[0]
     shapes = tuple(tuple(t.shape[1:]) for t in (result if isinstance(result, tuple) else (result,)) if t is not None)
     return NetworkSummary(
         key,
@@ -280,10 +281,17 @@ def _network(method: Method, key: str, args: tuple[Any, ...] | None) -> NetworkS
         direction,
         type_name(kind, network),
         parameters,
-        tuple(args[0].shape[1:]) if args else None,
+        None if taken is None else tuple(taken.shape[1:]),
         shapes,
         cost.get_total_flops() // 2 // pictures,
     )
+
+
+def _first_tensor(arguments: Any) -> Tensor | None:
+    if isinstance(arguments, Tensor):
+        return arguments
+    several = arguments if isinstance(arguments, tuple | list) else ()
+    return next((found for each in several if (found := _first_tensor(each)) is not None), None)
 
 
 def _turn(method: Method, turn: TurnModule, values: Mapping[str, Any], multiply_adds: int, saved: int) -> TurnSummary:
