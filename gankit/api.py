@@ -140,17 +140,33 @@ class Model:
     ema: bool
 
     @overload
-    def translate(self, image: str | os.PathLike[str], direction: str = "a2b") -> Image.Image: ...
+    def translate(self, image: str | os.PathLike[str], direction: str = "a2b", mask: Any = None) -> Image.Image: ...
     @overload
-    def translate(self, image: Picture, direction: str = "a2b") -> Picture: ...
-    def translate(self, image: Any, direction: str = "a2b") -> Any:
+    def translate(self, image: Picture, direction: str = "a2b", mask: Any = None) -> Picture: ...
+    def translate(self, image: Any, direction: str = "a2b", mask: Any = None) -> Any:
         """Translate one picture, or a batch of them, of any size.
 
         A path or a PIL image gives a PIL image; a float tensor (C, H, W) or (N, C, H, W) in [-1, 1] gives another.
-        Raises DataError for an unreadable picture, an unfit tensor, or an unknown direction.
+        mask: what `inpainting` fills, white in a path or a PIL image, 1 in a tensor (1, H, W) or (N, 1, H, W).
+        Raises DataError for an unreadable picture, an unfit tensor or mask, or an unknown direction.
         """
         batch, back = self._enter(image, direction)
-        return back(self.method.translate(batch, direction))
+        if mask is None and "hole" not in self.method.inputs:
+            return back(self.method.translate(batch, direction))
+        return back(self.method.translate({"source": batch, "hole": self._hole(mask, batch)}, direction))
+
+    def _hole(self, mask: Any, batch: Tensor) -> Tensor:
+        """A mask of any kind as holes of a batch."""
+        if "hole" not in self.method.inputs:
+            raise DataError("a mask is for methods that fill holes, such as inpainting; this run's does not")
+        if mask is None:
+            raise DataError("this run fills holes: say where they are, as `mask`")
+        hole = mask if isinstance(mask, Tensor) else _pixels(mask, 1) > 127
+        given, hole = tuple(hole.shape), hole if hole.ndim == 4 else hole[None]
+        if hole.shape[1:] != (1, *batch.shape[2:]) or len(hole) not in (1, len(batch)):
+            wanted = f"{(1, *batch.shape[2:])}, or one for each"
+            raise DataError(f"the mask of pictures {tuple(batch.shape)} is {wanted}; got {given}")
+        return (hole > 0.5 if hole.is_floating_point() else hole != 0).to(batch).expand(len(batch), -1, -1, -1)
 
     @overload
     def attend(self, image: str | os.PathLike[str], direction: str = "a2b") -> Image.Image | None: ...

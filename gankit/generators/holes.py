@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 
 def check_hole(x: Tensor, hole: Tensor) -> None:
@@ -26,3 +27,13 @@ def widths_of(channels: int, levels: int, widths: Sequence[int] | None) -> list[
     if len(widths) != levels:
         raise ValueError(f"{len(widths)} widths are given for {levels} levels: give one for each")
     return list(widths)
+
+
+def least_side(probe: nn.Module, channels: int, halvings: int) -> int:
+    """The smallest picture for a network whose innermost map meets this norm: some refuse a map of one pixel."""
+    try:
+        with torch.no_grad():
+            probe(torch.zeros(2, channels, 1, 1))
+    except ValueError:
+        return 2 ** (halvings + 1)
+    return 2**halvings

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from gankit.generators.holes import check_hole, known_of, widths_of
+from gankit.generators.holes import check_hole, known_of, least_side, widths_of
 from gankit.generators.lbam_layers import ForwardAttention, ReverseAttention, Reversed, ReverseMask, Weighted
 from gankit.layers import check_image
 from gankit.norms.none import NoNorm
@@ -60,7 +60,7 @@ class LBAM(nn.Module):
                 f"LBAM has no style to give to the adaptive norm {type(probe).__name__}; take another norm"
             )
         self.in_channels, self.image = in_channels, image
-        self.size_multiple = self.min_size = 2**downs
+        self.size_multiple, self.min_size = 2**downs, least_side(probe, wide[-1], downs)
         self.encoder = nn.ModuleList(
             ForwardAttention(
                 wide[i - 1] if i else in_channels + 1,
@@ -82,7 +82,7 @@ class LBAM(nn.Module):
         self.head = nn.ConvTranspose2d(2 * wide[0], out_channels, 4, 2, 1, bias=False)
 
     def forward(self, x: Tensor, hole: Tensor) -> Tensor:
-        check_image(x, self.in_channels, multiple=self.size_multiple)
+        check_image(x, self.in_channels, multiple=self.size_multiple, minimum=self.min_size)
         check_hole(x, hole)
         known = known_of(x, hole)
         return self.decode(self.encode((x + 1) / 2 * known, known), self.reverse_maps(known))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.generators.holes import check_hole, known_of, widths_of
+from gankit.generators.holes import check_hole, known_of, least_side, widths_of
 from gankit.generators.pconv_layers import PartialConv2d
 from gankit.layers import check_image
 from gankit.norms.batch import BatchNorm
@@ -65,7 +65,7 @@ class PConvUNet(nn.Module):
                 f"the PConv U-Net has no style to give to the adaptive norm {type(probe).__name__}; take another norm"
             )
         self.in_channels, self.image, self.freeze_bn = in_channels, image, freeze_bn
-        self.size_multiple = self.min_size = 2**downs
+        self.size_multiple, self.min_size = 2**downs, least_side(probe, wide[-1], downs)
         self.overshoots = image == "linear"  # in training
 
         def conv(i: int, o: int, kernel: int, stride: int = 1, bias: bool = False) -> PartialConv2d:
@@ -91,7 +91,7 @@ class PConvUNet(nn.Module):
         return self
 
     def forward(self, x: Tensor, hole: Tensor) -> Tensor:
-        check_image(x, self.in_channels, multiple=self.size_multiple)
+        check_image(x, self.in_channels, multiple=self.size_multiple, minimum=self.min_size)
         check_hole(x, hole)
         known = known_of(x, hole)
         y, _ = self.fill((x + 1) / 2 * known, known.expand(-1, self.in_channels, -1, -1))

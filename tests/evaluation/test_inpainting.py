@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from gankit.api import Model
 from gankit.core.errors import DataError
 from gankit.data.images import read_image, read_transparent
 from gankit.evaluation.evaluate import evaluate
@@ -153,6 +155,28 @@ def test_no_hole(photo: Path, tmp_path: Path) -> None:
     assert "one mask is needed, but" in outcome.failed[0] and "has none of its name" in outcome.failed[0]
     with pytest.raises(DataError, match="there is no such mask"):
         translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "nowhere.png")
+
+
+def test_a_mask_in_python(photo: Path, tmp_path: Path) -> None:
+    model = Model(method(), SimpleNamespace(method=None), tmp_path, 0, False)  # type: ignore[arg-type]
+    mask = save(tmp_path / "mask.png", white(8))
+    filled = np.array(model.translate(str(photo), mask=mask))
+    before = np.array(Image.open(photo))
+    assert (filled[8:] == before[8:]).all() and (filled[:8] != before[:8]).any()
+    again = model.translate(Image.open(photo), mask=Image.open(mask))
+    assert (np.array(again) == filled).all()
+    pictures, hole = torch.rand(2, 3, 16, 16) * 2 - 1, torch.zeros(1, 16, 16)
+    hole[:, :4] = 1
+    assert torch.equal(model.translate(pictures, mask=hole)[:, :, 4:], pictures[:, :, 4:])
+    with pytest.raises(DataError, match="say where they are, as `mask`"):
+        model.translate(str(photo))
+    with pytest.raises(
+        DataError, match=r"the mask of pictures \(2, 3, 16, 16\) is \(1, 16, 16\), or one for each; got"
+    ):
+        model.translate(pictures, mask=hole[:, :3])
+    other = Model(fakes.Brighten(), SimpleNamespace(method=None), tmp_path, 0, False)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="this run's does not"):
+        other.translate(pictures, mask=hole)
 
 
 def test_a_mask_for_a_method_that_fills_nothing(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ FOLDERS = {
     "unpaired": ("trainA", "trainB", "testA", "testB"),
     "paired": ("train", "test"),
     "single": ("train", "test"),
+    "inpainting": ("train", "test"),
 }
 
 
@@ -31,6 +32,12 @@ def test_shipped(kind: str, name: str):
         ("generator", "ugatit", {"channels": 4, "blocks": 1, "light": False, "image_size": 32}),
         ("generator", "resnet", {"channels": 4, "blocks": 1, "norm": "batch", "attention": "cam", "dropout": True}),
         ("discriminator", "patch", {"channels": 4, "layers": 2, "norm": "none", "spectral_norm": True}),
+        ("generator", "lbam", {"channels": 4, "downs": 3, "norm": "batch", "image": "abs"}),
+        (
+            "generator",
+            "pconv",
+            {"channels": 4, "downs": 3, "norm": "instance", "image": "tanh", "window_factor": False},
+        ),
     ],
 )
 def test_shipped_in_another_form(kind: str, name: str, overrides: dict[str, Any]):
