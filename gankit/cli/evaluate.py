@@ -1,8 +1,10 @@
-"""`gankit evaluate`: measure a run on its test split."""
+"""`gankit evaluate`: measure a run on its test split, or a folder of pictures against another."""
 
 from __future__ import annotations
 
+import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,35 +13,140 @@ import typer
 from gankit.cli.common import Json, print_json, print_table
 
 
+class Reference(StrEnum):
+    target = "target"
+    source = "source"
+    mean = "mean"
+
+
+class Protocol(StrEnum):
+    clean = "clean"
+    legacy_pytorch = "legacy-pytorch"
+    legacy_tf = "legacy-tf"
+
+
+def complete_metric(incomplete: str) -> list[tuple[str, str]]:
+    """Names for the shell, of the last in a list."""
+    from gankit.core.registry import components
+
+    before, comma, last = incomplete.rpartition(",")
+    found = components().entries("metric")
+    return [(f"{before}{comma}{e.name}", e.summary) for e in found if e.name.startswith(last)]
+
+
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    what: Annotated[
+        Path, typer.Argument(metavar="RUN|DIR", help="A run directory, or a folder of pictures.", show_default=False)
+    ],
+    against: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Real pictures, instead of the run's own test pictures.", show_default=False),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,...",
+            help="kid,fid,psnr ...; kid-squeezenet, kid-timm:resnet18: on other features. See `gankit list metric`.",
+            autocompletion=complete_metric,
+            show_default=False,
+        ),
+    ] = None,
+    protocol: Annotated[
+        Protocol | None, typer.Option(help="How pictures are resized for the features.", show_default="clean")
+    ] = None,
+    reference: Annotated[
+        Reference | None,
+        typer.Option(help="What sets are compared with; mean: of both figures.", show_default="target"),
+    ] = None,
+    direction: Annotated[
+        str | None, typer.Option(help="This one alone; with --against the first one.", show_default=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON there.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N pictures alone.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 16,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure a run on pictures that it was not trained on.
+    """Measure a run on pictures that it was not trained on, or a folder of pictures against another.
 
     Attention IoU, background PSNR and translation error where the data has true masks and counterparts; PSNR and SSIM
-    where it has pairs. The results, each with its protocol, are kept in evaluation.json of the run.
+    where it has pairs (two folders: pictures of equal names); KID and FID where it has neither, or with --against.
+    Figures of a run, each with its protocol, are kept in its evaluation.json. A metric that was asked for and cannot be
+    had here is a row that says why, and the exit code is 2.
     """
-    import gankit
-    from gankit.evaluation.evaluate import evaluate_run
+    how = protocol.value if protocol else None
+    with_reference = reference.value if reference else None
+    from gankit.evaluation import choose
 
-    found = evaluate_run(gankit.load(run, device=device), batch_size, limit=limit)
+    chosen = None if metrics is None else choose.named(metrics.split(","), how)
+    if against is None or _is_run(what):
+        from gankit.evaluation.evaluate import evaluate_run
+
+        found = evaluate_run(
+            _load(what, device),
+            batch_size,
+            limit=limit,
+            metrics=chosen,
+            reference=with_reference,
+            against=against,
+            direction=direction,
+            protocol=how,
+        )
+    else:
+        from gankit.evaluation.folders import evaluate_folders
+        from gankit.training.devices import Devices
+
+        if direction:
+            raise typer.BadParameter("two folders have no direction", param_hint="--direction")
+        place = Devices.choose(device)
+        found = evaluate_folders(what, against, chosen, batch_size, place, limit, how, with_reference or "target")
+    if out:
+        from gankit.evaluation.files import write_whole
+
+        write_whole(out, json.dumps(found, indent=2, allow_nan=False) + "\n")
     if as_json:
-        return print_json(found)
-    print_results(found["results"])
+        print_json(found)
+    else:
+        print_results(found["results"])
+    if metrics is not None and any("unavailable" in row for row in found["results"]):
+        raise typer.Exit(2)
+
+
+def _load(path: Path, device: str) -> Any:
+    import gankit
+    from gankit.core.errors import CheckpointError
+
+    try:
+        return gankit.load(path, device=device)
+    except CheckpointError as e:
+        if path.is_dir() and not _is_run(path):
+            e.args = (f"{e}; a folder of pictures is measured --against another",)
+        raise
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a directory is a run's, or a checkpoint's, rather than a folder of pictures."""
+    from gankit.evaluation.report import TRACES
+    from gankit.training.checkpoint import INDEX
+
+    return any((path / name).exists() for name in (*TRACES, INDEX))
 
 
 def print_results(results: list[dict[str, Any]]) -> None:
-    """The figures as a table; what all protocols share stands once, below it."""
+    """The figures as a table; below it what all protocols share, what to beware of, and what cannot be had."""
     if not results:
         return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
-    from gankit.evaluation.report import describe, figure, interval, shared_protocol
+    from gankit.evaluation.report import called, describe, figure, interval, shared_protocol
 
     shared = shared_protocol(results)
     head = ("metric", "direction", "value", "95 % interval", "protocol")
-    rows = ((r["metric"], r["direction"], figure(r), interval(r), describe(r["protocol"], shared)) for r in results)
+    rows = [(called(r), r["direction"], figure(r), interval(r), describe(r["protocol"], shared)) for r in results]
+    if not any(row["direction"] for row in results):
+        head, rows = head[:1] + head[2:], [row[:1] + row[2:] for row in rows]
     print_table([head, *rows])
-    print(f"\n{describe(shared)}")
+    if shared:
+        print(f"\n{describe(shared)}")
+    for kind in ("warning", "unavailable"):
+        for note in dict.fromkeys(row[kind] for row in results if kind in row):
+            names = ", ".join(dict.fromkeys(called(row) for row in results if row.get(kind) == note))
+            print(f"\n{names}{' unavailable' if kind == 'unavailable' else ''}: {note}")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
-import math
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,20 +14,17 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gankit.core.errors import GankitError
-from gankit.core.registry import components
-from gankit.core.schema import build_component
+from gankit.core.errors import DataError
+from gankit.evaluation import choose
+from gankit.evaluation.choose import default_metrics
 from gankit.evaluation.files import write_whole
+from gankit.evaluation.folders import pictures
+from gankit.evaluation.measure import ROLES, Measurement, Reference, stacked
 from gankit.evaluation.metrics import Metric, true_objects
 from gankit.training.pictures import sample_grid
 from gankit.training.sampling import at_rest
 
-RESAMPLES, BOOTSTRAP_SEED, NOISE_SEED = 1000, 0, 0
-
-
-def default_metrics() -> dict[str, Metric]:
-    """All registered metrics with their defaults."""
-    return {entry.name: entry.make() for entry in components().entries("metric")}
+NOISE_SEED = 0
 
 
 def evaluate(
@@ -43,35 +37,57 @@ def evaluate(
     metrics: Mapping[str, Metric] | None = None,
     step: int | None = None,
     ema: bool | None = None,
+    reference: Reference = "target",
+    against: Path | None = None,
+    direction: str | None = None,
+    protocol: str | None = None,
+    asked: bool = False,
 ) -> dict[str, Any]:
-    """Measure `method` on `dataset.split("test")` in each of its directions.
+    """Measure `method` on `dataset.split("test")` in each of its directions, or in one.
 
-    A metric is measured where the data (mask, counterpart) and the method (attention) offer the tensors that it names;
-    without a mask or a counterpart nothing can be measured and `results` is empty. `limit` takes the first pictures
-    alone. `step` and `ema` (averaged weights or not) are only noted in the protocol.
+    A metric is measured where the data (mask, counterpart) and the method (attention) offer the tensors that it names.
+    Without `metrics` those are all that need no network of their own; where that is nothing, or where `against` names
+    a folder of real pictures, KID and FID. Sets of outputs are compared with the target's test pictures (or those of
+    `against`), with the source's, or with both (`reference`). `limit` takes the first pictures alone. protocol: of the
+    metrics that are chosen here. asked: give the metrics that cannot be measured a row that says why. `step` and `ema`
+    (averaged weights or not) are only noted in the protocol.
 
-    Returns a JSON-able dict: `results`, a list of rows `{metric, direction, value, interval, unit, better, protocol}`;
-    `interval` is the 95 % percentile bootstrap over pictures (1000 resamples, seed 0), None for a single picture.
-    A figure that is not defined (no masked pixel at all) is None. Raises `GankitError` when the method returns numbers
-    that are not finite.
+    Returns a JSON-able dict: `results`, a list of rows `{metric, direction, value, interval, unit, better, protocol}`,
+    with `label`, `std`, `warning` or `unavailable` where there is such a thing; `interval` is the 95 % bootstrap over
+    pictures, None for a single picture. A figure that is not defined (no masked pixel at all) is None. Raises
+    DataError for an unknown direction or an empty folder, `GankitError` when the method returns numbers that are not
+    finite.
     """
-    metrics = default_metrics() if metrics is None else metrics
+    ways = _directions(method, direction, against)
     common = {
         "split": "test",
         "seed": getattr(dataset, "seed", None),
+        "against": None if against is None else str(against),
         "rounding": "8 bit",
         "weights_sha256": weights_sha256(method)[:12],
         "device": str(device),
         "step": step,
         "ema": ema,
     }
+    common = {name: value for name, value in common.items() if name != "against" or value}
     origin = _device(method)
     try:
         with _at_rest(method.to(device)):
-            rows = _statistics(method, dataset, metrics, batch_size, device, limit)
+
+            def measure(metrics: Mapping[str, Metric], asked: bool, fetch: bool = True) -> list[dict[str, Any]]:
+                found = Measurement(metrics, device, reference, asked, fetch=fetch)
+                torch.manual_seed(NOISE_SEED)
+                _translate_all(found, method, dataset, ways, batch_size, device, limit, against)
+                return found.results(ways, common)
+
+            rows = measure(default_metrics() if metrics is None else metrics, asked)
+            if metrics is None and (
+                against or (not rows and _has_reference(method, dataset, device, ROLES[reference]))
+            ):
+                rows += measure(choose.named(choose.FALLBACK, protocol), asked=True, fetch=against is not None)
     finally:
         method.to(origin)
-    return {"results": [_result(name, metrics[name], way, values, common) for (name, way), values in rows.items()]}
+    return {"results": rows}
 
 
 def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
@@ -81,7 +97,7 @@ def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
     """
     rows = []
     with _at_rest(method):
-        for batch in _batches(dataset.split("test"), 1, count):
+        for batch in stacked(_samples(dataset.split("test"), count), 1):
             batch = {name: x.to(_device(method)) for name, x in batch.items()}
             rows += [_row(method, way, inputs, batch, dataset) for way, inputs in _ways(method, batch)]
     return sample_grid(rows) if rows else None
@@ -98,19 +114,42 @@ def _row(method: Any, way: str, inputs: Mapping[str, Tensor], batch: dict[str, T
     return {"label": way} | {name: x[0] for name, x in columns.items() if x is not None}
 
 
-def evaluate_run(run: Any, batch_size: int = 16, device: str | None = None, limit: int | None = None) -> dict[str, Any]:
+def evaluate_run(
+    run: Any,
+    batch_size: int = 16,
+    device: str | None = None,
+    limit: int | None = None,
+    *,
+    metrics: Mapping[str, Metric] | None = None,
+    reference: Reference | None = None,
+    against: Path | None = None,
+    direction: str | None = None,
+    protocol: str | None = None,
+) -> dict[str, Any]:
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
-    limit: the first so many test pictures, instead of the recipe's `evaluate.samples`. Writes `evaluation.json`, what
-    `evaluate` returns, and `evaluation.png`, a few pictures of the test split.
+    limit: the first so many test pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of
+    the recipe's. against, direction, protocol: see `evaluate`. Writes `evaluation.json`, what `evaluate` returns, and
+    `evaluation.png`, a few pictures of the test split.
     """
     dataset, method = run.dataset("test"), run.method
     device = device or str(_device(method))
-    step, ema = getattr(run, "step", None), getattr(run, "ema", None)
     settings = run.recipe.evaluate
-    metrics = {spec.entry.name: build_component(spec) for spec in settings.metrics} or None
+    chosen = metrics if metrics is not None else choose.built(settings.metrics, protocol) or None
     found = evaluate(
-        method, dataset, batch_size, device, limit or settings.samples, metrics=metrics, step=step, ema=ema
+        method,
+        dataset,
+        batch_size,
+        device,
+        limit or settings.samples,
+        metrics=chosen,
+        step=getattr(run, "step", None),
+        ema=getattr(run, "ema", None),
+        reference=reference or settings.reference,
+        against=against,
+        direction=direction,
+        protocol=protocol,
+        asked=chosen is not None,
     )
     folder = Path(run.run_dir)
     write_whole(folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
@@ -144,40 +183,60 @@ def weights_sha256(method: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def bootstrap(metric: Metric, statistics: Tensor) -> list[float | None] | None:
-    """The 95 % percentile interval of a metric over resampled pictures; statistics: (N, K). None for N < 2."""
-    count = len(statistics)
-    if count < 2:
-        return None
-    generator = torch.Generator().manual_seed(BOOTSTRAP_SEED)
-    figures = [
-        metric.summarise(statistics[torch.randint(count, (count,), generator=generator)]) for _ in range(RESAMPLES)
-    ]
-    low, high = torch.stack(figures).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return [_number(low), _number(high)]
+def _directions(method: Any, direction: str | None, against: Path | None) -> tuple[str, ...]:
+    """Those to measure: a folder of real pictures is of one domain, so that it stands for one direction's target."""
+    if direction and direction not in method.directions:
+        raise DataError(f"direction is one of {', '.join(method.directions)}, not '{direction}'")
+    if direction:
+        return (direction,)
+    return tuple(method.directions[:1] if against else method.directions)
 
 
-def _statistics(
+def _translate_all(
+    found: Measurement,
     method: Any,
     dataset: Any,
-    metrics: Mapping[str, Metric],
+    ways: tuple[str, ...],
     batch_size: int,
     device: str | torch.device,
     limit: int | None,
-) -> dict[tuple[str, str], Tensor]:
-    """(metric, direction) -> (N, K), in the order of the metrics, then of the directions."""
-    found: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
-    for batch in _batches(dataset.split("test"), batch_size, limit):
+    against: Path | None,
+) -> None:
+    """Give a measurement all pictures of the test split, translated."""
+    if not found.metrics or len(found.reasons) == len(found.metrics):
+        return
+    for batch in stacked(_samples(dataset.split("test"), limit), batch_size):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         for way, inputs in _ways(method, batch):
-            mask, truth = batch.get(f"mask_{way.split('2')[0]}"), _truth(method, batch, way, dataset)
-            tensors = _tensors(method, way, inputs, mask, truth)
-            for name, metric in metrics.items():
-                if set(metric.needs()) <= tensors.keys():
-                    values = metric.statistics(*(tensors[need] for need in metric.needs()))
-                    found[name, way].append(values.cpu())
-    order = [(name, way) for name in metrics for way in method.directions]
-    return {key: torch.cat(found[key]) for key in order if key in found}
+            if way not in ways:
+                continue
+            found.add(way, _tensors(method, way, inputs, batch, dataset, found.able(way)), inputs)
+            for role, picture in _references(method, way, inputs, batch, dataset).items():
+                if role != "target" or against is None:
+                    found.add_reference(way, role, picture)
+    if against is not None and found.sets:
+        for batch in stacked(pictures(against, limit=limit), batch_size):
+            for way in ways:
+                found.add_reference(way, "target", batch["picture"].to(device))
+
+
+def _has_reference(method: Any, dataset: Any, device: str | torch.device, roles: tuple[str, ...]) -> bool:
+    """Whether the test split has what sets of outputs are compared with."""
+    for batch in stacked(_samples(dataset.split("test"), 1), 1):
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        found = [_references(method, way, inputs, batch, dataset) for way, inputs in _ways(method, batch)]
+        return any(set(roles) <= known.keys() for known in found)
+    return False
+
+
+def _references(
+    method: Any, way: str, inputs: Mapping[str, Tensor], batch: Mapping[str, Tensor], dataset: Any
+) -> dict[str, Tensor]:
+    """The real pictures of a batch: of the target's domain, and the sources."""
+    field = method.fields[way].get("target", "")
+    target = batch.get(field) if field in batch else _truth(method, batch, way, dataset)
+    known = {"target": target, "source": inputs.get("source")}
+    return {role: picture for role, picture in known.items() if picture is not None}
 
 
 def _ways(method: Any, batch: Mapping[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:
@@ -192,47 +251,35 @@ def _truth(method: Any, batch: Mapping[str, Tensor], direction: str, dataset: An
 
 
 def _tensors(
-    method: Any, direction: str, inputs: Mapping[str, Tensor], mask: Tensor | None, truth: Tensor | None
-) -> dict[str, Tensor]:
-    """What the metrics may ask for; what the data or the method lack is left out."""
-    if mask is None and truth is None:
-        return {}
-    known = {**inputs, "mask": mask, "truth": truth, "output": method.translate(inputs, direction)}
+    method: Any,
+    direction: str,
+    inputs: Mapping[str, Tensor],
+    batch: Mapping[str, Tensor],
+    dataset: Any,
+    metrics: Mapping[str, Metric],
+) -> dict[str, Any]:
+    """What these metrics may ask for; what the data or the method lack is left out. Nothing is translated in vain."""
+    mask, truth = batch.get(f"mask_{direction.split('2')[0]}"), _truth(method, batch, direction, dataset)
+    makers: dict[str, Any] = {  # in this order: `objects` and the like read what stands before them
+        **{name: lambda value=value: value for name, value in inputs.items()},
+        "mask": None if mask is None else lambda: mask,
+        "truth": None if truth is None else lambda: truth,
+        "output": lambda: method.translate(inputs, direction),
+        "draw": lambda: lambda: method.translate(inputs, direction),
+    }
     if mask is not None and "source" in inputs:
-        known["objects"] = mask if truth is None else true_objects(mask, inputs["source"], truth)
-        known["attention"] = method.attend(inputs, direction)
-    for name in ("output", "attention"):
-        tensor = known.get(name)
-        if tensor is not None and not bool(tensor.isfinite().all()):
-            raise GankitError(
-                f"the {name} of {direction} holds NaN or infinite values, so it cannot be measured; "
-                "take an earlier checkpoint or train again with a smaller learning rate"
-            )
+        makers["objects"] = lambda: mask if truth is None else true_objects(mask, inputs["source"], truth)
+        makers["attention"] = lambda: method.attend(inputs, direction)
+    offered = (n for n in method.tensor_names() if n not in makers and not method.unavailable(n))
+    makers |= {
+        name: lambda name=name: (method.tensors_of(batch, direction, (name,)) or {}).get(name) for name in offered
+    }
+    may = {name for name, make in makers.items() if make is not None}
+    wanted = {need for metric in metrics.values() if may.issuperset(metric.needs()) for need in metric.needs()}
+    known = {name: makers[name]() for name in makers if name in wanted}
     return {name: tensor for name, tensor in known.items() if tensor is not None}
 
 
-def _batches(samples: Any, size: int, limit: int | None) -> Iterator[dict[str, Tensor]]:
-    """Consecutive samples of equal shapes, stacked; pictures of other sizes start another batch."""
-    count = len(samples) if limit is None else min(limit, len(samples))
-    items = (samples.item(i, torch.Generator().manual_seed(i)) for i in range(count))
-    tensors = ({name: x for name, x in item.items() if isinstance(x, Tensor)} for item in items)
-    for _, group in itertools.groupby(tensors, lambda sample: {name: x.shape for name, x in sample.items()}):
-        while chunk := list(itertools.islice(group, size)):
-            yield {name: torch.stack([sample[name] for sample in chunk]) for name in chunk[0]}
-
-
-def _result(name: str, metric: Metric, direction: str, statistics: Tensor, common: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "metric": name,
-        "direction": direction,
-        "value": _number(float(metric.summarise(statistics))),
-        "interval": bootstrap(metric, statistics),
-        "unit": metric.unit,
-        "better": metric.better,
-        "protocol": {"metric": name, "direction": direction, "n": len(statistics), **metric.protocol(), **common},
-    }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return value if math.isfinite(value) else None
+def _samples(dataset: Any, limit: int | None) -> Iterator[dict[str, Tensor]]:
+    count = len(dataset) if limit is None else min(limit, len(dataset))
+    return (dataset.item(i, torch.Generator().manual_seed(i)) for i in range(count))

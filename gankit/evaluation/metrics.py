@@ -2,9 +2,10 @@
 
 A metric is written like a loss: the argument names of `statistics` are the tensors that it needs. For one direction
 those are `source` (the input), `output` (its translation), `truth` (the true counterpart), `attention` (the method's
-map), `mask` (1 on the objects of the source) and `objects` (1 on the objects of the source and of the truth). Pictures
-are (N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they would be saved; masks and maps are
-(N, 1, H, W) in [0, 1]. All arithmetic is float64.
+map), `mask` (1 on the objects of the source), `objects` (1 on the objects of the source and of the truth), `draw` (a
+function that translates the source again), and whatever else the method offers under its name. Pictures are
+(N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they would be saved; masks and maps are (N, 1, H, W)
+in [0, 1]. All arithmetic is float64.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Metric:
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     pooling: ClassVar[str] = "mean over pictures"
+    asked_only: ClassVar[bool] = False
+    """Measured only where a recipe or a command names it: it needs a network of its own, or many translations."""
     statistics: Callable[..., Tensor]
     """Tensors, by their names, -> (N, K) float64: what is kept of each picture."""
 
@@ -59,6 +62,20 @@ class Metric:
     def needs(self) -> tuple[str, ...]:
         """The names of the tensors that `statistics` takes."""
         return tuple(inspect.signature(self.statistics).parameters)
+
+    def named(self, name: str) -> str:
+        """What its rows are called, where `name` is what it is registered as: with its network, if it has one."""
+        return name
+
+    def prepare(self, device: str | torch.device, fetch: bool = True) -> None:
+        """Called before the first picture: load what is needed. fetch: where it is not here, from the network.
+
+        Raises `gankit.evaluation.extract.Unavailable`, with what to do, where the metric cannot be had.
+        """
+
+    def rows(self, statistics: Tensor) -> list[tuple[str, Tensor]]:
+        """(label, statistics) of each row: one without a label; or, say, one for each range of hole sizes."""
+        return [("", statistics)]
 
     def __call__(self, *args: Tensor) -> float:
         """The figure of one batch."""
@@ -117,6 +134,16 @@ class SSIM(Metric):
         kernel = (kernel / kernel.sum()).expand(x.shape[1], 1, 1, -1)
         rows = F.conv2d(x, kernel, groups=x.shape[1])
         return F.conv2d(rows, kernel.transpose(2, 3), groups=x.shape[1])
+
+
+class L1(Metric):
+    """Mean absolute difference of output and truth in levels of 0..255, over all channels; the mean over pictures."""
+
+    unit = "levels"
+    better = "lower"
+
+    def statistics(self, output: Tensor, truth: Tensor) -> Tensor:
+        return (levels(output) - levels(truth)).abs().flatten(1).mean(1)[:, None]
 
 
 class AttentionIoU(Metric):

@@ -95,8 +95,9 @@ def _summary(run: Path, recipe: Mapping[str, Any], log: list[dict[str, Any]]) ->
 
 def shared_protocol(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What the protocols of all results have in common."""
-    protocols = [row["protocol"] for row in results]
-    return {k: v for k, v in protocols[0].items() if all(k in p and p[k] == v for p in protocols)}
+    protocols = [row["protocol"] for row in results if "unavailable" not in row]
+    first = protocols[0] if protocols else {}
+    return {k: v for k, v in first.items() if all(k in p and p[k] == v for p in protocols)}
 
 
 def describe(protocol: Mapping[str, Any], without: Mapping[str, Any] = MappingProxyType({})) -> str:
@@ -105,14 +106,24 @@ def describe(protocol: Mapping[str, Any], without: Mapping[str, Any] = MappingPr
     return " · ".join(f"{k.replace('_', ' ')} {_plain(v)}" for k, v in told.items())
 
 
+def called(row: Mapping[str, Any]) -> str:
+    """The name of a result, with its label where a metric has several."""
+    return f"{row['metric']} {row['label']}" if row.get("label") else row["metric"]
+
+
 def figure(row: Mapping[str, Any]) -> str:
-    """The value of a result with its unit."""
-    return f"{_number(row['value'])} {row['unit']}".strip()
+    """The value of a result with its standard deviation and its unit."""
+    if "unavailable" in row:
+        return "unavailable"
+    spread = f" ± {_number(row['std'])}" if "std" in row else ""
+    return f"{_number(row['value'])}{spread} {row['unit']}".strip()
 
 
 def interval(row: Mapping[str, Any]) -> str:
     """The 95 % interval of a result."""
-    return " to ".join(map(_number, row["interval"])) if row["interval"] else "one picture"
+    if row["interval"]:
+        return " to ".join(map(_number, row["interval"]))
+    return "one picture" if row["protocol"].get("n") == 1 else "-"
 
 
 def _figures(evaluation: Mapping[str, Any], picture: Path) -> str:
@@ -120,7 +131,7 @@ def _figures(evaluation: Mapping[str, Any], picture: Path) -> str:
     results = evaluation.get("results")
     if not results:
         return _none(
-            "Not measured: `gankit evaluate` writes evaluation.json, where the data has masks or counterparts."
+            "Not measured: `gankit evaluate` writes evaluation.json, where there is something to compare with."
         )
     shared = shared_protocol(results)
     rows = "".join(_figure_row(row, shared) for row in results)
@@ -132,8 +143,9 @@ def _figures(evaluation: Mapping[str, Any], picture: Path) -> str:
 
 def _figure_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
     arrow = {"higher": "↑", "lower": "↓"}[row["better"]]
-    texts = [("", f"{row['metric']} {arrow}"), ("", row["direction"]), ("n", figure(row)), ("n", interval(row))]
-    texts.append(("p", describe(row["protocol"], shared)))
+    texts = [("", f"{called(row)} {arrow}"), ("", row["direction"]), ("n", figure(row)), ("n", interval(row))]
+    notes = (row.get("unavailable"), row.get("warning"), describe(row["protocol"], shared))
+    texts.append(("p", " · ".join(filter(None, notes))))
     return "<tr>" + "".join(f'<td class="{kind}">{escape(text)}</td>' for kind, text in texts) + "</tr>"
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 
 from gankit.core.errors import GankitError
 from gankit.core.recipe import Evaluate, Recipe
-from gankit.evaluation.evaluate import bootstrap, evaluate, evaluate_run, showcase, weights_sha256
+from gankit.evaluation.evaluate import evaluate, evaluate_run, showcase, weights_sha256
+from gankit.evaluation.measure import bootstrap
 from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, TranslationError
 from gankit.methods.base import tensor
 from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired

@@ -1,0 +1,85 @@
+"""Which metrics: by names as of the command line, or those that are measured where nobody names any."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from gankit.core.errors import Problem, RecipeError
+from gankit.core.registry import BUILTIN, UnknownName, components
+from gankit.core.schema import Spec, build_component, spec_of
+from gankit.evaluation.extract import FULL_NAMES
+from gankit.evaluation.metrics import Metric
+
+FALLBACK = ("kid", "fid")
+"""Where the data has no counterparts, sets are all that can be compared."""
+_SHORT = {full: short for short, full in FULL_NAMES.items()}
+
+
+def default_metrics() -> dict[str, Metric]:
+    """All registered metrics that need no asking, with their defaults."""
+    made = ((entry.name, entry.make) for entry in components().entries("metric"))
+    return {name: make() for name, make in made if not getattr(make, "asked_only", False)}
+
+
+def named(names: Iterable[str], protocol: str | None = None) -> dict[str, Metric]:
+    """Metrics by their names: `kid`, `kid-squeezenet`, `kid-timm:resnet18`, `kid-squeezenet-random`.
+
+    What follows the metric's own name is the backbone of its features, a model of it, and `random` for untrained
+    weights. protocol: of those that have one. Raises RecipeError for an unknown name.
+    """
+    return built([_spec(name.strip()) for name in names if name.strip()], protocol)
+
+
+def built(specs: Sequence[Spec], protocol: str | None = None) -> dict[str, Metric]:
+    """Specs of metrics -> metrics, by the names of their rows."""
+    found: dict[str, Metric] = {}
+    for spec in specs:
+        if protocol and "protocol" in type(spec).model_fields:
+            spec = spec.model_copy(update={"protocol": protocol})
+        metric = build_component(spec)
+        name = free = metric.named(spec.entry.name if spec.entry.source == BUILTIN else spec.entry.qualified)
+        number = 1
+        while free in found:  # one metric with two settings
+            number += 1
+            free = f"{name}#{number}"
+        found[free] = metric
+    return found
+
+
+def _spec(text: str) -> Spec:
+    """The spec that a name means."""
+    arguments: dict[str, Any] = {}
+    try:
+        entry = components().find("metric", text)
+    except UnknownName as unknown:
+        head, dash, network = text.partition("-")
+        if not dash:
+            raise _error(str(unknown)) from None
+        try:
+            entry = components().find("metric", head)
+            arguments["features"] = _backbone(network)
+        except UnknownName as e:
+            raise _error(str(e)) from None
+    model = spec_of(entry)
+    if arguments and "features" not in model.model_fields:
+        raise _error(f"{entry.name} takes no network, so that {text!r} means nothing; say `{entry.name}`")
+    try:
+        return model.model_validate({"type": entry.qualified, **arguments})
+    except ValidationError as e:
+        raise _error(f"{text}: {e.errors()[0]['msg']}") from None
+
+
+def _backbone(text: str) -> dict[str, str]:
+    """`timm:resnet18-random` -> what a recipe would say."""
+    plain = text.removesuffix("-random")
+    name, _, model = plain.partition(":")
+    entry = components().find("backbone", _SHORT.get(name, name))
+    weights = {"weights": "random"} if plain != text else {}
+    return {"type": entry.qualified, **({"model": model} if model else {}), **weights}
+
+
+def _error(message: str) -> RecipeError:
+    return RecipeError(Problem(message, "metrics"))

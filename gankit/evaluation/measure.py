@@ -1,0 +1,257 @@
+"""From batches of tensors to rows of figures: what the measurements of runs and of folders share."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from gankit.core.errors import GankitError
+from gankit.evaluation.extract import Extractor, Unavailable
+from gankit.evaluation.metrics import Metric
+from gankit.evaluation.sets import SetMetric
+
+RESAMPLES, BOOTSTRAP_SEED = 1000, 0
+Reference = Literal["target", "source", "mean"]
+ROLES: Mapping[Reference, tuple[str, ...]] = {
+    "target": ("target",),
+    "source": ("source",),
+    "mean": ("target", "source"),
+}
+"""What sets of outputs are compared with; `mean` is the mean of two figures."""
+
+
+class Measurement:
+    """Takes pictures batch by batch and gives rows.
+
+    metrics: by the names of their rows. device: where features are computed. reference: with what sets are compared.
+    asked: they were named by somebody, so that those which cannot be measured get a row that says why. absent: name of
+    a tensor -> why there is none. fetch: download weights that are nowhere here.
+    """
+
+    def __init__(
+        self,
+        metrics: Mapping[str, Metric],
+        device: str | torch.device = "cpu",
+        reference: Reference = "target",
+        asked: bool = False,
+        absent: Mapping[str, str] | None = None,
+        fetch: bool = True,
+    ) -> None:
+        self.metrics, self.roles, self.asked = metrics, ROLES[reference], asked
+        self.reference = reference
+        self.absent = dict(absent or {})
+        self.reasons: dict[tuple[str, str], str] = {}  # (metric, direction or "") -> why it is not measured
+        self.extractors: dict[object, Extractor] = {}
+        self.statistics: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
+        self.features: dict[tuple[object, str, str], list[Tensor]] = defaultdict(list)
+        self.offered: dict[str, set[str]] = defaultdict(set)  # direction -> tensors that were given
+        self.seen: set[tuple[str, str, bytes]] = set()
+        for name, metric in metrics.items():
+            if isinstance(metric, SetMetric):  # one network for all that share it
+                metric.extractor = self.extractors.setdefault(metric.extractor.key, metric.extractor)
+            try:
+                metric.prepare(device, fetch)
+            except Unavailable as e:
+                self.reasons[name, ""] = str(e)
+
+    def able(self, direction: str) -> dict[str, Metric]:
+        """The metrics that nothing has spoken against yet."""
+        failed = {name for name, way in self.reasons if way in ("", direction)}
+        return {name: metric for name, metric in self.metrics.items() if name not in failed}
+
+    @property
+    def sets(self) -> bool:
+        """Whether any metric compares sets."""
+        return any(
+            isinstance(metric, SetMetric) and (name, "") not in self.reasons for name, metric in self.metrics.items()
+        )
+
+    def add(self, direction: str, tensors: Mapping[str, Any], sources: Mapping[str, Tensor] | None = None) -> None:
+        """A batch. sources: from which the outputs were made; an output of the same one counts once in its set."""
+        check_finite(direction, tensors)
+        self.offered[direction] |= tensors.keys()
+        for name, metric in self.able(direction).items():
+            if isinstance(metric, SetMetric) or not set(metric.needs()) <= tensors.keys():
+                continue
+            try:
+                values = metric.statistics(*(tensors[need] for need in metric.needs()))
+            except ValueError as e:  # pictures that a metric cannot take
+                self.reasons[name, direction] = str(e)
+                self.statistics.pop((name, direction), None)
+                continue
+            self.statistics[name, direction].append(values.cpu())
+        if "output" in tensors and self.sets:
+            self._collect(direction, "output", tensors["output"], sources or {})
+
+    def add_reference(self, direction: str, role: str, pictures: Tensor) -> None:
+        """Real pictures (N, C, H, W) of a role, `target` or `source`; equal ones count once."""
+        if role in self.roles and self.sets:
+            check_finite(direction, {role: pictures})
+            self._collect(direction, role, pictures, {role: pictures})
+
+    def _collect(self, direction: str, role: str, pictures: Tensor, by: Mapping[str, Tensor]) -> None:
+        """Test splits begin the smaller domain again when it is through: no picture may count twice."""
+        fresh = []
+        for i in range(len(pictures)):
+            digest = hashlib.sha1(b"".join(x[i].detach().cpu().contiguous().numpy().tobytes() for x in by.values()))
+            mark = (direction, role, digest.digest())
+            if not by or mark not in self.seen:
+                self.seen.add(mark)
+                fresh.append(i)
+        if not fresh:
+            return
+        for key in {m.extractor.key for m in self.able(direction).values() if isinstance(m, SetMetric)}:
+            try:
+                self.features[key, direction, role].append(self.extractors[key](pictures[fresh]).cpu())
+            except ValueError as e:
+                for name, metric in self.able(direction).items():
+                    if isinstance(metric, SetMetric) and metric.extractor.key == key:
+                        self.reasons[name, direction] = str(e)
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+    def results(self, directions: Sequence[str], common: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows, in the order of the metrics, then of the directions. common: of every protocol."""
+        rows = []
+        for name, metric in self.metrics.items():
+            if (name, "") in self.reasons:
+                rows.append(_unavailable(name, metric, "", self.reasons[name, ""]))
+                continue
+            found = [row for way in directions for row in self._rows(name, metric, way, common)]
+            if not found and self.asked:
+                found = [_unavailable(name, metric, "", self._lack(metric))]
+            rows += found
+        return rows
+
+    def _rows(self, name: str, metric: Metric, way: str, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        if (name, way) in self.reasons:
+            yield _unavailable(name, metric, way, self.reasons[name, way])
+        elif isinstance(metric, SetMetric):
+            yield from self._set_row(name, metric, way, common)
+        elif (name, way) in self.statistics:
+            for label, statistics in metric.rows(torch.cat(self.statistics[name, way])):
+                row = _row(name, metric, way, float(metric.summarise(statistics)), bootstrap(metric, statistics), label)
+                row["protocol"] |= {"n": len(statistics), **metric.protocol(), **common}
+                yield row
+
+    def _set_row(self, name: str, metric: SetMetric, way: str, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        found = {role: self.features.get((metric.extractor.key, way, role)) for role in ("output", *self.roles)}
+        sets = {role: torch.cat(chunks) for role, chunks in found.items() if chunks}
+        if len(sets) < len(found):
+            return
+        output, references = sets.pop("output"), [sets[role] for role in self.roles]
+        counts = [len(x) for x in references]
+        if min(len(output), *counts) < metric.least:
+            why = f"it needs at least {metric.least} pictures of each set; there are {len(output)} and {min(counts)}"
+            yield _unavailable(name, metric, way, why)
+            return
+        value = float(torch.stack([metric.compare(output, x) for x in references]).mean())
+        row = _row(name, metric, way, value, resampled_interval(metric, output, references, value))
+        row["protocol"] |= {"n": len(output), "n_reference": counts[0] if len(counts) == 1 else counts}
+        row["protocol"] |= {"reference": self.reference, **metric.protocol(), **common}
+        extras = [metric.extras(output, x) for x in references]
+        row |= {key: _number(sum(e[key] for e in extras) / len(extras)) for key in extras[0]}
+        if warning := metric.warning(len(output), min(counts)):
+            row["warning"] = warning
+        yield row
+
+    def _lack(self, metric: Metric) -> str:
+        """Why an asked metric has no row."""
+        offered = set().union(*self.offered.values())
+        wanted = ("output", *self.roles) if isinstance(metric, SetMetric) else metric.needs()
+        have = offered | {role for _, _, role in self.features}
+        lacking = [need for need in wanted if need not in have]
+        for need in lacking:
+            if need in self.absent:
+                return self.absent[need]
+        if not lacking:
+            return "there is no picture to measure"
+        return f"it needs {' and '.join(lacking)}, which the data and the method do not offer"
+
+
+def check_finite(direction: str, tensors: Mapping[str, Any]) -> None:
+    """Raises GankitError for pictures and maps that hold NaN."""
+    for name in ("output", "attention", "truth", "target", "source"):
+        tensor = tensors.get(name)
+        if isinstance(tensor, Tensor) and not bool(tensor.isfinite().all()):
+            of = f" of {direction}" if direction else ""
+            raise GankitError(
+                f"the {name}{of} holds NaN or infinite values, so it cannot be measured; "
+                "take an earlier checkpoint or train again with a smaller learning rate"
+            )
+
+
+def stacked(samples: Iterable[Mapping[str, Any]], size: int) -> Iterator[dict[str, Tensor]]:
+    """Consecutive samples of equal shapes, stacked; pictures of other sizes start another batch."""
+    tensors = ({name: x for name, x in sample.items() if isinstance(x, Tensor)} for sample in samples)
+    for _, group in itertools.groupby(tensors, lambda sample: {name: x.shape for name, x in sample.items()}):
+        while chunk := list(itertools.islice(group, size)):
+            yield {name: torch.stack([sample[name] for sample in chunk]) for name in chunk[0]}
+
+
+def bootstrap(metric: Metric, statistics: Tensor) -> list[float | None] | None:
+    """The 95 % percentile interval of a metric over resampled pictures; statistics: (N, K). None for N < 2."""
+    count = len(statistics)
+    if count < 2:
+        return None
+    generator = torch.Generator().manual_seed(BOOTSTRAP_SEED)
+    figures = [
+        metric.summarise(statistics[torch.randint(count, (count,), generator=generator)]) for _ in range(RESAMPLES)
+    ]
+    return _interval(torch.stack(figures))
+
+
+def resampled_interval(
+    metric: SetMetric, output: Tensor, references: Sequence[Tensor], value: float
+) -> list[float | None] | None:
+    """The 95 % interval of a figure of sets; None where the sets are too large.
+
+    A set drawn with replacement has fewer different pictures, which moves most of these figures. The interval is
+    therefore the spread around the resamples' own mean, laid around the figure.
+    """
+    drawn = []
+    for reference in references:  # with one generator's state: the same outputs against each
+        found = metric.resampled(output, reference, torch.Generator().manual_seed(BOOTSTRAP_SEED))
+        if found is None:
+            return None
+        drawn.append(found)
+    figures = torch.stack(drawn).mean(0)
+    return _interval(figures - figures.mean() + value)
+
+
+def _interval(figures: Tensor) -> list[float | None]:
+    low, high = figures.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
+    return [_number(low), _number(high)]
+
+
+def _row(
+    name: str,
+    metric: Metric,
+    direction: str,
+    value: float,
+    interval: list[float | None] | None,
+    label: str = "",
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"metric": name, "direction": direction, "value": _number(value), "interval": interval}
+    row |= {"label": label} if label else {}
+    return row | {
+        "unit": metric.unit,
+        "better": metric.better,
+        "protocol": {"metric": name, "direction": direction},
+    }
+
+
+def _unavailable(name: str, metric: Metric, direction: str, why: str) -> dict[str, Any]:
+    row = _row(name, metric, direction, math.nan, None)
+    return row | {"unavailable": why, "protocol": {}}
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
