@@ -8,7 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.slots import Ge, MinLen
+from gankit.slots import Ge, Lt, MinLen
 
 
 class MLPDiscriminator(nn.Module):
@@ -20,8 +20,10 @@ class MLPDiscriminator(nn.Module):
     Args:
         hidden: the widths of the hidden layers.
         image_size: of the pictures, any.
+        dropout: the share of hidden values that are dropped in training, after each hidden layer. With few pictures a
+            critic without it learns them by heart, and the generator collapses.
 
-    Paper: arXiv 1406.2661, whose discriminator for MNIST has maxout units and dropout instead.
+    Paper: arXiv 1406.2661, whose discriminator for MNIST has maxout units, and dropout.
     """
 
     def __init__(
@@ -30,11 +32,13 @@ class MLPDiscriminator(nn.Module):
         *,
         hidden: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] = (256, 256),
         image_size: Annotated[int, Ge(1)] = 28,
+        dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
         self.fixed_size = self.min_size = image_size
         widths = [in_channels * image_size**2, *hidden, 1]
+        self.dropout = nn.Dropout(dropout)
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,5 +49,5 @@ class MLPDiscriminator(nn.Module):
             )
         x = x.flatten(1)
         for i, layer in enumerate(self.layers):
-            x = layer(F.leaky_relu(x, 0.2) if i else x)
+            x = layer(self.dropout(F.leaky_relu(x, 0.2)) if i else x)
         return x
