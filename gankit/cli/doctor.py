@@ -7,7 +7,6 @@ import platform
 import sys
 from importlib import metadata
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from gankit import __version__
@@ -60,10 +59,16 @@ def _devices() -> dict[str, str]:
 
 
 def _weights() -> list[str]:
-    """Weights of feature networks that torch or timm have fetched before: nothing is fetched here."""
-    import torch
+    """Weights of frozen networks that are on this machine: nothing is fetched here."""
+    from gankit.weights import WeightsError, listing
 
-    hubs = [Path(torch.hub.get_dir()) / "checkpoints"]
+    try:
+        files = listing()
+    except WeightsError as e:
+        return [str(e)]
     return [
-        f"{p} ({p.stat().st_size / 2**20:.0f} MB)" for hub in hubs if hub.is_dir() for p in sorted(hub.glob("*.pth"))
+        f"{network or 'unknown network'}: {file.path} ({file.path.stat().st_size / 2**20:.1f} MB, {file.where}, "
+        f"{'known' if file.known else 'unknown'}, SHA-256 {file.sha256[:12]})"
+        for network, file in files
+        if file.path is not None
     ]

@@ -28,6 +28,7 @@ COMMANDS: dict[str, str] = {
     "show": "gankit.cli.show:show",
     "recipes": "gankit.cli.recipes:app",
     "schema": "gankit.cli.schema:schema",
+    "weights": "gankit.cli.weights:app",
     "plugins": "gankit.cli.plugins:plugins",
     "doctor": "gankit.cli.doctor:doctor",
 }
