@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -91,10 +92,19 @@ class PConvUNet(nn.Module):
         return self
 
     def forward(self, x: Tensor, hole: Tensor) -> Tensor:
+        return self._bounded(self._filled(x, hole))
+
+    def stages(self) -> list[Callable[..., Tensor]]:
+        """Functions whose composition is the forward: what is computed in tiles is measured one by one."""
+        return [self._filled, self._bounded]
+
+    def _filled(self, x: Tensor, hole: Tensor) -> Tensor:
         check_image(x, self.in_channels, multiple=self.size_multiple, minimum=self.min_size)
         check_hole(x, hole)
         known = known_of(x, hole)
-        y, _ = self.fill((x + 1) / 2 * known, known.expand(-1, self.in_channels, -1, -1))
+        return self.fill((x + 1) / 2 * known, known.expand(-1, self.in_channels, -1, -1))[0]
+
+    def _bounded(self, y: Tensor) -> Tensor:
         if self.image == "tanh":
             return torch.tanh(y)
         y = 2 * y - 1

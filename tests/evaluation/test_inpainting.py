@@ -17,8 +17,10 @@ from gankit.data.images import read_image, read_transparent
 from gankit.evaluation.evaluate import evaluate
 from gankit.evaluation.holes import hole_provider
 from gankit.evaluation.inpainting_metrics import CompositeL1, CompositePSNR, HolePSNR, HolePSNRMeanFill, RawPSNR
+from gankit.evaluation.tiles import tiled
 from gankit.evaluation.translate import translate_paths
 from gankit.generators.lbam import LBAM
+from gankit.generators.pconv import PConvUNet
 from gankit.methods.inpainting import Inpainting
 from tests.evaluation import fakes
 
@@ -155,6 +157,17 @@ def test_no_hole(photo: Path, tmp_path: Path) -> None:
     assert "one mask is needed, but" in outcome.failed[0] and "has none of its name" in outcome.failed[0]
     with pytest.raises(DataError, match="there is no such mask"):
         translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "nowhere.png")
+
+
+@pytest.mark.parametrize("make", [LBAM, PConvUNet])
+def test_tiles_have_the_result_of_the_whole(make) -> None:
+    torch.manual_seed(0)
+    made = Inpainting(partial(make, channels=2, downs=2), None, init="kaiming").eval()
+    inputs = {"source": torch.rand(1, 3, 90, 130) * 2 - 1, "hole": torch.zeros(1, 1, 90, 130)}
+    inputs["hole"][..., 20:70, 30:110] = 1
+    whole = made.translate(inputs)
+    with torch.inference_mode(), tiled(made, 64):
+        torch.testing.assert_close(made.translate(inputs), whole, rtol=0, atol=2e-5)
 
 
 def test_a_mask_in_python(photo: Path, tmp_path: Path) -> None:
