@@ -95,15 +95,26 @@ class Timm(FeatureNet):
         more: dict[str, Any] = {}
         if path is not None:
             more["pretrained_cfg_overlay"] = {"state_dict": dict(state_in(self.model, path))}
+        try:
+            drawn = self._draw()
+            if path is None:
+                return drawn
+            made = self._draw(pretrained=True, **more)
+        except (RuntimeError, KeyError) as e:
+            if path is None:
+                raise ValueError(f"timm cannot make {self.model}: {e}") from e
+            first = str(e).strip().splitlines()
+            raise WeightsError(f"{path} holds no weights of {self.model}: {' '.join(first[:2])}") from e
+        before = dict(drawn.named_parameters())  # timm says nothing of weights that a file lacks
+        for name, weight in made.named_parameters():
+            if weight.ndim > 1 and torch.equal(weight, before[name]):
+                raise WeightsError(f"{path} holds no weights of {self.model}: it lacks {name}")
+        return made
+
+    def _draw(self, **arguments: Any) -> Any:
         with torch.random.fork_rng(devices=[]):  # timm draws weights before it loads any
             torch.manual_seed(SEED)
-            try:
-                return _create(self.model, pretrained=path is not None, out_indices=tuple(range(self.depth)), **more)
-            except (RuntimeError, KeyError) as e:
-                if path is None:
-                    raise ValueError(f"timm cannot make {self.model}: {e}") from e
-                first = str(e).strip().splitlines()
-                raise WeightsError(f"{path} holds no weights of {self.model}: {' '.join(first[:2])}") from e
+            return _create(self.model, out_indices=tuple(range(self.depth)), **arguments)
 
     def extra_repr(self) -> str:
         return f"model={self.model!r}, weights={self.weights!r}, up to {self.depth - 1} ({self.names[self.depth - 1]})"

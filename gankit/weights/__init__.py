@@ -17,8 +17,8 @@ from gankit.weights.store import (
     listing,
     local,
     offline,
+    own_folder,
     sha256,
-    store,
 )
 
 __all__ = [
@@ -35,6 +35,6 @@ __all__ = [
     "listing",
     "local",
     "offline",
+    "own_folder",
     "sha256",
-    "store",
 ]

@@ -39,7 +39,7 @@ class Found:
     known: KnownFile | None = None
 
 
-def store() -> Path:
+def own_folder() -> Path:
     """gankit's own folder of weights; it need not be there yet."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "gankit" / "weights"
@@ -57,7 +57,7 @@ def folders() -> dict[str, Path]:
     if own and not Path(own).is_dir():
         raise WeightsError(f"GANKIT_WEIGHTS names {own}, which is no folder")
     found = {"GANKIT_WEIGHTS": Path(own)} if own else {}
-    return found | {"store": store(), "torch hub": hub()}
+    return found | {"store": own_folder(), "torch hub": hub()}
 
 
 def offline() -> bool:
@@ -180,7 +180,7 @@ def identify(sha256: str) -> KnownFile | None:
 # -- filling the store -----------------------------------------------------------------------------------------------
 def add(file: Path, network: str) -> Path:
     """Copy a file into the store as the weights of a network, whole or not at all; return where it is now."""
-    path = store() / f"{network}{file.suffix}"
+    path = own_folder() / f"{network}{file.suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".adding-", delete=False) as target:
         try:
