@@ -95,6 +95,11 @@ def share_backbones(losses: Iterable[nn.Module]) -> None:
         loss.backbone = deepest[loss.backbone.key]
 
 
+def untrained(losses: Mapping[str, nn.Module]) -> list[str]:
+    """The names of the losses whose backbones have random weights."""
+    return [name for name, loss in losses.items() if isinstance(loss, FeatureLoss) and loss.backbone.random]
+
+
 def own_state(loss: nn.Module) -> dict[str, Tensor]:
     """The state dict of a loss without its frozen backbones, which are not a checkpoint's business."""
     frozen = [name for name, module in loss.named_modules() if isinstance(module, FeatureNet)]

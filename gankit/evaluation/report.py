@@ -66,7 +66,7 @@ def html(run: Path) -> str:
     title = str((recipe.get("about") or {}).get("title") or recipe.get("name") or run.resolve().name)
     sections = [
         ("Figures", _figures(_json(run / "evaluation.json"), run / "evaluation.png")),
-        ("Losses", _curves(log)),
+        ("Losses", _untrained(recipe) + _curves(log)),
         ("Samples", _samples(sorted((run / "samples").glob("*.png")))),
         ("Recipe, with every default filled in", _recipe(run)),
     ]
@@ -91,6 +91,19 @@ def _summary(run: Path, recipe: Mapping[str, Any], log: list[dict[str, Any]]) ->
         speed = last.get("images_per_second")
         parts += [f"{short(speed)} images/s"] if isinstance(speed, int | float) else []
     return f'<p class="soft">{escape(" · ".join(part for part in parts if part))}</p>'
+
+
+def _untrained(recipe: Mapping[str, Any]) -> str:
+    """Which losses look through a network with random weights."""
+
+    def random(part: Any) -> bool:
+        if isinstance(part, Mapping):
+            return part.get("weights") == "random" or any(map(random, part.values()))
+        return isinstance(part, list) and any(map(random, part))
+
+    names = [name for name, term in (recipe.get("losses") or {}).items() if random(term)]
+    what = f"Features with random weights, which nobody has trained, stand behind: {', '.join(names)}"
+    return f'<p class="soft">{escape(what)}.</p>' if names else ""
 
 
 def shared_protocol(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
+from gankit.features import untrained
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, TurnModule, plan_turns
 from gankit.training.devices import Devices
@@ -91,6 +93,9 @@ def _faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
 def make_stepper(parts: Assembled, devices: Devices) -> Stepper:
     """What plays the turns, as the recipe's `train` says. Raises RecipeError for an optimizer that cannot be made."""
     train = parts.recipe.train
+    if names := untrained({name: term.loss for name, term in parts.terms.items()}):
+        text = "the recipe gives random weights to the backbone of %s: features that nobody has trained"
+        logging.getLogger(__name__).warning(text, " and ".join(f"losses.{name}" for name in names))
     try:
         return Stepper(
             parts.method,
