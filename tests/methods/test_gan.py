@@ -181,9 +181,8 @@ def test_evaluate_and_report(run: Path) -> None:
 
 
 def test_sampling_a_run_that_translates() -> None:
-    from tests.methods.small import cyclegan
-
     from gankit.evaluation.sample import sample
+    from tests.methods.small import cyclegan
 
     with pytest.raises(DataError, match="gankit translate"):
         sample(cyclegan(), 1)
