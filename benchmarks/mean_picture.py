@@ -4,7 +4,8 @@
 
 RUN: a run directory of `paired` (pix2pix). Prints, as JSON, the mean absolute difference to the true pictures of the
 test split, in levels of 0..255: of the run's results, and of the mean of all targets of the training split, without
-augmentation, shown for every source. Pictures go through one at a time, as in the paper, whose batch norm looks at each alone.
+augmentation, shown for every source. Pictures go through one at a time, as in the
+paper, whose batch norm looks at each alone.
 """
 
 from __future__ import annotations

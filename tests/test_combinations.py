@@ -84,7 +84,7 @@ def test_generators(generator: str) -> None:
         if row[0] != generator:
             continue
         _, norm, head = row
-        options = {"norm": norm} if norm else {}
+        options: dict[str, Any] = {"norm": norm} if norm else {}
         if slots(generator)[1]:
             options["attention"] = head
         torch.manual_seed(0)

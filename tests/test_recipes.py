@@ -13,6 +13,9 @@ FOLDER = Path(__file__).parents[1] / "recipes"
 FEATURES = ["perceptual", "perceptual_composite", "style", "style_composite"]
 RANDOM = [f"losses.{name}.backbone.weights=random" for name in FEATURES]
 SMALL = {
+    "gan-mnist": ["method.generator.hidden=[8]", "method.discriminator.hidden=[8]", "data.size=28"],
+    "dcgan-mnist": ["method.generator.channels=2", "method.discriminator.channels=2", "data.size=32"],
+    "dcgan": ["method.generator.channels=2", "method.discriminator.channels=2"],
     "cyclegan": ["method.generator.channels=2", "method.generator.blocks=1", "method.discriminator.channels=2"],
     "agit": [
         *("method.generator.channels=2", "method.generator.blocks=1"),
@@ -27,13 +30,13 @@ SMALL = {
     ],
     "pconv": ["method.generator.channels=2", "method.generator.downs=4", "train.batch_size=2", *RANDOM],
 }
-SIDE = {"ugatit": 128, "ugatit-light": 128}
+SIDE = {"dcgan": 64, "ugatit": 128, "ugatit-light": 128}
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_step_of_every_turn(name: str) -> None:
     side = SIDE.get(name, 32)
-    sizes = [f"data.crop_size={side}", f"data.load_size={side}"]
+    sizes = [] if "mnist" in name else [f"data.crop_size={side}", f"data.load_size={side}"]
     recipe = Recipe.load(FOLDER / f"{name}.yaml", [*SMALL[name], *sizes])
     played = check_recipe(recipe)
     assert [step.epoch for step in played] == (["first", "last"] if name == "agit" else ["first"])
