@@ -26,7 +26,7 @@ from gankit.evaluation.sample import NOTHING_TO_TRANSLATE, sample
 from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training import run as runs
-from gankit.training.assemble import Assembled, assemble, check_data, open_dataset
+from gankit.training.assemble import Assembled, assemble, build_method, check_data, open_dataset
 from gankit.training.devices import Devices
 from gankit.training.loop import Trainer
 from gankit.training.seeds import reseed
@@ -106,7 +106,7 @@ def load(run_dir: StrPath, device: str = "auto") -> Model:
         raise CheckpointError(f"no checkpoint in {path}: it {found if path.exists() else 'does not exist'}")
     stored = checkpoint.load(place)
     recipe = Recipe.load(stored.info["recipe"])
-    method = assemble(recipe).method
+    method = build_method(recipe)
     try:
         method.networks.load_state_dict(dict(stored.networks))
         method.networks.load_state_dict(dict(stored.ema or {}), strict=False)

@@ -57,6 +57,15 @@ def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
         raise recipe.error(error) from error
 
 
+def build_method(recipe: Recipe) -> Method:
+    """The method alone, without its losses, which a trained one does not need: their weights may be elsewhere. Raises
+    RecipeError."""
+    try:
+        return build_component(recipe.method, ("method",))
+    except BuildError as error:
+        raise recipe.error(error) from error
+
+
 def _attempt(faults: list[BuildError], spec: Any, path: tuple[str, ...]) -> Any:
     try:
         return build_component(spec, path)
