@@ -13,6 +13,7 @@ from gankit.core.registry import Registry
 from gankit.testing import check_component
 
 ROWS = [(kind, name) for kind, name, *_ in BUILTINS if kind != "dataset" or name in ("shapes", "none")]
+FILES = [("dataset", "idx")]  # of one file: tests/data/test_idx.py checks it
 FOLDERS = {
     "unpaired": ("trainA", "trainB", "testA", "testB"),
     "paired": ("train", "test"),
@@ -44,7 +45,7 @@ def test_shipped_in_another_form(kind: str, name: str, overrides: dict[str, Any]
     check_component(kind, name, overrides=overrides)
 
 
-@pytest.mark.parametrize("name", [name for kind, name, *_ in BUILTINS if (kind, name) not in ROWS])
+@pytest.mark.parametrize("name", [name for kind, name, *_ in BUILTINS if (kind, name) not in [*ROWS, *FILES]])
 def test_shipped_folders(tmp_path: Path, name: str):
     for folder in FOLDERS[name]:
         (tmp_path / folder).mkdir()
