@@ -51,9 +51,9 @@ class PartialConv2d(nn.Conv2d):
 
     def _known(self, mask: Tensor) -> Tensor:
         """How many values of each window are known, (N, 1, h, w): the same for all output channels."""
-        top, left = self.padding if isinstance(self.padding, tuple) else (0, 0)
-        padded = F.pad(mask.sum(1, keepdim=True), (left, left, top, top))
-        return F.avg_pool2d(padded, self.kernel_size, self.stride, divisor_override=1)  # type: ignore[arg-type]
+        total = mask.sum(1, keepdim=True)
+        # Not a pooling with another divisor, which ONNX does not have.
+        return F.conv2d(total, total.new_ones(1, 1, *self.kernel_size), None, self.stride, self.padding)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, window_factor={self.window_factor}"
