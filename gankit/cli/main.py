@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "evaluate": "gankit.cli.evaluate:evaluate",
     "report": "gankit.cli.report:report",
     "import": "gankit.cli.import_:import_",
+    "export": "gankit.cli.export:export",
     "list": "gankit.cli.list:list_",
     "show": "gankit.cli.show:show",
     "recipes": "gankit.cli.recipes:app",

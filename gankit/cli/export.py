@@ -1,0 +1,43 @@
+"""`gankit export`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def export(
+    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    to: Annotated[
+        Literal["onnx", "torch-export", "safetensors", "hub-folder"],
+        typer.Option(help="The form to write.", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="The file or folder to make.", show_default=False)],
+    direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first one if not given.")] = "",
+    pictures: Annotated[
+        list[Path] | None, typer.Option(help="Pictures or folders to compare on; drawn ones if not given.")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="For the model card, as of the weights and the data.")] = "unknown",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
+) -> None:
+    """Write a run for other programs: ONNX, torch.export, safetensors, or a folder with a model card.
+
+    What was written is read back and must give the run's own pictures; the largest difference is printed. A graph's
+    sizes are free: sides are multiples of `multiple` in its metadata.
+    """
+    import gankit
+    from gankit.interop.export import export as write
+
+    made = write(
+        gankit.load(run, device="cpu"),
+        to,
+        out,
+        direction or None,
+        pictures=pictures or (),
+        licence=licence,
+        overwrite=overwrite,
+    )
+    typer.echo(f"largest difference from the run {made.difference:.1e} of [-1, 1] ({made.on})", err=True)
+    typer.echo(made.path)

@@ -1,0 +1,171 @@
+"""`gankit export`: a trained run for other programs, held against the run before it is handed over."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import safetensors.torch
+import torch
+import yaml
+from torch import Tensor
+
+from gankit import __version__
+from gankit.core.errors import DataError, GankitError
+from gankit.data.images import list_images, read_image, to_model_range
+from gankit.evaluation.evaluate import weights_sha256
+from gankit.interop import graph
+from gankit.interop.card import model_card
+from gankit.training import checkpoint
+from gankit.training.checkpoint import Checkpoint
+
+Format = Literal["onnx", "torch-export", "safetensors", "hub-folder"]
+SIDE = 512
+"""Pictures larger than this are cut to it for the comparison."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written. difference: the largest from the run's own pictures, in [-1, 1]; `on`: what it was taken on."""
+
+    path: Path
+    difference: float
+    on: str
+
+
+def export(
+    model: Any,
+    to: Format,
+    out: Path,
+    direction: str | None = None,
+    *,
+    pictures: Sequence[Path] = (),
+    licence: str = "unknown",
+    overwrite: bool = False,
+) -> Export:
+    """Write a loaded run (`gankit.load`) in another form, once that form gives the same pictures.
+
+    onnx, torch-export: one direction as a graph; its inputs are called as `method.inputs`, sizes are free, sides
+    multiples of what the metadata says (`multiple`). safetensors: the weights of all networks, the recipe in the
+    metadata. hub-folder: a folder that `gankit.load` takes, with a model card. pictures: what the comparison is made
+    on; drawn ones when none are given.
+
+    Raises DataError when `out` exists, a picture is unfit or the direction unknown; GankitError when a package is
+    missing, the graph cannot be made, or its pictures differ by more than `graph.TOLERANCE`. Nothing is left of a
+    failed export.
+    """
+    way = direction or model.method.directions[0]
+    if way not in model.method.directions:
+        raise DataError(f"direction is one of {', '.join(model.method.directions)}, not '{way}'")
+    if out.exists() and not overwrite:
+        raise DataError(f"{out} exists already; name another with --out, or say --overwrite")
+    translator = graph.Translator(model.method.cpu(), way).eval()
+    channels = model.channels[model.method.fields[way].get("source", "a")]
+    inputs = list(_inputs(translator, channels, pictures))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        draft = Path(folder) / out.name
+        run = _write(model, translator, to, draft, channels, licence)
+        difference = graph.largest_difference(translator, run, inputs)
+        if difference > graph.TOLERANCE:
+            raise GankitError(
+                f"the pictures of the {to} differ from the run's by up to {difference:.2g} of [-1, 1] "
+                f"({graph.TOLERANCE:g} is allowed): nothing was written; please report this method"
+            )
+        if overwrite and out.exists():
+            shutil.rmtree(out) if out.is_dir() else out.unlink()
+        os.replace(draft, out)
+    on = f"{len(pictures)} pictures" if pictures else "drawn noise"
+    return Export(out, difference, f"{on}, {len({x[0].shape for x in inputs})} sizes")
+
+
+def _write(
+    model: Any, translator: graph.Translator, to: Format, path: Path, channels: int, licence: str
+) -> Callable[[Sequence[Tensor]], Tensor]:
+    """Write one form; returns what translates with what was written."""
+    if to == "hub-folder":
+        return _write_folder(model, translator, path, licence)
+    about = {
+        "gankit": __version__,
+        "recipe": json.dumps(model.recipe.filled()),
+        "direction": translator.direction,
+        "inputs": json.dumps(translator.names),
+        "multiple": str(translator.multiple),
+        "weights_sha256": weights_sha256(model.method),
+        "licence": licence,
+    }
+    if to == "safetensors":
+        safetensors.torch.save_file(checkpoint_state(model.method.networks.state_dict()), path, metadata=about)
+        return _reread(model, translator, lambda: safetensors.torch.load_file(path))
+    program = graph.capture(translator, channels)
+    if to == "torch-export":
+        return graph.write_torch(program, path)
+    return graph.write_onnx(program, translator, path, about)
+
+
+def checkpoint_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """With storage of its own for each tensor, as safetensors wants."""
+    return {key: value.detach().clone().contiguous() for key, value in state.items()}
+
+
+def _write_folder(
+    model: Any, translator: graph.Translator, path: Path, licence: str
+) -> Callable[[Sequence[Tensor]], Tensor]:
+    own = {k: v for k, v in model.method.state_dict().items() if not k.startswith("networks.")}
+    info = {"step": model.step, "epoch": 0, "recipe": model.recipe.filled()}
+    info["versions"] = {"gankit": __version__, "torch": torch.__version__}
+    kept = Checkpoint(model.method.networks.state_dict(), None, {"stepper": {"method": own}}, info)
+    written = checkpoint.save(path, kept)
+    for file in written.iterdir():
+        file.rename(path / file.name)
+    written.rmdir()
+    (path / "recipe.yaml").write_text(yaml.safe_dump(model.recipe.filled(), sort_keys=False), encoding="utf-8")
+    measured = Path(model.run_dir) / "evaluation.json"
+    found = json.loads(measured.read_bytes()) if measured.is_file() else {"results": []}
+    if found["results"]:
+        shutil.copy(measured, path / "evaluation.json")
+    (path / "README.md").write_text(model_card(model, found["results"], licence), encoding="utf-8")
+
+    def state() -> dict[str, Tensor]:
+        return dict(checkpoint.load(path).networks)
+
+    return _reread(model, translator, state)
+
+
+def _reread(
+    model: Any, translator: graph.Translator, state: Callable[[], dict[str, Tensor]]
+) -> Callable[[Sequence[Tensor]], Tensor]:
+    """A fresh method with the weights that were written."""
+    from gankit.training.assemble import build_method
+
+    twin = build_method(model.recipe)
+    twin.load_state_dict(model.method.state_dict())  # buffers of the method itself
+    torch.nn.init.zeros_(next(twin.networks.parameters()))  # so that nothing stays if nothing is read
+    twin.networks.load_state_dict(state())
+    other = graph.Translator(twin.eval().requires_grad_(False), translator.direction).eval()
+    return lambda inputs: other(*inputs)
+
+
+def _inputs(translator: graph.Translator, channels: int, pictures: Sequence[Path]) -> Iterable[tuple[Tensor, ...]]:
+    """What the comparison is made on: real pictures cut to fit, or drawn ones of two sizes."""
+    torch.manual_seed(0)
+    files = [file for path in pictures for file in (list_images(path) if path.is_dir() else [path])]
+    if not translator.takes_pictures or not files:
+        yield from (translator.example(*size, channels) for size in translator.sizes())
+        return
+    for file in files:
+        picture = to_model_range(read_image(file, channels))[None]
+        sides = [
+            translator.fixed or min(s, SIDE) // translator.multiple * translator.multiple for s in picture.shape[2:]
+        ]
+        if min(sides) < translator.smallest or any(s > p for s, p in zip(sides, picture.shape[2:], strict=True)):
+            raise DataError(f"{file}: too small to compare on; {translator.smallest} px are needed")
+        drawn = translator.example(1, sides[0], sides[1], channels)
+        cut = picture[:, :, : sides[0], : sides[1]]
+        yield tuple(cut if name == "source" else x for name, x in zip(translator.names, drawn, strict=True))

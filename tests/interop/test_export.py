@@ -1,0 +1,98 @@
+"""What is exported gives the run's own pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+import gankit
+from gankit.api import Model
+from gankit.core.errors import DataError, GankitError
+from gankit.core.recipe import Recipe
+from gankit.interop import graph
+from gankit.interop.export import export
+from gankit.methods.base import Method
+from gankit.training.assemble import build_method
+
+TINY = ["method.generator.channels=2", "method.discriminator.channels=2"]
+SMALL = {
+    "cyclegan": [*TINY, "method.generator.blocks=2", "method.generator.norm=adalin", "method.generator.attention=cam"],
+    "agit": [*TINY, "method.generator.blocks=1", "method.attention.channels=2"],
+    "pix2pix": [*TINY, "method.generator.downs=3"],
+    "lbam": ["method.generator.channels=2"],
+    "pconv": ["method.generator.channels=2"],
+    "dcgan": [],
+}
+
+
+def model_of(name: str, folder: Path) -> Model:
+    torch.manual_seed(0)
+    recipe = Recipe.load(name, SMALL[name])
+    method: Method = build_method(recipe)
+    return Model(method.eval().requires_grad_(False), recipe, folder, 7, ema=False)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_graphs_give_the_same_pictures(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="pip install 'gankit[export]'")
+    model = model_of(name, tmp_path)
+    for to, file in (("onnx", "x.onnx"), ("torch-export", "x.pt2")):
+        made = export(model, to, tmp_path / "out" / file)
+        assert made.path.is_file() and made.difference < 1e-4
+        assert "2 sizes" in made.on or name == "dcgan"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x.onnx", "x.pt2"]
+
+
+def test_safetensors_hold_the_networks_and_the_recipe(tmp_path: Path) -> None:
+    model = model_of("agit", tmp_path)
+    made = export(model, "safetensors", tmp_path / "x.safetensors", licence="cc0-1.0")
+    assert made.difference == 0
+    with safe_open(made.path, "pt") as file:
+        about = file.metadata()
+        assert set(file.keys()) == set(model.method.networks.state_dict())
+    assert json.loads(about["recipe"]) == model.recipe.filled() and about["licence"] == "cc0-1.0"
+
+
+def test_a_hub_folder_is_loaded_as_a_run(tmp_path: Path) -> None:
+    model, run = model_of("agit", tmp_path), tmp_path / "run"
+    run.mkdir()
+    rows = [{"metric": "psnr", "direction": "a2b", "value": 21.5, "unit": "dB", "protocol": {"n": 3, "metric": "psnr"}}]
+    (run / "evaluation.json").write_text(json.dumps({"results": rows}))
+    model.run_dir = run
+    made = export(model, "hub-folder", tmp_path / "hub", "b2a", licence="mit")
+    card = (made.path / "README.md").read_text()
+    assert "license: mit" in card and "| psnr | a2b | 21.5 dB | n 3 |" in card and "1806.02311" in card
+    again, picture = gankit.load(made.path, device="cpu"), torch.rand(1, 3, 33, 41)
+    assert torch.equal(again.translate(picture, "b2a"), model.translate(picture, "b2a"))
+    assert again.step == 7 and again.recipe == model.recipe
+
+
+def test_real_pictures_are_compared_on(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.effect_noise((53, 38), 50).convert("RGB").save(tmp_path / "photo.png")
+    made = export(model_of("agit", tmp_path), "torch-export", tmp_path / "x.pt2", pictures=[tmp_path / "photo.png"])
+    assert made.on == "1 pictures, 1 sizes" and made.difference < 1e-5
+
+
+def test_nothing_is_left_of_what_fails(tmp_path: Path, monkeypatch) -> None:
+    model, out = model_of("agit", tmp_path), tmp_path / "out" / "x.safetensors"
+    monkeypatch.setattr(graph, "TOLERANCE", -1.0)
+    with pytest.raises(GankitError, match="differ from the run's by up to"):
+        export(model, "safetensors", out)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_what_exists_is_kept(tmp_path: Path) -> None:
+    model, out = model_of("agit", tmp_path), tmp_path / "x.safetensors"
+    out.write_text("mine")
+    with pytest.raises(DataError, match="exists already"):
+        export(model, "safetensors", out)
+    assert out.read_text() == "mine"
+    export(model, "safetensors", out, overwrite=True)
+    with pytest.raises(DataError, match="direction is one of a2b, b2a, not 'c'"):
+        export(model, "safetensors", tmp_path / "y", "c")
