@@ -14,6 +14,7 @@ from gankit.norms.rules import conv_bias, is_adaptive
 Padding = Literal["reflect", "replicate", "zero"]
 Geometry = Literal["symmetric", "tensorflow"]
 """Where the odd column of padding of a stride-2 layer goes: TensorFlow's SAME puts it at the right and bottom."""
+Activation = Callable[[Tensor], Tensor]
 Style = tuple[Tensor, Tensor]
 """gamma and beta, each (N, C), for adaptive norms."""
 
@@ -109,29 +110,37 @@ def _outer(taps: list[int]) -> Tensor:
 
 
 class ConvNorm(nn.Module):
-    """Convolution, norm, and a ReLU unless `relu=False`.
+    """Convolution, norm, and an activation unless `relu=False`.
 
     Args:
         conv: makes the convolution, given `bias`.
         norm: the built norm; an adaptive one needs `style` in the forward.
         bias: of the convolution; None follows the norm's rule.
+        activation: what follows the norm.
     """
 
     def __init__(
-        self, conv: Callable[..., nn.Module], norm: nn.Module, *, relu: bool = True, bias: bool | None = None
+        self,
+        conv: Callable[..., nn.Module],
+        norm: nn.Module,
+        *,
+        relu: bool = True,
+        bias: bool | None = None,
+        activation: Activation = F.relu,
     ) -> None:
         super().__init__()
         self.conv = conv(bias=conv_bias(norm) if bias is None else bias)
         self.norm = norm
         self.relu = relu
+        self.activation = activation
 
     def forward(self, x: Tensor, style: Style | None = None) -> Tensor:
         return self.finish(self.conv(x), style)
 
     def finish(self, x: Tensor, style: Style | None = None) -> Tensor:
-        """What follows the convolution. The ReLU is not in place: the norm may return a view."""
+        """What follows the convolution. The activation is not in place: the norm may return a view."""
         x = self.norm(x, *style) if style is not None and is_adaptive(self.norm) else self.norm(x)
-        return F.relu(x) if self.relu else x
+        return self.activation(x) if self.relu else x
 
 
 class ResidualBlock(nn.Module):
@@ -142,6 +151,7 @@ class ResidualBlock(nn.Module):
         dropout: drop half of the features between the convolutions, in training.
         relu_after_sum: rectify the sum (the code of AGIT).
         bias: of the convolutions; None follows the norm's rule.
+        activation: between the convolutions.
     """
 
     def __init__(
@@ -153,19 +163,21 @@ class ResidualBlock(nn.Module):
         dropout: bool = False,
         relu_after_sum: bool = False,
         bias: bool | None = None,
+        activation: Activation = F.relu,
     ) -> None:
         super().__init__()
 
         def convolution(**options: Any) -> nn.Module:
             return conv(channels, channels, 3, padding=padding, **options)
 
-        self.first = ConvNorm(convolution, norm(channels), bias=bias)
+        self.first = ConvNorm(convolution, norm(channels), bias=bias, activation=activation)
         self.dropout = nn.Dropout(0.5) if dropout else nn.Identity()
         self.second = ConvNorm(convolution, norm(channels), relu=False, bias=bias)
         self.relu_after_sum = relu_after_sum
 
-    def forward(self, x: Tensor, style: Style | None = None) -> Tensor:
-        x = x + self.second(self.dropout(self.first(x, style)), style)
+    def forward(self, x: Tensor, style: Style | None = None, second: Style | None = None) -> Tensor:
+        """style: of both norms, or of the first where the `second` has its own."""
+        x = x + self.second(self.dropout(self.first(x, style)), second or style)
         return F.relu(x) if self.relu_after_sum else x
 
 

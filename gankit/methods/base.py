@@ -60,6 +60,8 @@ class Method(nn.Module):
     inputs: the tensors that `translate` must be given; the others follow from them. A translation's is the `source`.
     result: the tensor that `translate` returns. truth: the tensor that the result should equal, where there is one.
     scale: how many times larger than the source the result is.
+    shares_forward: whether a critic that plays first looks at the very fakes of the generator's turn, made once for
+        both; otherwise they are made for it alone, with noise of their own.
 
     Pictures are float tensors (N, C, H, W) in [-1, 1].
     """
@@ -74,6 +76,7 @@ class Method(nn.Module):
     result: ClassVar[str] = "output"
     truth: ClassVar[str | None] = None
     scale: int = 1
+    shares_forward: bool = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -239,7 +239,9 @@ class MethodCall(Call):
         return Translating(component, self.direction)
 
     def size(self) -> Size:
-        return 16, 16
+        # Not the smallest: norms over the few pixels that it leaves at the bottleneck amplify every rounding.
+        side = max(16, 2 * self.component.min_size)
+        return side, side
 
     def odd_sizes(self) -> list[Size]:
         return [(17, 11)]

@@ -111,7 +111,7 @@ class Stepper:
         names = carried_keys(self.method)
         for i, batch in enumerate(batches):
             with self.devices.autocast():
-                if maker is not None and len(batches) == 1:
+                if maker is not None and len(batches) == 1 and self.method.shares_forward:
                     ahead[i] = maker.ahead(batch)  # one forward serves both turns
                     carried[i] |= {key: ahead[i][key] for key in maker.carries}
                     continue
