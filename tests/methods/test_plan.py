@@ -108,7 +108,7 @@ def test_a_tensor_of_another_method_names_that_method() -> None:
             return raw.mean()
 
     error = refused(cyclegan(), needy=Needy())
-    assert "method 'cyclegan' does not offer" in error.message and "attention_guided does" in error.message
+    assert "method 'cyclegan' does not offer" in error.message and "attention_guided and inpainting do" in error.message
 
 
 def test_an_unknown_tensor_lists_what_there_is() -> None:
