@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from gankit.core.recipe import Recipe
 from gankit.inspect.recipe import check_recipe, summarize_recipe
@@ -29,15 +30,29 @@ SMALL = {
         *("method.discriminator.channels=2", "method.discriminator.levels=3"),
     ],
     "pconv": ["method.generator.channels=2", "method.generator.downs=4", "train.batch_size=2", *RANDOM],
+    "style": [
+        *("method.generator.channels=2", "method.generator.blocks=1", "method.style=PICTURE", "method.style_size=32"),
+        *("losses.content.backbone.weights=random", "losses.style.backbone.weights=random"),
+    ],
+    "gatys": [
+        *("method.content=PICTURE", "method.style=PICTURE", "method.size=32", "train.optimizer.max_iter=2"),
+        *("method.start=noise", "losses.content.backbone.weights=random", "losses.style.backbone.weights=random"),
+    ],
+    **{
+        f"super-resolution-x{factor}": ["method.generator.channels=2", "losses.content.backbone.weights=random"]
+        for factor in (4, 8)
+    },
 }
 SIDE = {"dcgan": 64, "ugatit": 128, "ugatit-light": 128}
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_step_of_every_turn(name: str) -> None:
+def test_a_step_of_every_turn(name: str, tmp_path: Path) -> None:
     side = SIDE.get(name, 32)
-    sizes = [] if "mnist" in name else [f"data.crop_size={side}", f"data.load_size={side}"]
-    recipe = Recipe.load(FOLDER / f"{name}.yaml", [*SMALL[name], *sizes])
+    sizes = [] if "mnist" in name or name == "gatys" else [f"data.crop_size={side}", f"data.load_size={side}"]
+    Image.effect_noise((48, 32), 80).convert("RGB").save(tmp_path / "picture.png")
+    sets = [text.replace("PICTURE", str(tmp_path / "picture.png")) for text in SMALL[name]]
+    recipe = Recipe.load(FOLDER / f"{name}.yaml", [*sets, *sizes])
     played = check_recipe(recipe)
     assert [step.epoch for step in played] == (["first", "last"] if name == "agit" else ["first"])
     assert {key.split("/")[1] for key in played[0].losses} == set(recipe.losses)
@@ -89,4 +104,8 @@ def test_weights_and_rates_of_the_papers() -> None:
     assert terms("pconv")["variation"] == 0.1 / 2 and terms("lbam")["l1"] == 1 / 2
     assert terms("lbam")["gradient_penalty"] == pytest.approx(10 * 4 * terms("lbam")["adversarial"])
     assert (train("lbam").optimizer_of("generator").lr, train("lbam").optimizer_of("discriminator").lr) == (1e-4, 1e-5)
+    assert terms("super-resolution-x4") == terms("super-resolution-x8") == {"content": 1}
+    assert terms("style") == {"content": 1, "style": 1e5, "smooth": 2.5e-6}
+    assert (train("style").steps, train("style").batch_size, train("style").optimizer.lr) == (40_000, 4, 1e-3)
+    assert train("gatys").steps * train("gatys").optimizer.max_iter == 500
     assert train("ugatit").optimizer.weight_decay == 1e-4 and train("ugatit").steps == 1_000_000

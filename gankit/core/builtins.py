@@ -120,6 +120,7 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("metric", "background_psnr", "gankit.evaluation.metrics:BackgroundPSNR", "how well all but the objects is kept"),
     ("metric", "translation_error", "gankit.evaluation.metrics:TranslationError", "how much of the way is left"),
     ("metric", "psnr", "gankit.evaluation.metrics:PSNR", "peak signal-to-noise ratio to the truth"),
+    ("metric", "bicubic_psnr", "gankit.evaluation.bicubic:BicubicPSNR", "psnr of the source enlarged bicubically"),
     ("metric", "ssim", "gankit.evaluation.metrics:SSIM", "structural similarity to the truth"),
     ("metric", "hole_psnr", "gankit.evaluation.inpainting_metrics:HolePSNR", "PSNR over the hole alone"),
     (
@@ -150,6 +151,9 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ),
     ("metric", "raw_l1", "gankit.evaluation.inpainting_metrics:RawL1", "that of the generator's own picture"),
     ("metric", "l1", "gankit.evaluation.metrics:L1", "mean absolute difference to the truth"),
+    ("metric", "lpips", "gankit.evaluation.learned:LPIPS", "learned distance to the truth"),
+    ("metric", "lpips_diversity", "gankit.evaluation.learned:LPIPSDiversity", "how the outputs of a source differ"),
+    ("metric", "structure", "gankit.evaluation.learned:Structure", "how much of the source's structure has moved"),
     ("metric", "kid", "gankit.evaluation.sets:KID", "kernel distance of two sets of pictures"),
     ("metric", "fid", "gankit.evaluation.sets:FID", "Fréchet distance of two sets of pictures"),
     ("metric", "precision", "gankit.evaluation.sets:Precision", "how many outputs look like references"),
