@@ -147,9 +147,13 @@ class Train(Strictly, title="train"):
     optimizers: Annotated[
         dict[Line, Optimizer], Field(description="by turn, where it differs; the rest is as in `optimizer`")
     ] = {}
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    schedule: Literal["linear", "cosine", "constant", "step"] = "linear"
     decay_from: Annotated[Fraction, Field(description="the part of the training that keeps the full rate")] = 0.5
     decay_every: Annotated[Literal["epoch", "step"], Field(description="when the rate changes")] = "epoch"
+    drop_every: Annotated[
+        Count | None, Field(description="of the schedule `step`: epochs or steps, as `decay_every` says, between drops")
+    ] = None
+    drop_factor: Annotated[Fraction, Field(description="of the schedule `step`: what each drop multiplies by")] = 0.5
     decay_at: Annotated[
         Literal["start", "end"],
         Field(description="CycleGAN's code lowers the rate at an epoch's start since 2020, at its end before"),
@@ -171,9 +175,17 @@ class Train(Strictly, title="train"):
     @classmethod
     def _rules(cls, data: Mapping[str, Any]) -> list[tuple[Path, str]]:
         given = [k for k in ("epochs", "steps") if data.get(k) is not None]
+        found: list[tuple[Path, str]] = []
         if not given:
-            return [((), "train needs `epochs` or `steps`")]
-        return [(("steps",), "give `epochs` or `steps`, not both")] if len(given) > 1 else []
+            found.append(((), "train needs `epochs` or `steps`"))
+        if len(given) > 1:
+            found.append((("steps",), "give `epochs` or `steps`, not both"))
+        drops = data.get("drop_every") is not None
+        if data.get("schedule") == "step" and not drops:
+            found.append((("schedule",), "the schedule `step` needs `drop_every`: epochs or steps between drops"))
+        elif drops and data.get("schedule") != "step":
+            found.append((("drop_every",), "is of `schedule: step` alone"))
+        return found
 
     @field_validator("optimizers", mode="before")
     @classmethod

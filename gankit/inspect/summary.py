@@ -9,7 +9,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -136,7 +136,7 @@ def summarize(
     optimizer = optimizer or (lambda _, parameters: torch.optim.Adam(parameters))
     batch = {name: torch.empty(shape, device="meta") for name, shape in pictures.items()}
     calls: dict[str, tuple[Any, ...]] = {}
-    with _first_calls(method, calls):
+    with _first_calls(method, batch, calls):
         played = _play(method, turns, batch)
     state = sum(_optimizer_bytes(optimizer(turn, turn.parameters_trained())) for turn in turns)
     trained = {key for turn in turns for key in method.trained_by(turn.turn)}
@@ -186,9 +186,10 @@ def _play(method: Method, turns: list[TurnModule], batch: Mapping[str, Tensor]) 
         maker = next((t for t in turns[number + 1 :] if missing and missing <= set(t.carries)), None)
         with FlopCounterMode(display=False) as cost:
             if maker is not None:
-                with _saved(kept, ignored):
-                    ahead = maker.ahead(batch)
-                carried |= {key: ahead[key] for key in maker.carries}
+                with _saved(kept, ignored), torch.set_grad_enabled(method.shares_forward):
+                    before = maker.ahead(batch)
+                carried |= {key: before[key] for key in maker.carries}
+                ahead = before if method.shares_forward else {}
             given = {key: carried[key].detach() for key in turn.needs} if turn.needs else ahead
             saved = dict(kept)
             with _saved(saved, ignored):
@@ -227,16 +228,26 @@ def _storages(tensors: list[Tensor]) -> dict[int, Any]:
 
 
 @contextmanager
-def _first_calls(method: Method, calls: dict[str, tuple[Any, ...]]) -> Iterator[None]:
-    """Note the arguments of each network's first call."""
+def _first_calls(method: Method, batch: Mapping[str, Tensor], calls: dict[str, tuple[Any, ...]]) -> Iterator[None]:
+    """Note the arguments of each network's first call; a picture, for one whose parts are called (MUNIT's)."""
 
-    def noting(key: str) -> Callable[..., None]:
-        def note(_: nn.Module, args: tuple[Any, ...]) -> None:
-            calls.setdefault(key, args)
+    def noting(key: str, network: nn.Module) -> Callable[..., None]:
+        def note(called: nn.Module, args: tuple[Any, ...]) -> None:
+            if called is not network:
+                if key in calls:
+                    return
+                fitting = (x for x in batch.values() if x.shape[1] == getattr(network, "in_channels", None))
+                args = tuple(islice(fitting, 1))
+            if called is network or args:
+                calls.setdefault(key, args)
 
         return note
 
-    handles = [network.register_forward_pre_hook(noting(key)) for key, network in method.networks.items()]
+    handles = [
+        part.register_forward_pre_hook(noting(key, network))
+        for key, network in method.networks.items()
+        for part in network.modules()
+    ]
     try:
         yield
     finally:

@@ -204,6 +204,8 @@ class Trainer:
     # -- what the recipe says ----------------------------------------------------------------------------------------
     def _make_schedule(self) -> Schedule:
         t = self.train
+        if t.schedule == "step":
+            return Schedule("step", self.total, drop_every=t.drop_every, drop_factor=t.drop_factor)
         if t.decay_every == "step":
             return Schedule(t.schedule, self.total, t.decay_from, "last_zero")
         epochs = math.ceil(self.total / self.steps_per_epoch)

@@ -22,18 +22,25 @@ class Schedule:
     """`schedule(position)` is the factor, in [0, 1], on the learning rate at a position counted from 0.
 
     total: how many positions there are, epochs or steps, whichever the caller counts. decay_from: the share of them
-    with factor 1. kind: `constant`; `linear` to 0; `cosine`, half a period down to 0. convention: papers' codes differ
-    by one position in where a linear decay begins and ends; see _CONVENTIONS.
+    with factor 1. kind: `constant`; `linear` to 0; `cosine`, half a period down to 0; `step`: multiplied by
+    `drop_factor` after every `drop_every` positions, whatever decay_from says (MUNIT: halved every 100,000 steps).
+    convention: papers' codes differ by one position in where a linear decay begins and ends; see _CONVENTIONS.
     """
 
-    kind: Literal["constant", "linear", "cosine"] = "linear"
+    kind: Literal["constant", "linear", "cosine", "step"] = "linear"
     total: int = 200
     decay_from: float = 0.5
     convention: Convention = "epoch_end"
+    drop_every: int | None = None
+    drop_factor: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.kind not in ("constant", "linear", "cosine"):
-            raise ValueError(f"kind is constant, linear or cosine, not '{self.kind}'")
+        if self.kind not in ("constant", "linear", "cosine", "step"):
+            raise ValueError(f"kind is constant, linear, cosine or step, not '{self.kind}'")
+        if self.kind == "step" and (self.drop_every is None or self.drop_every < 1):
+            raise ValueError(f"a schedule of kind step needs drop_every, 1 at least, not {self.drop_every}")
+        if not 0 <= self.drop_factor <= 1:
+            raise ValueError(f"drop_factor is in [0, 1], not {self.drop_factor}")
         if self.convention not in _CONVENTIONS:
             raise ValueError(f"convention is one of {', '.join(_CONVENTIONS)}, not '{self.convention}'")
         if self.total < 1:
@@ -47,6 +54,9 @@ class Schedule:
         return int(self.decay_from * self.total + 1e-9)  # a share such as 29/100 is not exact in binary
 
     def __call__(self, position: float) -> float:
+        if self.kind == "step":
+            assert self.drop_every is not None
+            return self.drop_factor ** (position // self.drop_every)
         decaying = self.total - self.full
         if self.kind == "constant" or decaying == 0:
             return 1.0

@@ -179,6 +179,8 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(report: Report) -> None
         ({"train": {"epochs": 1, "optimizer": {"type": "sgd", "betas": [0, 0]}}}, "the optimizer sgd takes no `betas`"),
         ({"train": {"epochs": 1, "optimizer": {"betas": [0.5]}}}, "train.optimizer.betas.1: "),
         ({"train": {"epochs": 1, "schedule": "liner"}}, "did you mean 'linear'?"),
+        ({"train": {"epochs": 1, "schedule": "step"}}, "train.schedule: the schedule `step` needs `drop_every`"),
+        ({"train": {"epochs": 1, "drop_every": 3}}, "train.drop_every: is of `schedule: step` alone"),
         ({"train": {"epochs": 1, "seed": 10**30}}, "train.seed: must be"),
         ({"name": "a/b"}, "name: "),
         ({"zzz": 1}, "zzz: a recipe takes no `zzz`; it takes gankit, name, about"),

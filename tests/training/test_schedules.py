@@ -55,3 +55,15 @@ def test_shares_are_not_cut_by_rounding() -> None:
 def test_wrong_settings_are_refused(bad, word: str) -> None:
     with pytest.raises(ValueError, match=word):
         Schedule(**bad)
+
+
+def test_steps_multiply_the_rate_every_so_often() -> None:
+    schedule = Schedule("step", 10, decay_from=0.9, drop_every=3, drop_factor=0.1)
+    assert [schedule(i) for i in (0, 2, 3, 5, 6)] == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+    assert Schedule("step", 1_000_000, drop_every=100_000)(250_000) == 0.25
+
+
+@pytest.mark.parametrize("bad", [{}, {"drop_every": 0}, {"drop_every": 3, "drop_factor": 1.5}])
+def test_a_step_schedule_says_what_it_needs(bad) -> None:
+    with pytest.raises(ValueError, match="drop_"):
+        Schedule("step", 10, **bad)
