@@ -15,6 +15,7 @@ from gankit.evaluation.metrics import Metric
 
 FALLBACK = ("kid", "fid")
 """Where the data has no counterparts, sets are all that can be compared."""
+_NETS = {"alexnet": "alex", "vgg16": "vgg", "squeezenet": "squeeze", "squeezenet1_1": "squeeze"}
 _SHORT = {full: short for short, full in FULL_NAMES.items()}
 
 
@@ -60,11 +61,13 @@ def _spec(text: str) -> Spec:
             raise _error(str(unknown)) from None
         try:
             entry = components().find("metric", head)
-            arguments["features"] = _backbone(network)
+            arguments = _lpips(network) if "net" in spec_of(entry).model_fields else {"features": _backbone(network)}
         except UnknownName as e:
             raise _error(str(e)) from None
     model = spec_of(entry)
-    if arguments and "features" not in model.model_fields:
+    if not arguments and (field := model.model_fields.get("features")) and field.is_required():
+        raise _error(f"{text} needs a network: {text}-squeezenet, {text}-timm:vit_small_patch16_224.dino")
+    if "features" in arguments and "features" not in model.model_fields:
         raise _error(f"{entry.name} takes no network, so that {text!r} means nothing; say `{entry.name}`")
     try:
         return model.model_validate({"type": entry.qualified, **arguments})
@@ -79,6 +82,13 @@ def _backbone(text: str) -> dict[str, str]:
     entry = components().find("backbone", _SHORT.get(name, name))
     weights = {"weights": "random"} if plain != text else {}
     return {"type": entry.qualified, **({"model": model} if model else {}), **weights}
+
+
+def _lpips(text: str) -> dict[str, str]:
+    """`squeeze-random` -> what a recipe would say."""
+    net = text.removesuffix("random").removesuffix("-")
+    found = {"net": _NETS.get(net, net)} if net else {}
+    return found | ({"weights": "random"} if text.endswith("random") else {})
 
 
 def _error(message: str) -> RecipeError:

@@ -210,7 +210,7 @@ def _translate_all(
         for way, inputs in _ways(method, batch):
             if way not in ways:
                 continue
-            found.add(way, _tensors(method, way, inputs, batch, dataset, found.able(way)), inputs)
+            found.add(way, _tensors(method, way, inputs, batch, dataset, found.able(way)), _origin(inputs))
             for role, picture in _references(method, way, inputs, batch, dataset).items():
                 if role != "target" or against is None:
                     found.add_reference(way, role, picture)
@@ -265,7 +265,7 @@ def _tensors(
         "mask": None if mask is None else lambda: mask,
         "truth": None if truth is None else lambda: truth,
         "output": lambda: method.translate(inputs, direction),
-        "draw": lambda: lambda: method.translate(inputs, direction),
+        "draw": lambda: lambda count: _draw(method, inputs, direction, count),
     }
     if mask is not None and "source" in inputs:
         makers["objects"] = lambda: mask if truth is None else true_objects(mask, inputs["source"], truth)
@@ -278,6 +278,18 @@ def _tensors(
     wanted = {need for metric in metrics.values() if may.issuperset(metric.needs()) for need in metric.needs()}
     known = {name: makers[name]() for name in makers if name in wanted}
     return {name: tensor for name, tensor in known.items() if tensor is not None}
+
+
+def _origin(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """What an output was made from: a source, whatever style was drawn for it; else all of it."""
+    return {"source": inputs["source"]} if "source" in inputs else inputs
+
+
+def _draw(method: Any, inputs: Mapping[str, Tensor], direction: str, count: int) -> Tensor:
+    """Several outputs of each source: (N, count, C, H, W)."""
+    if hasattr(method, "samples"):
+        return method.samples(inputs["source"], count, direction)
+    return torch.stack([method.translate(inputs, direction) for _ in range(count)], 1)
 
 
 def _samples(dataset: Any, limit: int | None) -> Iterator[dict[str, Tensor]]:

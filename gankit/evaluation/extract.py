@@ -24,6 +24,9 @@ FULL_NAMES = {"squeezenet": "squeezenet1_1"}
 """Backbone -> which of several it is."""
 
 
+_OTHERS = ". On other features: name the metric with a backbone, such as kid-squeezenet"
+
+
 class Unavailable(GankitError):
     """A metric that cannot be had here, and what to do about it."""
 
@@ -34,8 +37,8 @@ class Network:
     make: a backbone or a factory of one, called with `layers`.
     """
 
-    def __init__(self, make: Callable[..., Any]) -> None:
-        self.make = make
+    def __init__(self, make: Callable[..., Any], **more: Any) -> None:
+        self.make = partial(make, **more) if more else make
         self._net: FeatureNet | None = None
 
     @property
@@ -62,16 +65,21 @@ class Network:
 
     def load(self, device: str | torch.device, fetch: bool = True) -> FeatureNet:
         """fetch: download weights that are nowhere here. Raises Unavailable: which file, and where to put it."""
-        usual = getattr(self.kind, "network", "")
         if self._net is None:
-            if usual and not fetch and self.arguments.get("weights", "pretrained") == "pretrained" and not local(usual):
-                raise Unavailable(missing(usual))
+            self.refuse_absent(fetch)
             try:
                 self._net = self.make(())
             except (ValueError, GankitError, ImportError) as e:
-                raise Unavailable(getattr(e, "message", str(e))) from e
-        self._net = self._net.to(device)
-        return self._net
+                why = getattr(e, "message", str(e))
+                raise Unavailable(f"{why}{_OTHERS if self.kind is Inception else ''}") from e
+        assert self._net is not None
+        return self._net.to(device)
+
+    def refuse_absent(self, fetch: bool) -> None:
+        """Raises Unavailable for weights that are not on this machine and shall not be fetched."""
+        usual = getattr(self.kind, "network", "")
+        if usual and not fetch and self.arguments.get("weights", "pretrained") == "pretrained" and not local(usual):
+            raise Unavailable(f"{missing(usual)}{_OTHERS if self.kind is Inception else ''}")
 
     def protocol(self) -> dict[str, object]:
         """The network's name, and the hash of its weights once it is loaded."""

@@ -164,6 +164,24 @@ class FID(SetMetric):
     def compare(self, output: Tensor, reference: Tensor) -> Tensor:
         return frechet(output, reference)
 
+    def resampled(self, output: Tensor, reference: Tensor, generator: torch.Generator) -> Tensor | None:
+        """All from the products of the features with each other, which are computed once."""
+        n, m = len(output), len(reference)
+        if max(n, m) > self.largest:
+            return None
+        xx, yy, xy = output @ output.T, reference @ reference.T, output @ reference.T
+        figures = []
+        for _ in range(self.resamples):
+            i, j = _draw(n, generator), _draw(m, generator)
+            ours, theirs, cross = xx[i][:, i], yy[j][:, j], xy[i][:, j]
+            apart = ours.mean() + theirs.mean() - 2 * cross.mean()
+            spread = (ours.trace() - n * ours.mean()) / (n - 1) + (theirs.trace() - m * theirs.mean()) / (m - 1)
+            cross = cross - cross.mean(0) - cross.mean(1, keepdim=True) + cross.mean()
+            squares = cross @ cross.T if n <= m else cross.T @ cross
+            root = torch.linalg.eigvalsh(squares).clamp(min=0).sqrt().sum() / ((n - 1) * (m - 1)) ** 0.5
+            figures.append(apart + spread - 2 * root)
+        return torch.stack(figures)
+
     def warning(self, output: int, reference: int) -> str:
         few = min(output, reference)
         small = f"{few:,} pictures are few for FID: compare only at this number, and prefer KID" if few < SMALL else ""
