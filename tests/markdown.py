@@ -48,7 +48,7 @@ def gankit_commands(page: Path) -> Iterator[list[str]]:
 
 def play(arguments: list[str]) -> None:
     """Run a command of gankit, or, where that would take long, check that it would begin."""
-    if arguments[0] in PARSED:
+    if arguments[0] in PARSED or arguments[:2] == ["weights", "add"]:
         return parse(arguments)
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, f"gankit {shlex.join(arguments)}: {result.output}"
@@ -57,6 +57,8 @@ def play(arguments: list[str]) -> None:
 def parse(arguments: list[str]) -> None:
     group: Any = typer.main.get_command(app)
     command = group.get_command(typer.Context(group), arguments[0])
+    if hasattr(command, "commands") and arguments[1:]:
+        command, arguments = command.get_command(typer.Context(command), arguments[1]), arguments[1:]
     parameters = command.make_context(arguments[0], arguments[1:]).params
     if arguments[0] == "train":
         Recipe.load(parameters["recipe"], parameters["sets"] or ())
