@@ -18,6 +18,13 @@ def translate(
         Path | None,
         typer.Option(help="What to fill (inpainting): a picture, white = hole, or a folder of them with these names."),
     ] = None,
+    styles: Annotated[
+        int | None, typer.Option(min=1, help="So many results of each picture, in random styles (munit).")
+    ] = None,
+    style_image: Annotated[
+        Path | None, typer.Option(help="Translate in the style of this picture of the target domain (munit).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the random styles; 0 if not given.")] = None,
     tile: Annotated[
         int, typer.Option(min=0, help="Pictures with a longer side are computed in tiles of this; 0: never.")
     ] = 2048,
@@ -28,8 +35,8 @@ def translate(
 
     Folders are searched with their subfolders, whose structure is kept. `photo.jpg` becomes `photo.png`, beside it
     `photo_attention.png`. Transparent pictures are laid on white; inpainting fills what is transparent, or white in
-    the --mask. A picture that cannot be read is named, the
-    rest go on, and the exit code is 1.
+    the --mask. With --styles the results are `photo_style1.png`, `photo_style2.png` and so on. A picture that cannot be
+    read is named, the rest go on, and the exit code is 1.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -51,6 +58,9 @@ def translate(
             overwrite=overwrite,
             tile=tile,
             mask=mask,
+            styles=styles,
+            style_image=style_image,
+            seed=seed,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     for reason in outcome.failed:

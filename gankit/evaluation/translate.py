@@ -16,6 +16,7 @@ from gankit.core.errors import DataError
 from gankit.data.images import list_images, read_image, save_png, to_model_range
 from gankit.evaluation.holes import Provider, hole_provider
 from gankit.evaluation.sample import NOTHING_TO_TRANSLATE
+from gankit.evaluation.styles import Variant, variants
 from gankit.evaluation.tiles import DEFAULT, large
 from gankit.evaluation.video import is_video, translate_video
 
@@ -44,6 +45,9 @@ def translate_paths(
     overwrite: bool = False,
     tile: int = DEFAULT,
     mask: str | Path | None = None,
+    styles: int | None = None,
+    style_image: str | Path | None = None,
+    seed: int | None = None,
     progress: Callable[[float, int], None] | None = None,
 ) -> Outcome:
     """Translate pictures of any size, one after the other, on the device of the method's parameters.
@@ -57,8 +61,9 @@ def translate_paths(
     direction: the method's first one by default. channels: of each side's pictures. overwrite: replace files that
     exist; inputs are never replaced. tile: a picture with a longer side is computed in tiles of that side, in bounded
     memory, with the result of the whole (see `gankit.evaluation.tiles`); whole where the networks do not allow it; 0:
-    always whole. mask: of methods that fill holes, see `gankit.evaluation.holes`. progress: called with
-    (done, total); the frames of a video count as parts of one.
+    always whole. mask: of methods that fill holes, see `gankit.evaluation.holes`. styles, style_image, seed: of methods
+    that make more than one picture of each, see `gankit.evaluation.styles`; `photo_style1.png` is the first of
+    several. progress: called with (done, total), in results; the frames of a video count as parts of one.
 
     Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
     unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in
@@ -70,10 +75,13 @@ def translate_paths(
     if way not in method.directions:
         raise DataError(f"direction is one of {', '.join(method.directions)}, not '{way}'")
     more = hole_provider(method, None if mask is None else Path(mask))
-    jobs = list(plan([Path(i) for i in inputs], Path(out)))
-    _refuse_replacing(jobs, attention, overwrite)
+    example = None if style_image is None else Path(style_image)
+    made = variants(method, way, channels, more, styles, example, seed)
+    planned = list(plan([Path(i) for i in inputs], Path(out), [variant.suffix for variant in made]))
+    jobs = [(source, named(target, variant), variant.more) for source, target in planned for variant in made]
+    _refuse_replacing([(source, target) for source, target, _ in jobs], attention, overwrite)
     outcome = Outcome()
-    for done, (source, target) in enumerate(jobs):
+    for done, (source, target, more) in enumerate(jobs):
         if progress:
             progress(done, len(jobs))
         try:
@@ -85,7 +93,9 @@ def translate_paths(
                 continue
             picture, heat = _translate(method, source, way, channels[way.split("2")[0]], attention, tile, more)
         except (DataError, MemoryError, RuntimeError) as e:
-            outcome.failed.append(str(e) if isinstance(e, DataError) else _out_of_memory(source, e))
+            reason = str(e) if isinstance(e, DataError) else _out_of_memory(source, e)
+            if reason not in outcome.failed:  # the same for each style
+                outcome.failed.append(reason)
             continue
         _make_folder(target.parent)
         save_png(picture, target)
@@ -97,8 +107,11 @@ def translate_paths(
     return outcome
 
 
-def plan(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
-    """(input, its PNG) for all pictures, each picture once, no two with one name. Raises DataError."""
+def plan(inputs: Sequence[Path], out: Path, suffixes: Sequence[str] = ("",)) -> Iterator[tuple[Path, Path]]:
+    """(input, its PNG) for all pictures, each picture once, no two with one name. Raises DataError.
+
+    suffixes: what the names of a picture's results will have besides.
+    """
     found = dict(_find(inputs, out))  # picture -> its place below `out`
     names = Counter(_key(place) for place in found.values())
     stems = Counter(_key(place.with_suffix("")) for place in found.values())
@@ -107,11 +120,20 @@ def plan(inputs: Sequence[Path], out: Path) -> Iterator[tuple[Path, Path]]:
         plain = place.with_suffix("")
         base = place if stems[_key(plain)] > 1 == names[_key(place)] else plain
         name, number = base, 1
-        while taken & {_key(name), _key(name) + ATTENTION}:
+        while taken & _results(name, suffixes):
             number += 1
             name = base.with_name(f"{base.name}-{number}")
-        taken |= {_key(name), _key(name) + ATTENTION}
+        taken |= _results(name, suffixes)
         yield source, out / name.with_name(f"{name.name}{'.mp4' if is_video(source) else '.png'}")
+
+
+def _results(name: Path, suffixes: Sequence[str]) -> set[str]:
+    return {_key(name) + suffix + kind for suffix in suffixes for kind in ("", ATTENTION)}
+
+
+def named(target: Path, variant: Variant) -> Path:
+    """`x.png` -> `x_style1.png`."""
+    return target.with_name(f"{target.stem}{variant.suffix}{target.suffix}")
 
 
 def attention_path(target: Path) -> Path:
