@@ -23,6 +23,7 @@ from gankit.core.listing import components
 from gankit.core.recipe import Recipe
 from gankit.data.images import from_model_range, image_pixels, read_image, to_model_range
 from gankit.evaluation.sample import NOTHING_TO_TRANSLATE, sample
+from gankit.evaluation.styles import require_styled
 from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training import run as runs
@@ -140,20 +141,64 @@ class Model:
     ema: bool
 
     @overload
-    def translate(self, image: str | os.PathLike[str], direction: str = "a2b", mask: Any = None) -> Image.Image: ...
+    def translate(
+        self,
+        image: str | os.PathLike[str],
+        direction: str = "a2b",
+        mask: Any = None,
+        *,
+        style: Tensor | int | None = None,
+        example: Any = None,
+    ) -> Image.Image: ...
     @overload
-    def translate(self, image: Picture, direction: str = "a2b", mask: Any = None) -> Picture: ...
-    def translate(self, image: Any, direction: str = "a2b", mask: Any = None) -> Any:
+    def translate(
+        self,
+        image: Picture,
+        direction: str = "a2b",
+        mask: Any = None,
+        *,
+        style: Tensor | int | None = None,
+        example: Any = None,
+    ) -> Picture: ...
+    def translate(
+        self,
+        image: Any,
+        direction: str = "a2b",
+        mask: Any = None,
+        *,
+        style: Tensor | int | None = None,
+        example: Any = None,
+    ) -> Any:
         """Translate one picture, or a batch of them, of any size.
 
         A path or a PIL image gives a PIL image; a float tensor (C, H, W) or (N, C, H, W) in [-1, 1] gives another.
         mask: what `inpainting` fills, white in a path or a PIL image, 1 in a tensor (1, H, W) or (N, 1, H, W).
-        Raises DataError for an unreadable picture, an unfit tensor or mask, or an unknown direction.
+        style: of methods that have styles (`munit`): a code (K,) or (N, K), or the seed of a random one. example:
+        instead, a picture of the target domain whose style it is to be. Without either the style is always the same.
+        Raises DataError for an unreadable picture, an unfit tensor, mask or style, or an unknown direction.
         """
         batch, back = self._enter(image, direction)
-        if mask is None and "hole" not in self.method.inputs:
-            return back(self.method.translate(batch, direction))
-        return back(self.method.translate({"source": batch, "hole": self._hole(mask, batch)}, direction))
+        inputs: dict[str, Tensor] = {"source": batch}
+        if mask is not None or "hole" in self.method.inputs:
+            inputs["hole"] = self._hole(mask, batch)
+        if style is not None or example is not None:
+            inputs["style"] = self._style(style, example, direction, batch)
+        return back(self.method.translate(inputs, direction))
+
+    def _style(self, style: Tensor | int | None, example: Any, direction: str, batch: Tensor) -> Tensor:
+        """A style given in any way as codes of the batch."""
+        method = require_styled(self.method)
+        if style is not None and example is not None:
+            raise DataError("give a style, or an example of one, not both")
+        try:
+            if isinstance(style, Tensor):
+                return method.fitting(style, batch)
+            if style is not None:
+                return method.fitting(method.styles(1, style), batch)
+            shown, _ = self._enter(example, direction, "target")
+            return method.fitting(method.encode_style(shown, direction), batch)
+        except ValueError as e:
+            raise DataError(str(e)) from e
 
     def _hole(self, mask: Any, batch: Tensor) -> Tensor:
         """A mask of any kind as holes of a batch."""
@@ -203,13 +248,16 @@ class Model:
         """The pictures of the recipe. Raises RecipeError or DataError when they are not there."""
         return open_dataset(self.recipe).split(split)
 
-    def _enter(self, image: Any, direction: str) -> tuple[Tensor, Any]:
-        """A picture of any kind as a batch on the method's device, and the way back to that kind."""
+    def _enter(self, image: Any, direction: str, side: str = "source") -> tuple[Tensor, Any]:
+        """A picture of any kind as a batch on the method's device, and the way back to that kind.
+
+        side: of the direction to which the picture belongs.
+        """
         if direction not in self.method.directions:
             raise DataError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
         if self.method.draws:
             raise DataError(NOTHING_TO_TRANSLATE)
-        channels = self.channels[self.method.fields[direction].get("source", "a")]
+        channels = self.channels[self.method.fields[direction].get(side, "a")]
         weight = next(self.method.parameters())
         if not isinstance(image, Tensor):
             pixels = _pixels(image, channels)
