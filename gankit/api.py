@@ -8,8 +8,8 @@ picture = model.translate("photo.jpg")
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,8 +88,10 @@ def _finish(run: runs.Run) -> None:
     from gankit.evaluation.evaluate import evaluate_run
     from gankit.evaluation.report import write
 
-    with suppress(DataError):  # there is no test split
+    try:
         evaluate_run(load(run.path))
+    except DataError as e:  # a test split that is missing or broken takes nothing from the training
+        print(f"not measured: {e}", file=sys.stderr)
     write(run.path)
 
 
@@ -120,14 +122,36 @@ def load(run_dir: StrPath, device: str = "auto") -> Model:
     return Model(method, recipe, run_dir, stored.step, stored.ema is not None)
 
 
-def evaluate(run_dir: StrPath, device: str = "auto", limit: int | None = None) -> dict[str, Any]:
+def evaluate(
+    run_dir: StrPath,
+    device: str = "auto",
+    limit: int | None = None,
+    *,
+    metrics: Sequence[str] | None = None,
+    against: StrPath | None = None,
+    reference: Literal["target", "source", "mean"] | None = None,
+    direction: str | None = None,
+    protocol: Literal["clean", "legacy-pytorch", "legacy-tf"] | None = None,
+) -> dict[str, Any]:
     """Measure a run on its test split, as `gankit evaluate` does; keeps evaluation.json in the run.
+
+    metrics: names, as `"kid-squeezenet"`, instead of the recipe's. against: a folder of real pictures, instead of the
+    target's test pictures. A metric that cannot be measured here has a row with `unavailable`, the reason.
 
     Returns `{"results": [{metric, direction, value, interval, unit, better, protocol}, ...]}`.
     """
+    from gankit.evaluation.choose import named
     from gankit.evaluation.evaluate import evaluate_run
 
-    return evaluate_run(load(run_dir, device), limit=limit)
+    return evaluate_run(
+        load(run_dir, device),
+        limit=limit,
+        metrics=None if metrics is None else named(metrics, protocol),
+        reference=reference,
+        against=None if against is None else Path(against),
+        direction=direction,
+        protocol=protocol,
+    )
 
 
 @dataclass

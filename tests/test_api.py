@@ -163,3 +163,17 @@ def test_components_are_listed() -> None:
     names = {c.name for c in gankit.components("method")}
     assert {"cyclegan", "attention_guided", "ugatit", "paired"} <= names
     assert len(gankit.components()) > len(names)
+
+
+def test_a_broken_test_split_is_said_and_takes_nothing_from_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("trainA", "trainB"):
+        (tmp_path / folder).mkdir()
+        for i in range(2):
+            Image.new("RGB", (16, 16), (90 * i, 40, 200)).save(tmp_path / folder / f"{i}.png")
+    data = {"type": "unpaired", "root": str(tmp_path), "load_size": 16, "crop_size": 16}
+    run = gankit.train(recipe(steps=1) | {"data": data}, tmp_path / "run").run_dir
+    assert (run / "report.html").is_file() and not (run / "evaluation.json").exists()
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("not measured: ")]
+    assert len(told) == 1 and "testA" in told[0]

@@ -210,7 +210,8 @@ def _translate_all(
         for way, inputs in _ways(method, batch):
             if way not in ways:
                 continue
-            found.add(way, _tensors(method, way, inputs, batch, dataset, found.able(way)), _origin(inputs))
+            tensors, others = _tensors(method, way, inputs, batch, dataset, found.able(way))
+            found.add(way, tensors, _origin(inputs), others)
             for role, picture in _references(method, way, inputs, batch, dataset).items():
                 if role != "target" or against is None:
                     found.add_reference(way, role, picture)
@@ -257,8 +258,8 @@ def _tensors(
     batch: Mapping[str, Tensor],
     dataset: Any,
     metrics: Mapping[str, Metric],
-) -> dict[str, Any]:
-    """What these metrics may ask for; what the data or the method lack is left out. Nothing is translated in vain."""
+) -> tuple[dict[str, Any], set[str]]:
+    """What these metrics ask for, and the names of what else there is. Nothing is translated in vain."""
     mask, truth = batch.get(f"mask_{direction.split('2')[0]}"), _truth(method, batch, direction, dataset)
     makers: dict[str, Any] = {  # in this order: `objects` and the like read what stands before them
         **{name: lambda value=value: value for name, value in inputs.items()},
@@ -277,7 +278,7 @@ def _tensors(
     may = {name for name, make in makers.items() if make is not None}
     wanted = {need for metric in metrics.values() if may.issuperset(metric.needs()) for need in metric.needs()}
     known = {name: makers[name]() for name in makers if name in wanted}
-    return {name: tensor for name, tensor in known.items() if tensor is not None}
+    return {name: tensor for name, tensor in known.items() if tensor is not None}, may - wanted
 
 
 def _origin(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

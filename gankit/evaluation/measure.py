@@ -73,10 +73,19 @@ class Measurement:
             isinstance(metric, SetMetric) and (name, "") not in self.reasons for name, metric in self.metrics.items()
         )
 
-    def add(self, direction: str, tensors: Mapping[str, Any], sources: Mapping[str, Tensor] | None = None) -> None:
-        """A batch. sources: from which the outputs were made; an output of the same one counts once in its set."""
+    def add(
+        self,
+        direction: str,
+        tensors: Mapping[str, Any],
+        sources: Mapping[str, Tensor] | None = None,
+        offered: Iterable[str] = (),
+    ) -> None:
+        """A batch. sources: from which the outputs were made; an output of the same one counts once in its set.
+
+        offered: what else could have been computed, had a metric asked for it.
+        """
         check_finite(direction, tensors)
-        self.offered[direction] |= tensors.keys()
+        self.offered[direction] |= {*tensors, *offered}
         for name, metric in self.able(direction).items():
             if isinstance(metric, SetMetric) or not set(metric.needs()) <= tensors.keys():
                 continue
@@ -156,7 +165,8 @@ class Measurement:
         row["protocol"] |= {"n": len(output), "n_reference": counts[0] if len(counts) == 1 else counts}
         row["protocol"] |= {"reference": self.reference, **metric.protocol(), **common}
         extras = [metric.extras(output, x) for x in references]
-        row |= {key: _number(sum(e[key] for e in extras) / len(extras)) for key in extras[0]}
+        shared = set.intersection(*map(set, extras))  # against a set as small as the outputs' KID has no spread
+        row |= {key: _number(sum(e[key] for e in extras) / len(extras)) for key in sorted(shared)}
         if warning := metric.warning(len(output), min(counts)):
             row["warning"] = warning
         yield row

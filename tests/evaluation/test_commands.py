@@ -7,12 +7,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner, Result
 
 from gankit.cli.main import app
 from gankit.core.recipe import Recipe
 from tests.evaluation.fakes import Brighten, Scenes, Unpaired
+
+
+class OneWay(Brighten):
+    directions = ("a2b",)
+
+
+class Alone(Unpaired):
+    """Sources without any target."""
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        return {"a": super().item(index, generator)["a"]}
 
 
 def gankit(*arguments: str | Path | int) -> Result:
@@ -76,10 +88,27 @@ def test_evaluate_prints_and_keeps_the_figures(run: Path) -> None:
 
 def test_evaluate_says_when_there_is_nothing_to_measure(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe.load("demo")
-    loaded = SimpleNamespace(method=Brighten(), dataset=lambda split: Unpaired(), run_dir=run, recipe=recipe)
+    loaded = SimpleNamespace(method=OneWay(), dataset=lambda split: Alone(), run_dir=run, recipe=recipe)
     monkeypatch.setattr("gankit.load", lambda path, device="auto": loaded, raising=False)
     result = gankit("evaluate", run)
     assert result.exit_code == 0 and result.stdout == "" and "nothing to measure" in result.stderr
+
+
+def test_evaluate_of_unpaired_data_speaks_of_sets(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Inception's weights the run is measured all the same, and the exit code is 2 only where it was asked."""
+    monkeypatch.setattr("gankit.load", lambda path, device="auto": SimpleNamespace(**fields), raising=False)
+    monkeypatch.setattr("gankit.evaluation.extract.local", lambda network: None)
+    monkeypatch.setenv("GANKIT_OFFLINE", "1")
+    fields = {"method": Brighten(), "dataset": lambda split: Unpaired(), "run_dir": run, "recipe": Recipe.load("demo")}
+    result = gankit("evaluate", run)
+    assert result.exit_code == 0 and "kid, fid unavailable: " in result.stdout
+    assert "pt_inception-2015-12-05-6726825d.pth" in result.stdout
+    (run / "recipe.json").write_text("{}")
+    page = Path(gankit("report", run).stdout.strip()).read_text()
+    assert "unavailable" in page and "pt_inception" in page
+    assert gankit("evaluate", run, "--metrics", "psnr").exit_code == 2
+    rows = json.loads((run / "evaluation.json").read_text())["results"]
+    assert rows[0]["unavailable"] == "it needs truth, which the data and the method do not offer"
 
 
 def test_report_prints_its_path(run: Path, tmp_path: Path) -> None:

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
-from gankit.core.errors import GankitError
+from gankit.core.errors import DataError, GankitError
 from gankit.core.recipe import Evaluate, Recipe
+from gankit.evaluation.choose import named
 from gankit.evaluation.evaluate import evaluate, evaluate_run, showcase, weights_sha256
+from gankit.evaluation.extract import Extractor
 from gankit.evaluation.measure import bootstrap
-from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, TranslationError
+from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, Metric, TranslationError
 from gankit.methods.base import tensor
 from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired
 
@@ -173,3 +176,101 @@ def test_evaluate_run_keeps_the_results(tmp_path: Path, monkeypatch: pytest.Monk
     assert found["results"][0]["protocol"]["step"] == 7
     assert Image.open(tmp_path / "evaluation.png").width > 4 * 128
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.png"]
+
+
+# -- sets ------------------------------------------------------------------------------------------------------------
+class Noise(Scenes):
+    """Sources and targets of two brightnesses; the smaller domain begins again when it is through."""
+
+    def __init__(self, a: int = 4, b: int = 6) -> None:
+        super().__init__(max(a, b))
+        self.counts = {"a": a, "b": b}
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        del generator
+        seeds = {name: torch.Generator().manual_seed(index % count) for name, count in self.counts.items()}
+        return {k: torch.rand(3, 24, 24, generator=g) * 0.5 - (0.5 if k == "a" else 0) for k, g in seeds.items()}
+
+
+def set_metrics() -> dict[str, Metric]:
+    return named(["kid-squeezenet-random", "fid-squeezenet-random"])
+
+
+def test_sets_are_compared_with_the_target_the_source_or_both() -> None:
+    found = {}
+    for reference in ("target", "source", "mean"):
+        rows = evaluate(Brighten(0), Noise(), metrics=set_metrics(), reference=reference, direction="a2b")["results"]
+        found[reference] = {row["metric"]: row["value"] for row in rows}
+        assert rows[0]["protocol"]["reference"] == reference
+    for name in found["mean"]:
+        assert found["mean"][name] == pytest.approx((found["target"][name] + found["source"][name]) / 2)
+    # the outputs are the sources themselves
+    fid = "fid-squeezenet1_1-random"
+    assert found["source"][fid] == pytest.approx(0, abs=1e-6) and found["target"][fid] > 0.01
+
+
+def test_no_picture_counts_twice_in_a_set() -> None:
+    for row in evaluate(Brighten(), Noise(4, 6), metrics=set_metrics(), batch_size=4)["results"]:
+        sizes = {"a2b": (4, 6), "b2a": (6, 4)}[row["direction"]]
+        assert (row["protocol"]["n"], row["protocol"]["n_reference"]) == sizes
+
+
+def test_a_folder_stands_for_the_target_of_one_direction(tmp_path: Path) -> None:
+    for i in range(3):
+        level = torch.randint(150, 256, (24, 24, 3), generator=torch.Generator().manual_seed(i))
+        Image.fromarray(level.byte().numpy()).save(tmp_path / f"{i}.png")
+    rows = evaluate(Brighten(), Noise(), metrics=set_metrics(), against=tmp_path)["results"]
+    assert {row["direction"] for row in rows} == {"a2b"}
+    assert rows[0]["protocol"]["n_reference"] == 3 and rows[0]["protocol"]["against"] == str(tmp_path)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(DataError, match="holds no picture"):
+        evaluate(Brighten(), Noise(), metrics=set_metrics(), against=tmp_path / "none")
+    with pytest.raises(DataError, match="not 'up'"):
+        evaluate(Brighten(), Noise(), metrics=set_metrics(), direction="up")
+
+
+def test_metrics_of_one_network_share_its_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    forward = Extractor.__call__
+    monkeypatch.setattr(Extractor, "__call__", lambda self, x: calls.append(len(x)) or forward(self, x))
+    evaluate(Brighten(), Noise(3, 3), metrics=set_metrics(), direction="a2b", batch_size=3)
+    assert calls == [3, 3]  # outputs, targets
+
+
+def test_pictures_that_a_metric_cannot_take_are_a_row_of_their_own() -> None:
+    class Small(Scenes):
+        def item(self, index, generator):
+            return {name: x[..., :8, :8] for name, x in super().item(index, generator).items()}
+
+    rows = evaluate(Brighten(), Small(2), metrics={"psnr": PSNR(), "ssim": SSIM()}, direction="a2b")["results"]
+    assert rows[0]["value"] is not None and "at least 11 x 11" in rows[1]["unavailable"]
+
+
+def test_a_metric_may_have_several_rows_and_take_any_tensor_of_the_method() -> None:
+    class Halves(Metric):
+        def statistics(self, attention_twice: Tensor) -> Tensor:
+            return attention_twice.flatten(1).mean(1, keepdim=True).double()
+
+        def rows(self, statistics: Tensor) -> list[tuple[str, Tensor]]:
+            return [("", statistics), ("first", statistics[:1])]
+
+    class More(Brighten):
+        @tensor
+        def attention_twice(self, attention: Tensor) -> Tensor:
+            return 2 * attention
+
+    rows = evaluate(More(), Unpaired(3), metrics={"m": Halves()}, direction="a2b")["results"]
+    assert [(row.get("label", ""), row["value"], row["protocol"]["n"]) for row in rows] == [("", 1, 3), ("first", 1, 1)]
+
+
+def test_a_recipe_chooses_networks_and_the_reference(tmp_path: Path) -> None:
+    random = {"type": "squeezenet", "weights": "random"}
+    metrics = [{"type": "kid", "features": random, "side": 64}, {"type": "kid", "features": random}]
+    run = run_of(tmp_path, metrics=metrics, reference="source")
+    run.dataset = lambda split: Noise()
+    rows = evaluate_run(run)["results"]
+    assert {row["metric"] for row in rows} == {"kid-squeezenet1_1-random", "kid-squeezenet1_1-random#2"}
+    assert {(row["protocol"]["side"], row["protocol"]["reference"]) for row in rows} == {
+        (64, "source"),
+        (224, "source"),
+    }
