@@ -48,6 +48,7 @@ SMALL: dict[str, tuple[Any, ...]] = {
     "reduction": (0.5,),
     "weights": ("random",),
     "net": ("squeeze",),
+    "features": ({"type": "squeezenet", "weights": "random"},),
 }
 """Parameters that components often have, and their values in the kit (the first that the schema accepts): nets of a
 few thousand weights."""
