@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from gankit.cli.common import Sets
+from gankit.interop.sources import SOURCES
+
+
+def _known(name: str) -> str:
+    if name not in SOURCES:
+        from gankit.core.registry import suggest
+
+        near = suggest(name, SOURCES)
+        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(SOURCES)}"
+        raise typer.BadParameter(f"no source is called {name!r}; {hint}")
+    return name
+
+
+def _complete(incomplete: str) -> list[tuple[str, str]]:
+    return [(name, source.about) for name, source in SOURCES.items() if name.startswith(incomplete)]
 
 
 def import_(
-    kind: Annotated[
-        Literal["junyanz", "ugatit"],
-        typer.Argument(help="junyanz: pytorch-CycleGAN-and-pix2pix; ugatit: UGATIT-pytorch.", show_default=False),
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="The project: " + ", ".join(SOURCES) + ".",
+            callback=_known,
+            autocompletion=_complete,
+            show_default=False,
+        ),
     ],
     files: Annotated[list[Path], typer.Argument(help="Files of weights, or their folder.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The run directory to make.", show_default=False)],
     sets: Sets = None,
 ) -> None:
-    """Turn weights of another project into a run directory, for `gankit translate` and `gankit evaluate`.
+    """Turn weights of another project into a run directory, for `translate`, `evaluate`, `export` and `train --from`.
 
-    junyanz: latest_net_G_A.pth, G_B, and D_A, D_B where they are there; or latest_net_G.pth, and D. A generator without
-    its opposite gives a run of one direction. ugatit: the one file of all six networks. Both as .pth, .pt or
-    .safetensors; files that hold more than weights are refused. --set says what weights do not tell, as
-    method.generator.padding=replicate.
+    Files are .pth, .pt or .safetensors; those that hold more than weights are refused. What the networks look like is
+    read off the weights. --set says what they do not tell, as method.generator.padding=replicate.
     """
     from gankit.interop.runs import import_run
 
-    run, notes = import_run(kind, files, out, sets or ())
+    run, notes = import_run(source, files, out, sets or ())
     for note in notes:
         typer.echo(note, err=True)
     typer.echo(run.path)
+
+
+import_.__doc__ = f"{import_.__doc__}\n\n" + "\n\n".join(
+    f"{name}: {source.about}: {source.files}." for name, source in SOURCES.items()
+)

@@ -1,0 +1,132 @@
+"""Files called as pytorch-CycleGAN-and-pix2pix calls them (CUT and gan-compression do too) -> the parts of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gankit.interop import gan_compression as compressed
+from gankit.interop import junyanz as plain_networks
+from gankit.interop import junyanz_discriminators
+from gankit.interop.files import SUFFIXES, UnfitFile, read
+from gankit.interop.keys import Imported, State
+from gankit.interop.parts import Found, Parts, alike, missing, take
+
+NAME = re.compile(r"(?:(?P<epoch>\w+)_)?net_(?P<net>G_A|G_B|D_A|D_B|G|D|F)")
+Importer = Callable[[State], Imported]
+FIRST = ("stem.conv.weight", "down.0.weight", "convs.0.weight", "first.weight")
+
+
+def junyanz(paths: Sequence[Path]) -> Parts:
+    """Networks of pytorch-CycleGAN-and-pix2pix and of CUT. Raises UnfitFile."""
+    return _parts(_states(paths), plain_networks.generator)
+
+
+def gan_compression(paths: Sequence[Path]) -> Parts:
+    """Networks of gan-compression. Raises UnfitFile."""
+    return _parts(_states(paths), compressed.generator)
+
+
+def channels_of(weights: State) -> tuple[int, int]:
+    """Channels of the pictures that a generator takes and makes."""
+    out = weights["head.weight"].shape[0] if "head.weight" in weights else weights["up.0.weight"].shape[1]
+    return _inputs(weights), out
+
+
+def _inputs(weights: State) -> int:
+    return next(weights[key].shape[1] for key in FIRST if key in weights)
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+def _states(paths: Sequence[Path]) -> dict[str, Found]:
+    """Weights by their name of the network: G_A, D_A, G, ..."""
+    files = [file for path in paths for file in (_newest(path) if path.is_dir() else [path])]
+    found: dict[str, Found] = {}
+    for file in files:
+        match = NAME.fullmatch(file.stem)
+        net = match["net"] if match else "G"
+        if match is None and len(files) > 1:
+            raise UnfitFile(f"{file}: its name does not tell which network it is; expected is latest_net_G_A.pth, say")
+        if net in found:
+            raise UnfitFile(f"{file} and {found[net][0]} are both the network {net}: give one of them")
+        states = read(file)
+        if list(states) != [""]:
+            raise UnfitFile(f"{file}: one network was expected, not {', '.join(states)}; U-GAT-IT's are of kind ugatit")
+        found[net] = file, states[""]
+    return found
+
+
+def _newest(folder: Path) -> list[Path]:
+    """The networks of the latest epoch in a folder."""
+    named = [(m, p) for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES and (m := NAME.fullmatch(p.stem))]
+    if not named:
+        raise UnfitFile(f"{folder}: no file in it is called as in latest_net_G_A.pth")
+
+    def age(epoch: str | None) -> float:
+        return float(epoch) if epoch and epoch.isdigit() else float("inf")
+
+    latest = max((m["epoch"] for m, _ in named), key=age)
+    return [p for m, p in named if m["epoch"] == latest]
+
+
+# -- the method --------------------------------------------------------------------------------------------------------
+def _parts(states: Mapping[str, Found], generator: Importer) -> Parts:
+    heads = states.keys() & {"F"}  # CUT's patch sampler, of use in training alone
+    if {"G", "D", "F"} & states.keys() and {"G_A", "G_B", "D_A", "D_B"} & states.keys():
+        raise UnfitFile(f"these are networks of two methods: {', '.join(states)}; give those of one")
+    states = {net: found for net, found in states.items() if net not in heads}
+    if {"G_A", "G_B"} <= states.keys():
+        return _two_way(states, generator)
+    alone = next((net for net in ("G", "G_A", "G_B") if net in states), None)
+    if alone is None:
+        given = ", ".join([*states, *heads])
+        raise UnfitFile(f"a generator is needed (G, or G_A and G_B), but only {given} was given")
+    parts = _one_way(states, alone, generator)
+    if heads:
+        parts.notes.append("F, CUT's patch sampler, not used: translating needs the generator alone.")
+    return parts
+
+
+def _two_way(states: Mapping[str, Found], generator: Importer) -> Parts:
+    fragments: dict[str, dict[str, Any]] = {}
+    weights: dict[str, State] = {}
+    for net, found in states.items():
+        direction = "a2b" if net.endswith("_A") else "b2a"
+        made = net.startswith("G")
+        role, importer = ("generator", generator) if made else ("discriminator", junyanz_discriminators.discriminator)
+        fragments[net], weights[f"{role}_{direction}"] = take(found, importer)
+    alike(fragments, states, "G_A", "G_B")
+    alike(fragments, states, "D_A", "D_B")
+    channels_a, channels_b = channels_of(weights["generator_a2b"])
+    method = {"type": "cyclegan", "generator": fragments["G_A"], "channels_a": channels_a, "channels_b": channels_b}
+    if critic := fragments.get("D_A", fragments.get("D_B")):
+        method["discriminator"] = critic
+    absent = sorted({"D_A", "D_B"} - states.keys())
+    return Parts("cyclegan", method, weights, [missing(absent)] if absent else [])
+
+
+def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Parts:
+    """A lone generator, with its critic where it is there: a method with the one direction a2b."""
+    fragment, weights = take(states[net], generator)
+    channels_a, channels_b = channels_of(weights)
+    method = {"type": "paired", "generator": fragment, "channels_a": channels_a, "channels_b": channels_b}
+    # pix2pix keeps dropout, and the picture's own statistics in batch norm, when testing; CycleGAN has no noise
+    method["noise_at_test"] = fragment["type"] == "unet"
+    parts = Parts("pix2pix", method, {"generator_a2b": weights})
+    critic = net.replace("G", "D")
+    if critic in states:
+        method["discriminator"], judge = take(states[critic], junyanz_discriminators.discriminator)
+        parts.weights["discriminator_a2b"] = judge
+        method["conditional"] = _inputs(judge) == channels_a + channels_b
+    else:
+        method["conditional"] = net == "G"
+        parts.notes.append(missing([critic]))
+    if unused := sorted(states.keys() - {net, critic}):
+        parts.notes.append(f"{', '.join(unused)} not used: the generator beside it is missing.")
+    if net == "G_B":
+        parts.notes.append("The one direction, a2b, translates what was domain B into A.")
+    elif net == "G_A":
+        parts.notes.append("One direction only, a2b: G_B was not given.")
+    return parts
