@@ -35,19 +35,25 @@ class MUNITLayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         work = x.to(torch.promote_types(x.dtype, torch.float32))
         variance, mean = torch.var_mean(work, (2, 3), correction=0)
-        scale, offset = self.coefficients(mean, variance, x.shape[2] * x.shape[3])
-        return torch.addcmul(offset[:, :, None, None], work, scale[:, :, None, None]).to(x.dtype)
+        scale, centre = self._scale(mean, variance, x.shape[2] * x.shape[3])
+        # Around the mean: a sum of two large numbers would lose the digits of features that are nearly flat.
+        centred = work - centre[:, :, None, None]
+        return torch.addcmul(self.beta.to(work)[:, None, None], centred, scale[:, :, None, None]).to(x.dtype)
 
     def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
+        scale, centre = self._scale(mean, variance, n)
+        return scale, self.beta.to(mean) - scale * centre
+
+    def _scale(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
+        """(scale (N, C), mean of the picture (N, 1)), from those of its channels."""
         centre = mean.mean(1, keepdim=True)
         spread = (variance + (mean - centre).square()).mean(1, keepdim=True)
         total = n * mean.shape[1]
         # The root's slope is infinite at 0, where features are flat: no gradient is the right one there.
         flat = spread == 0
         unbiased = torch.where(flat, 1, spread).mul(total / torch.sym_max(total - 1, 1))
-        scale = self.gamma.to(mean) / (torch.where(flat, 0, unbiased.sqrt()) + self.eps)
-        return scale, self.beta.to(mean) - scale * centre
+        return self.gamma.to(mean) / (torch.where(flat, 0, unbiased.sqrt()) + self.eps), centre
 
     def extra_repr(self) -> str:
         return f"{self.channels}, eps={self.eps}"

@@ -12,6 +12,7 @@ from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.group import GroupNorm
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.layer import LayerNorm
+from gankit.norms.munit_layer import MUNITLayerNorm
 from gankit.norms.rules import is_adaptive
 
 NORMS = {
@@ -21,6 +22,7 @@ NORMS = {
     "layer": LayerNorm,
     "lin": LIN,
     "biased lin": partial(LIN, rho=0.3, unbiased=False),
+    "munit_layer": MUNITLayerNorm,
     "adain": AdaIN,
     "adalin": AdaLIN,
 }

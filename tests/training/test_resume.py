@@ -18,7 +18,7 @@ from gankit.core.errors import CheckpointError, RecipeError
 from gankit.training import checkpoint
 from gankit.training.run import Run
 from tests.training.conftest import Killed
-from tests.training.tiny import AGIT, CYCLE, NOISY, PAIRED, UGATIT, digests, lines, recipe
+from tests.training.tiny import AGIT, CYCLE, MUNIT, NOISY, PAIRED, STYLED, UGATIT, digests, lines, recipe
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "dropout, pool, average": {"method": NOISY, "ema": 0.9},
@@ -32,6 +32,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tf_adam, one count for all turns": {"method": AGIT | {"alternate": True}, "optimizer": {"type": "tf_adam"}},
     "momentum": {"optimizer": {"type": "sgd", "lr": 0.01, "momentum": 0.9}},
     "batch norm, noise at test": {"method": PAIRED, "losses": {"adversarial": "vanilla", "l1": "l1"}, "ema": 0.5},
+    "styles drawn, steps": {"method": MUNIT, "losses": STYLED, "schedule": "step", "drop_every": 1},
     "AdaLIN, CAM": {"method": UGATIT, "losses": CYCLE | {"cam": "cam"}},
 }
 

@@ -29,6 +29,22 @@ PAIRED = {
     "generator": {"type": "unet", "channels": 4, "downs": 4},
     "discriminator": {"type": "patch", "channels": 4, "layers": 1, "norm": "batch"},
 }
+_STYLE = {"style_channels": 2, "style_downs": 2, "mlp_channels": 4}
+MUNIT = {
+    "type": "munit",
+    "generator": {"type": "munit", "channels": 4, "downs": 1, "blocks": 1} | _STYLE,
+    "discriminator": {
+        "type": "multiscale",
+        "scales": 2,
+        "discriminator": {"type": "strided", "channels": 4, "layers": 2},
+    },
+}
+STYLED = {
+    "adversarial": {"type": "lsgan", "halve": False},
+    "image": {"type": "identity", "weight": 10},
+    "style": {"type": "l1", "on": {"output": "output_style", "target": "style"}},
+    "content": {"type": "l1", "on": {"output": "output_content", "target": "content"}},
+}
 CYCLE = {"adversarial": "lsgan", "cycle": {"type": "cycle", "weight": 10}}
 
 
