@@ -7,6 +7,7 @@ picture = model.translate("photo.jpg")
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from gankit.training import checkpoint
 from gankit.training import run as runs
 from gankit.training.assemble import Assembled, assemble, build_method, check_data, open_dataset
 from gankit.training.devices import Devices
+from gankit.training.initial import begin_from
 from gankit.training.loop import Trainer
 from gankit.training.seeds import reseed
 
@@ -70,6 +72,10 @@ def train(
         reseed(checked.train.seed)
         parts = assemble(checked)
         check_data(parts)
+        if (source := checked.train.init_from) and not (
+            resume and runs.begun(checked, None if out is None else Path(out))
+        ):
+            _begin(parts.method, source)
         trainer = Trainer(parts, devices)
         run = devices.from_main(
             lambda: (runs.resume if resume else runs.start)(checked, None if out is None else Path(out))
@@ -81,6 +87,13 @@ def train(
         return load(run.path, device=str(devices.device))
     finally:
         devices.close()
+
+
+def _begin(method: Method, source: str) -> None:
+    """Take the networks of another run."""
+    fresh = begin_from(method, load(source, device="cpu").method.networks.state_dict(), source)
+    if fresh:
+        logging.getLogger(__name__).warning("%s gives no %s: fresh weights", source, ", ".join(fresh))
 
 
 def _finish(run: runs.Run) -> None:

@@ -28,6 +28,12 @@ def train(
     out: Annotated[
         Path | None, typer.Option(help="The run directory; runs/NAME if not given.", show_default=False)
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Begin with the networks of this run: fine-tuning.", show_default=False
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one of this name.")
     ] = False,
@@ -38,11 +44,13 @@ def train(
     """Train a recipe, measure the result and write a report.
 
     Ctrl-C finishes the step, saves and exits with 130; so does SIGTERM. With --resume a run goes on as if it had never
-    stopped. For several GPUs: torchrun --nproc-per-node 4 -m gankit.cli.main train RECIPE.
+    stopped. With --from RUN a new training begins with the networks of a run, also an imported one, and with fresh
+    optimizers. For several GPUs: torchrun --nproc-per-node 4 -m gankit.cli.main train RECIPE.
     """
     from gankit.core.recipe import Recipe
 
-    loaded = Recipe.load(recipe, sets or ())  # before torch is imported: a file that is no recipe is refused at once
+    sets = [*(sets or ()), *([f"train.init_from={json.dumps(source)}"] if source else [])]
+    loaded = Recipe.load(recipe, sets)  # before torch is imported: a file that is no recipe is refused at once
     import gankit
 
     run = gankit.train(loaded, out, resume, device=device).run_dir

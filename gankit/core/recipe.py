@@ -163,6 +163,9 @@ class Train(Strictly, title="train"):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     accumulate: Annotated[Count, Field(description="batches per update")] = 1
     clip_norm: Annotated[Positive | None, Field(description="largest norm of each turn's gradient")] = None
+    init_from: Annotated[
+        Line | None, Field(description="a run whose networks this training begins with; its optimizers begin anew")
+    ] = None
     seed: Annotated[Whole, Lt(2**32)] = 0
     workers: Whole = 2
     log_every: Count = 50

@@ -184,7 +184,10 @@ class Trainer:
 
     def _refuse_other_circumstances(self, path: Path, stored: Checkpoint) -> None:
         if "pools" not in stored.state:
-            raise CheckpointError(f"{path} holds imported weights and no state of a training: it cannot be continued")
+            raise CheckpointError(
+                f"{path} holds imported weights and no state of a training: it cannot be "
+                "continued; begin a new training from it: gankit train RECIPE --from RUN"
+            )
         for what, now, then in (
             ("training pictures", len(self.pictures), stored.info["items"]),
             ("steps in an epoch", self.steps_per_epoch, stored.info["steps_per_epoch"]),

@@ -121,6 +121,12 @@ def resume(recipe: Recipe, out: Path | None = None) -> Run:
     return run
 
 
+def begun(recipe: Recipe, out: Path | None = None) -> bool:
+    """Whether `resume` would go on from a checkpoint."""
+    path = out or next(_runs_of(recipe.name), None)
+    return path is not None and Run(path).latest() is not None
+
+
 def _refuse_differences(recipe: Recipe, path: Path) -> None:
     try:
         old = json.loads((path / RECIPE).read_text())
