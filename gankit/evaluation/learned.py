@@ -40,12 +40,12 @@ class LPIPS(Metric):
         return "-".join(filter(None, parts))
 
     def prepare(self, device: str | torch.device, fetch: bool = True) -> None:
-        Network(NETS[self.net][0], weights=self.weights).refuse_absent(fetch)
         if self._distance is None:
+            Network(NETS[self.net][0], weights=self.weights).refuse_absent(fetch)
             try:
                 self._distance = Distance(self.net, self.weights)
             except (ValueError, GankitError) as e:
-                raise Unavailable(str(e)) from e
+                raise Unavailable(f"{e}. On another network: {', '.join(f'lpips-{n}' for n in NETS)}") from e
         self._distance = self._distance.to(device).eval()
 
     def statistics(self, output: Tensor, truth: Tensor) -> Tensor:

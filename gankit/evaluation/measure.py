@@ -222,8 +222,7 @@ def resampled_interval(
 ) -> list[float | None] | None:
     """The 95 % interval of a figure of sets; None where the sets are too large.
 
-    A set drawn with replacement has fewer different pictures, which moves most of these figures. The interval is
-    therefore the spread around the resamples' own mean, laid around the figure.
+    Where resamples are off in the mean, the interval is their spread around that mean, laid around the figure.
     """
     drawn = []
     for reference in references:  # with one generator's state: the same outputs against each
@@ -232,7 +231,7 @@ def resampled_interval(
             return None
         drawn.append(found)
     figures = torch.stack(drawn).mean(0)
-    return _interval(figures - figures.mean() + value)
+    return _interval(figures - figures.mean() + value if metric.shifts else figures)
 
 
 def _interval(figures: Tensor) -> list[float | None]:

@@ -37,6 +37,8 @@ class SetMetric(Metric):
     resamples: ClassVar[int] = 200
     largest: ClassVar[int] = 512
     """Larger sets are not resampled, for it would take too long."""
+    shifts: ClassVar[bool] = True
+    """Whether resamples are off in the mean: a set drawn with replacement has fewer different pictures."""
 
     def __init__(
         self,
@@ -195,8 +197,7 @@ class _Neighbours(SetMetric):
     """
 
     resamples = 1000
-    largest = 20_000
-    default_k: ClassVar[int] = 3
+    shifts = False
 
     def __init__(
         self,
