@@ -156,8 +156,8 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("metric", "structure", "gankit.evaluation.learned:Structure", "how much of the source's structure has moved"),
     ("metric", "kid", "gankit.evaluation.sets:KID", "kernel distance of two sets of pictures"),
     ("metric", "fid", "gankit.evaluation.sets:FID", "Fréchet distance of two sets of pictures"),
-    ("metric", "precision", "gankit.evaluation.sets:Precision", "how many outputs look like references"),
-    ("metric", "recall", "gankit.evaluation.sets:Recall", "how many references the outputs reach"),
-    ("metric", "density", "gankit.evaluation.sets:Density", "how deep outputs lie among the references"),
-    ("metric", "coverage", "gankit.evaluation.sets:Coverage", "how many references have an output near"),
+    ("metric", "precision", "gankit.evaluation.neighbours:Precision", "how many outputs look like references"),
+    ("metric", "recall", "gankit.evaluation.neighbours:Recall", "how many references the outputs reach"),
+    ("metric", "density", "gankit.evaluation.neighbours:Density", "how deep outputs lie among the references"),
+    ("metric", "coverage", "gankit.evaluation.neighbours:Coverage", "how many references have an output near"),
 )

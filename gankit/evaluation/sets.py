@@ -77,7 +77,7 @@ class SetMetric(Metric):
             return None
         figures = []
         for _ in range(self.resamples):
-            ours, theirs = _draw(len(output), generator), _draw(len(reference), generator)
+            ours, theirs = draw(len(output), generator), draw(len(reference), generator)
             figures.append(self.compare(output[ours], reference[theirs]))
         return torch.stack(figures)
 
@@ -174,7 +174,7 @@ class FID(SetMetric):
         xx, yy, xy = output @ output.T, reference @ reference.T, output @ reference.T
         figures = []
         for _ in range(self.resamples):
-            i, j = _draw(n, generator), _draw(m, generator)
+            i, j = draw(n, generator), draw(m, generator)
             ours, theirs, cross = xx[i][:, i], yy[j][:, j], xy[i][:, j]
             apart = ours.mean() + theirs.mean() - 2 * cross.mean()
             spread = (ours.trace() - n * ours.mean()) / (n - 1) + (theirs.trace() - m * theirs.mean()) / (m - 1)
@@ -188,83 +188,6 @@ class FID(SetMetric):
         few = min(output, reference)
         small = f"{few:,} pictures are few for FID: compare only at this number, and prefer KID" if few < SMALL else ""
         return "; ".join(filter(None, (small, super().warning(output, reference))))
-
-
-class _Neighbours(SetMetric):
-    """Base of the metrics that take the balls around pictures, each up to its k-th nearest neighbour, as a set's reach.
-
-    The interval draws the pictures that are asked about; the balls stay.
-    """
-
-    resamples = 1000
-    shifts = False
-
-    def __init__(
-        self,
-        *,
-        features: Backbone = Inception,
-        protocol: ProtocolName = "clean",
-        side: Annotated[int, Ge(8)] | None = None,
-        k: Annotated[int, Ge(1)] = 3,
-    ) -> None:
-        super().__init__(features=features, protocol=protocol, side=side)
-        self.k = k
-
-    @property
-    def least(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.k + 1
-
-    def scores(self, output: Tensor, reference: Tensor) -> Tensor:
-        """The share of each picture that is asked about; the figure is their mean."""
-        raise NotImplementedError
-
-    def compare(self, output: Tensor, reference: Tensor) -> Tensor:
-        return self.scores(output, reference).mean()
-
-    def resampled(self, output: Tensor, reference: Tensor, generator: torch.Generator) -> Tensor | None:
-        scores = self.scores(output, reference)
-        return torch.stack([scores[_draw(len(scores), generator)].mean() for _ in range(self.resamples)])
-
-    def protocol(self) -> dict[str, object]:
-        return {**super().protocol(), "k": self.k}
-
-
-class Precision(_Neighbours):
-    """Improved precision (arXiv 1904.06991): the share of outputs within reach of the references, from 0 to 1."""
-
-    def scores(self, output: Tensor, reference: Tensor) -> Tensor:
-        return within(output, reference, self.k).any(1).double()
-
-
-class Recall(_Neighbours):
-    """Improved recall (arXiv 1904.06991): the share of references within reach of the outputs, from 0 to 1."""
-
-    def scores(self, output: Tensor, reference: Tensor) -> Tensor:
-        return within(reference, output, self.k).any(1).double()
-
-
-class Density(_Neighbours):
-    """Density (arXiv 2002.09797): in how many of the references' balls an output lies, by k; it may exceed 1."""
-
-    def __init__(
-        self,
-        *,
-        features: Backbone = Inception,
-        protocol: ProtocolName = "clean",
-        side: Annotated[int, Ge(8)] | None = None,
-        k: Annotated[int, Ge(1)] = 5,
-    ) -> None:
-        super().__init__(features=features, protocol=protocol, side=side, k=k)
-
-    def scores(self, output: Tensor, reference: Tensor) -> Tensor:
-        return within(output, reference, self.k).double().sum(1) / self.k
-
-
-class Coverage(Density):
-    """Coverage (arXiv 2002.09797): the share of the references' balls that hold an output, from 0 to 1."""
-
-    def scores(self, output: Tensor, reference: Tensor) -> Tensor:
-        return within(output, reference, self.k).any(0).double()
 
 
 def kernel(x: Tensor, y: Tensor) -> Tensor:
@@ -289,14 +212,7 @@ def frechet(x: Tensor, y: Tensor) -> Tensor:
     return (mean_x - mean_y).square().sum() + x.square().sum() + y.square().sum() - 2 * cross
 
 
-def within(points: Tensor, centres: Tensor, k: int) -> Tensor:
-    """(N, D), (M, D) -> (N, M): whether a point is no further from a centre than that centre's k-th neighbour."""
-    # the nearest is the centre itself
-    radius = torch.cdist(centres, centres).fill_diagonal_(0).kthvalue(k + 1, dim=1).values
-    return torch.cdist(points, centres) <= radius
-
-
-def _draw(count: int, generator: torch.Generator) -> Tensor:
+def draw(count: int, generator: torch.Generator) -> Tensor:
     return torch.randint(count, (count,), generator=generator)
 
 

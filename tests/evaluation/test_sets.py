@@ -16,7 +16,8 @@ from gankit.backbones.squeezenet import SqueezeNet
 from gankit.evaluation.extract import Extractor, Unavailable
 from gankit.evaluation.folders import pictures
 from gankit.evaluation.measure import resampled_interval
-from gankit.evaluation.sets import FID, KID, Coverage, Density, Precision, Recall, frechet, within
+from gankit.evaluation.neighbours import Coverage, Density, Precision, Recall, within
+from gankit.evaluation.sets import FID, KID, frechet
 
 RANDOM = partial(SqueezeNet, weights="random")
 DATA = Path(os.environ.get("GANKIT_REAL_PICTURES", ""))
