@@ -2,10 +2,11 @@
 
     python benchmarks/judge_mnist.py RUN --judge lenet5.safetensors [--count 2000] [--seed 0]
 
-RUN: a run directory of a method that draws from noise (`gan`), or a folder of pictures. The judge is the LeNet-5 of
-csinva/gan-vae-pretrained-pytorch (99.1 % on MNIST's test digits), as safetensors; it takes digits of 1 x 32 x 32 in
-[0, 1], so pictures of other sizes are resized bilinearly. Prints, as JSON, the mean of its highest probability over the
-pictures, the share of each digit among its verdicts, and how many digits have more than 2 %.
+RUN: a run directory, or that of a checkpoint, of a method that draws from noise (`gan`), or a folder of pictures. The
+judge is the LeNet-5 of csinva/gan-vae-pretrained-pytorch (99.1 % on MNIST's test digits), as safetensors; it takes
+digits of 1 x 32 x 32 in [0, 1], so pictures of other sizes are resized bilinearly. Prints, as JSON, the mean of its
+highest probability over the pictures, the share of each digit among its verdicts, and how many digits have more than
+2 %.
 
 A GAN that repeats a few good digits has a high confidence: look at both figures.
 """
@@ -23,6 +24,7 @@ from torch.nn import functional as F
 
 import gankit
 from gankit.data.images import list_images, read_image
+from gankit.training import checkpoint
 
 ENOUGH = 0.02
 
@@ -61,7 +63,7 @@ def judge(digits: Tensor, weights: Path) -> dict[str, object]:
 
 def pictures(source: Path, count: int, seed: int) -> Tensor:
     """(N, 1, H, W) in [0, 1], drawn from a run or read from a folder."""
-    if (source / "recipe.json").is_file() or (source / "checkpoints").is_dir():
+    if any((source / name).exists() for name in ("recipe.json", "checkpoints", checkpoint.INDEX)):
         return (gankit.load(source).sample(count, seed) + 1) / 2
     return torch.stack([read_image(path, 1) for path in list_images(source)[:count]]) / 255
 

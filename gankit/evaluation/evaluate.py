@@ -21,10 +21,11 @@ from gankit.evaluation.files import write_whole
 from gankit.evaluation.folders import pictures
 from gankit.evaluation.measure import ROLES, Measurement, Reference, stacked
 from gankit.evaluation.metrics import Metric, true_objects
-from gankit.training.pictures import sample_grid
+from gankit.training.pictures import sample_grid, tiled
 from gankit.training.sampling import at_rest
 
 NOISE_SEED = 0
+DRAWN = 64
 
 
 def evaluate(
@@ -93,10 +94,12 @@ def evaluate(
 def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
     """A grid of the first pictures of `dataset.split("test")`: source, attention, output and, where known, truth.
 
-    The method stays on its device. None for an empty split.
+    Of a method that draws from noise, 64 of its pictures. The method stays on its device. None for an empty split.
     """
     rows = []
     with _at_rest(method):
+        if getattr(method, "draws", False):
+            return tiled(method.translate(method.draw(DRAWN)))
         for batch in stacked(_samples(dataset.split("test"), count), 1):
             batch = {name: x.to(_device(method)) for name, x in batch.items()}
             rows += [_row(method, way, inputs, batch, dataset) for way, inputs in _ways(method, batch)]

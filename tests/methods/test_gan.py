@@ -128,7 +128,6 @@ TINY = [
     "method.latent=3",
     "data.size=8",
     "data.resize=bilinear",
-    "train.epochs=null",
     "train.steps=2",
     "train.batch_size=4",
     "train.samples=9",
@@ -145,7 +144,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_samples_and_a_report(run: Path) -> None:
     assert read_image(run / "samples" / "step_000002.png").shape[1:] == (512 // 24 * 8 * 3 + 8,) * 2
-    assert "step_000002" not in (run / "evaluation.json").read_text()
+    assert (run / "evaluation.json").is_file() and (run / "evaluation.png").is_file()
     assert (run / "report.html").stat().st_size > 1000
 
 
