@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gankit.cli.common import Sets
-from gankit.interop.sources import SOURCES
+from gankit.core.sources import SOURCES
 
 
 def _known(name: str) -> str:

@@ -15,7 +15,7 @@ from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
 from gankit.interop.files import UnfitFile
 from gankit.interop.parts import Parts
-from gankit.interop.sources import SOURCES
+from gankit.core.sources import SOURCES
 from gankit.methods.base import Method
 from gankit.training import checkpoint, run
 from gankit.training.checkpoint import Checkpoint
@@ -24,7 +24,7 @@ from gankit.training.checkpoint import Checkpoint
 def import_run(source: str, paths: Sequence[Path], out: Path, sets: Sequence[str] = ()) -> tuple[run.Run, list[str]]:
     """Write the run directory `out` from another project's files; returns it and notes in words.
 
-    source: a key of `gankit.interop.sources.SOURCES`. paths: files of weights, or the folder that holds them. sets:
+    source: a key of `gankit.core.sources.SOURCES`. paths: files of weights, or the folder that holds them. sets:
     changes of the recipe for what weights do not tell, as `method.generator.padding=replicate`.
 
     A lone generator becomes a method of one direction. Critics that are missing start from fresh weights. Half

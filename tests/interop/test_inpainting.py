@@ -69,15 +69,20 @@ def test_lbam(options: dict, prefix: str) -> None:
     assert lbam.generator(as_lbam(net), image="abs")[0]["image"] == "abs"
 
 
-def test_pconv() -> None:
-    torch.manual_seed(0)
-    net = PConvUNet(3, 3, channels=2, downs=3, window_factor=False).eval()
+def as_pconv(net: PConvUNet) -> dict[str, Tensor]:
+    """Our weights under the keys of naoto0804's code, with the constant weights of its mask convolutions."""
     theirs = {}
     for key, value in net.state_dict().items():
         part, level, what = key.split(".")
         way = "enc" if part.startswith("down") else "dec"
         theirs[f"{way}_{int(level) + 1}.{'bn' if 'norm' in part else 'conv.input_conv'}.{what}"] = value
-    theirs["enc_1.conv.mask_conv.weight"] = torch.ones(2, 3, 7, 7)
+    return theirs | {"enc_1.conv.mask_conv.weight": torch.ones(2, 3, 7, 7)}
+
+
+def test_pconv() -> None:
+    torch.manual_seed(0)
+    net = PConvUNet(3, 3, channels=2, downs=3, window_factor=False).eval()
+    theirs = as_pconv(net)
     fragment, ours = pconv.generator(theirs)
     assert fragment == {"type": "pconv", "channels": 2, "downs": 3, "window_factor": False}
     other = assemble("generator", fragment, 3, 3).eval()
