@@ -13,9 +13,9 @@ from gankit import __version__
 from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
+from gankit.core.sources import SOURCES
 from gankit.interop.files import UnfitFile
 from gankit.interop.parts import Parts
-from gankit.core.sources import SOURCES
 from gankit.methods.base import Method
 from gankit.training import checkpoint, run
 from gankit.training.checkpoint import Checkpoint
