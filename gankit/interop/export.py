@@ -81,8 +81,8 @@ def export(
         if overwrite and out.exists():
             shutil.rmtree(out) if out.is_dir() else out.unlink()
         os.replace(draft, out)
-    on = f"{len(pictures)} pictures" if pictures else "drawn noise"
-    return Export(out, difference, f"{on}, {len({x[0].shape for x in inputs})} sizes")
+    on = f"{len(inputs)} {'pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
+    return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
 
 
 def _write(

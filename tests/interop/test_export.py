@@ -76,7 +76,7 @@ def test_real_pictures_are_compared_on(tmp_path: Path) -> None:
 
     Image.effect_noise((53, 38), 50).convert("RGB").save(tmp_path / "photo.png")
     made = export(model_of("agit", tmp_path), "torch-export", tmp_path / "x.pt2", pictures=[tmp_path / "photo.png"])
-    assert made.on == "1 pictures, 1 sizes" and made.difference < 1e-5
+    assert made.on == "1 pictures of 1 sizes" and made.difference < 1e-5
 
 
 def test_nothing_is_left_of_what_fails(tmp_path: Path, monkeypatch) -> None:
