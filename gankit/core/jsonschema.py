@@ -16,6 +16,7 @@ from gankit.core.recipe import OptimizerPick, Recipe, TermSlot
 from gankit.core.registry import KINDS
 from gankit.core.schema import Pick, Slot, Spec, Typed
 
+WITHOUT_TYPE = {"type": "object", "not": {"required": ["type"]}}
 DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
@@ -26,6 +27,8 @@ def recipe_schema() -> tuple[dict[str, Any], list[str]]:
     picks: Iterable[Pick] = [TermSlot("loss"), OptimizerPick("optimizer"), *map(Slot, KINDS)]
     for pick in picks:
         definitions[pick.definition] = _of_pick(pick, definitions, left_out)
+    by_turn = definitions["Train"]["properties"]["optimizers"]  # without a `type` they change the main one's settings
+    by_turn["additionalProperties"] = {"anyOf": [by_turn["additionalProperties"], WITHOUT_TYPE]}
     schema = {"$schema": DRAFT, **schema, "title": "gankit recipe"}
     schema["required"] = [name for name in schema["required"] if name != "name"]  # a recipe is named after its file
     return schema, sorted(set(left_out))
@@ -92,5 +95,5 @@ def _draft7(node: Any) -> Any:
 def _slot(node: dict[str, Any]) -> dict[str, Any]:
     ref = {"$ref": f"#/$defs/{node.pop('x-pick')}"}
     if isinstance(node.get("default"), dict):  # a mapping without `type` is about the default
-        return {"anyOf": [ref, {"type": "object", "not": {"required": ["type"]}}], **node}
+        return {"anyOf": [ref, WITHOUT_TYPE], **node}
     return {**ref, **node}
