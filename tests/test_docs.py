@@ -16,7 +16,7 @@ from gankit.core.recipe import Recipe
 from gankit.core.registry import components
 from scripts import reference
 from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play, recipes
-from tests.training.tiny import AGIT, recipe
+from tests.training.tiny import AGIT, MUNIT, STYLED, recipe
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
@@ -32,19 +32,20 @@ pages = pytest.mark.parametrize("page", PAGES, ids=name)
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of two steps."""
-    run = tmp_path_factory.mktemp("docs") / "run"
-    gankit.train(recipe(AGIT, name="demo", steps=2), run)
-    return run
+    """Runs of a few steps, by name."""
+    runs = tmp_path_factory.mktemp("docs")
+    gankit.train(recipe(AGIT, name="demo", steps=2), runs / "demo")
+    shutil.copytree(runs / "demo", runs / "agit")
+    gankit.train(recipe(MUNIT, STYLED, name="munit", steps=1), runs / "munit")
+    return runs
 
 
 @pytest.fixture
 def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with what the pages speak of."""
-    for run in ("demo", "agit"):
-        shutil.copytree(trained, tmp_path / "runs" / run)
+    shutil.copytree(trained, tmp_path / "runs")
     (tmp_path / "pictures").mkdir()
-    for path in ("photo.jpg", "pictures/one.png"):
+    for path in ("photo.jpg", "pictures/one.png", "edge.png", "shoe.jpg"):
         Image.new("RGB", (20, 16), (200, 120, 40)).save(tmp_path / path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
