@@ -51,14 +51,14 @@ def export(
 ) -> Export:
     """Write a loaded run (`gankit.load`) in another form, once that form gives the same pictures.
 
-    onnx, torch-export: one direction as a graph; its inputs are called as `method.inputs`, sizes are free, sides
-    multiples of what the metadata says (`multiple`). safetensors: the weights of all networks, the recipe in the
-    metadata. hub-folder: a folder that `gankit.load` takes, with a model card. pictures: what the comparison is made
-    on; drawn ones when none are given.
+    onnx, torch-export: one direction as a graph; its inputs are called as `method.inputs`; pictures of any size from
+    `smallest_side` of the metadata on, but of `fixed_side` where a network takes one size only; dropout is off.
+    safetensors: the weights of all networks, the recipe in the metadata. hub-folder: a folder that `gankit.load` takes,
+    with a model card. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are given.
 
-    Raises DataError when `out` exists, a picture is unfit or the direction unknown; GankitError when a package is
-    missing, the graph cannot be made, or its pictures differ by more than `graph.TOLERANCE`. Nothing is left of a
-    failed export.
+    Raises DataError when there is no network to export (`gatys`), `out` exists, a picture is unfit or the direction
+    unknown; GankitError when a package is missing, the graph cannot be made, or its pictures differ by more than
+    `graph.TOLERANCE`. Nothing is left of a failed export.
     """
     way = direction or model.method.directions[0]
     if way not in model.method.directions:
@@ -66,6 +66,8 @@ def export(
     if out.exists() and not overwrite:
         raise DataError(f"{out} exists already; name another with --out, or say --overwrite")
     translator = graph.Translator(model.method.cpu(), way).eval()
+    if not translator.names:
+        raise DataError("this run made a picture, which is in it as result.png; there is no network to export")
     channels = model.channels[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, channels, pictures))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def export(
         if overwrite and out.exists():
             shutil.rmtree(out) if out.is_dir() else out.unlink()
         os.replace(draft, out)
-    on = f"{len(inputs)} {'pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
+    on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
     return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
 
 
@@ -96,7 +98,9 @@ def _write(
         "recipe": json.dumps(model.recipe.filled()),
         "direction": translator.direction,
         "inputs": json.dumps(translator.names),
-        "multiple": str(translator.multiple),
+        "pictures": "RGB or grey, (N, C, H, W) in [-1, 1]; holes are 1 where to fill",
+        "smallest_side": str(translator.smallest),
+        **({"fixed_side": str(translator.fixed)} if translator.fixed else {}),
         "weights_sha256": weights_sha256(model.method),
         "licence": licence,
     }
@@ -105,7 +109,7 @@ def _write(
         return _reread(model, translator, lambda: safetensors.torch.load_file(path))
     program = graph.capture(translator, channels)
     if to == "torch-export":
-        return graph.write_torch(program, path)
+        return graph.write_torch(program, path, about)
     return graph.write_onnx(program, translator, path, about)
 
 
@@ -149,7 +153,12 @@ def _reread(
     torch.nn.init.zeros_(next(twin.networks.parameters()))  # so that nothing stays if nothing is read
     twin.networks.load_state_dict(state())
     other = graph.Translator(twin.eval().requires_grad_(False), translator.direction).eval()
-    return lambda inputs: other(*inputs)
+
+    def run(inputs: Sequence[Tensor]) -> Tensor:
+        with graph.still(twin):
+            return other(*inputs)
+
+    return run
 
 
 def _inputs(translator: graph.Translator, channels: int, pictures: Sequence[Path]) -> Iterable[tuple[Tensor, ...]]:
@@ -161,11 +170,11 @@ def _inputs(translator: graph.Translator, channels: int, pictures: Sequence[Path
         return
     for file in files:
         picture = to_model_range(read_image(file, channels))[None]
-        sides = [
-            translator.fixed or min(s, SIDE) // translator.multiple * translator.multiple for s in picture.shape[2:]
-        ]
+        sides = [translator.fixed or min(side, SIDE) for side in picture.shape[2:]]
         if min(sides) < translator.smallest or any(s > p for s, p in zip(sides, picture.shape[2:], strict=True)):
             raise DataError(f"{file}: too small to compare on; {translator.smallest} px are needed")
-        drawn = translator.example(1, sides[0], sides[1], channels)
-        cut = picture[:, :, : sides[0], : sides[1]]
-        yield tuple(cut if name == "source" else x for name, x in zip(translator.names, drawn, strict=True))
+        smaller = [translator.fixed or max(translator.smallest, 3 * side // 4) for side in sides]
+        for height, width in (sides, smaller):
+            drawn = translator.example(1, height, width, channels)
+            cut = picture[:, :, :height, :width]
+            yield tuple(cut if name == "source" else x for name, x in zip(translator.names, drawn, strict=True))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,35 +13,74 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
+from torch.fx.experimental import _config as shapes
 
 from gankit.core.errors import GankitError
 from gankit.methods.base import Method
-from gankit.methods.plan import evaluate
+from gankit.methods.plan import Resolver, evaluate
 from gankit.methods.styled import Styled
 
+SPATIAL = ("source", "hole")
+"""Inputs that are as large as the picture."""
+LARGEST = 16384
 TOLERANCE = 1e-3
 """The largest difference, of pictures in [-1, 1], that counts as the same network: an eighth of a grey level."""
 
 
 class Translator(nn.Module):
-    """One direction of a method as a function of its inputs alone, without padding: sides are multiples of
-    `multiple`."""
+    """One direction of a method as a function of its inputs alone, of any size from `smallest` on.
+
+    (N, C, H, W) in [-1, 1] and what else `names` says -> the picture that `method.translate` makes. It pads and crops
+    as that does, by picking rows and columns: that leaves no trace of one size in a graph. A network of one size takes
+    pictures of that size only, and dropout that a method keeps for its noise is off. Only networks that the direction
+    uses are in it.
+    """
 
     def __init__(self, method: Method, direction: str) -> None:
         super().__init__()
-        self.method, self.direction = method, direction
         self.names = (*method.inputs, *(("style",) if isinstance(method, Styled) else ()))
-        self.fixed = method.fixed_size
+        self.direction, self.fixed = direction, method.fixed_size
         self.multiple = 1 if self.fixed else method.size_multiple
         self.smallest = -(-max(method.min_size, 2) // self.multiple) * self.multiple
+        self._method = (method,)  # not as a module: critics are not exported
+        self.networks = nn.ModuleDict({key: method.networks[key] for key in networks_behind(method, direction)})
+
+    @property
+    def method(self) -> Method:
+        return self._method[0]
+
+    def train(self, mode: bool = True) -> Translator:
+        """The networks stay as the method has them: pix2pix's batch norms take the picture's own statistics."""
+        self.training = mode
+        return self
 
     def forward(self, *inputs: Tensor) -> Tensor:
         known = dict(zip(self.names, inputs, strict=True))
-        return evaluate(self.method, self.direction, {}, [self.method.result], known)[self.method.result]
+        source = known.get("source")
+        known |= {name: self._padded(known[name]) for name in SPATIAL if name in known}
+        image = evaluate(self.method, self.direction, {}, [self.method.result], known)[self.method.result]
+        if source is not None and self.multiple > 1:
+            for axis in (2, 3):
+                image = image.index_select(axis, torch.arange(self.method.scale * source.shape[axis]))
+        return image.clamp(-1, 1)
+
+    def _padded(self, picture: Tensor) -> Tensor:
+        """Reflected at the right and bottom, to multiples of `multiple`."""
+        for axis in (2, 3) if self.multiple > 1 else ():
+            side = picture.shape[axis]
+            place = torch.arange(self.multiple * ((side + self.multiple - 1) // self.multiple))
+            picture = picture.index_select(axis, torch.where(place < side, place, 2 * (side - 1) - place))
+        return picture
 
     @property
     def takes_pictures(self) -> bool:
         return "source" in self.names
+
+    @torch.no_grad()
+    def reference(self, inputs: Sequence[Tensor]) -> Tensor:
+        """What the method itself makes of the inputs."""
+        with still(self.method):
+            return self.method.translate(dict(zip(self.names, inputs, strict=True)), self.direction)
 
     def example(self, batch: int, height: int, width: int, channels: int) -> tuple[Tensor, ...]:
         """Drawn inputs: pictures in [-1, 1], holes of a third, styles and noise from N(0, 1)."""
@@ -62,32 +102,57 @@ class Translator(nn.Module):
         batch = Dim("batch", min=1, max=1024)
         if not self.takes_pictures or self.fixed:
             return (tuple({0: batch} for _ in self.names),)
-        low, high = max(1, self.smallest // self.multiple), 16384 // self.multiple
-        sides = {2: self.multiple * Dim("h", min=low, max=high), 3: self.multiple * Dim("w", min=low, max=high)}
-        return (tuple({0: batch} | (sides if name in ("source", "hole") else {}) for name in self.names),)
+        sides = {axis: Dim(name, min=self.smallest, max=LARGEST) for axis, name in ((2, "height"), (3, "width"))}
+        return (tuple({0: batch} | (sides if name in SPATIAL else {}) for name in self.names),)
 
     def sizes(self) -> list[tuple[int, int, int]]:
-        """(batch, height, width) of two examples that differ in everything that is free."""
+        """(batch, height, width) of examples that differ in everything that is free; the first is for the capture."""
         if self.fixed:
             return [(2, self.fixed, self.fixed), (1, self.fixed, self.fixed)]
-        side = -(-max(self.smallest + self.multiple, 64) // self.multiple) * self.multiple
-        return [(2, side, side + self.multiple), (1, side + 3 * self.multiple, side)]
+        side = max(2 * self.smallest + self.multiple, 48)
+        return [(2, side + 1, side + 3), (1, self.smallest, self.smallest + 1), (3, side, side // 2 + self.smallest)]
+
+
+def networks_behind(method: Method, direction: str) -> list[str]:
+    """Keys of the networks that a translation in this direction uses."""
+    names = (*method.inputs, *(("style",) if isinstance(method, Styled) else ()))
+    resolver = Resolver(method, (), dict.fromkeys(names))
+    resolver.resolve(method.result, direction)
+    keys = {key for node in resolver.nodes.values() for key in node.arguments if key.startswith("net:")}
+    return [key for key in method.networks if f"net:{key}" in keys]
+
+
+@contextmanager
+def still(method: Method) -> Iterator[None]:
+    """Within this, dropout is off."""
+    noisy = [m for m in method.modules() if isinstance(m, nn.Dropout | nn.Dropout2d) and m.training]
+    for module in noisy:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module in noisy:
+            module.train()
 
 
 def capture(translator: Translator, channels: int) -> torch.export.ExportedProgram:
     """The graph. Raises GankitError, in words, for a network that torch.export cannot take."""
     inputs = translator.example(*translator.sizes()[0], channels)
     try:
-        with _quiet(), torch.no_grad():
-            return torch.export.export(translator, inputs, dynamic_shapes=translator.dynamic())
+        # without it a map that is one pixel wide at one size is held for a constant
+        oblivious = shapes.patch(backed_size_oblivious=True)  # pyright: ignore[reportAttributeAccessIssue]
+        with _quiet(), torch.no_grad(), still(translator.method), oblivious:
+            return torch.export.export(translator, inputs, dynamic_shapes=translator.dynamic(), strict=False)
     except Exception as e:  # it raises whatever its tracer met
         raise GankitError(f"torch.export cannot take this method: {str(e).strip().splitlines()[0]}") from e
 
 
-def write_torch(program: torch.export.ExportedProgram, path: Path) -> Callable[[Sequence[Tensor]], Tensor]:
-    """Write a `.pt2` file; returns what runs it, read back."""
+def write_torch(
+    program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]
+) -> Callable[[Sequence[Tensor]], Tensor]:
+    """Write a `.pt2` file, the metadata in it as gankit.json; returns what runs it, read back."""
     with _quiet():
-        torch.export.save(program, path)
+        torch.export.save(program, path, extra_files={"gankit.json": json.dumps(metadata)})
         module = torch.export.load(path).module()
     return lambda inputs: module(*inputs)
 
@@ -124,7 +189,7 @@ def largest_difference(
     """Of the pictures that both make of the same inputs."""
     worst = 0.0
     for given in inputs:
-        ours, theirs = translator(*given), run(given)
+        ours, theirs = translator.reference(given), run(given)
         if ours.shape != theirs.shape:
             raise GankitError(
                 f"the exported graph makes {tuple(theirs.shape)} where the method makes {tuple(ours.shape)}"

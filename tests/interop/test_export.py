@@ -19,32 +19,80 @@ from gankit.methods.base import Method
 from gankit.training.assemble import build_method
 
 TINY = ["method.generator.channels=2", "method.discriminator.channels=2"]
-SMALL = {
-    "cyclegan": [*TINY, "method.generator.blocks=2", "method.generator.norm=adalin", "method.generator.attention=cam"],
-    "agit": [*TINY, "method.generator.blocks=1", "method.attention.channels=2"],
-    "pix2pix": [*TINY, "method.generator.downs=3"],
-    "lbam": ["method.generator.channels=2"],
-    "pconv": ["method.generator.channels=2"],
-    "dcgan": [],
+LOW = [*TINY, "method.generator.downs=3"]
+SMALL: dict[str, tuple[str, list[str]]] = {  # what is run always: padding, batch statistics, holes, noise, one size
+    "agit": ("agit", [*TINY, "method.generator.blocks=1", "method.attention.channels=2"]),
+    "pix2pix": ("pix2pix", LOW),
+    "lbam": ("lbam", LOW),
+    "mlp": ("gan-mnist", []),
+    "ugatit": ("ugatit", [*TINY, "method.generator.blocks=1", "method.generator.image_size=16"]),
 }
+OTHERS: dict[str, tuple[str, list[str]]] = {
+    "cyclegan": (
+        "cyclegan",
+        [*TINY, "method.generator.blocks=2", "method.generator.norm=adalin", "method.generator.attention=cam"],
+    ),
+    "mobile": (
+        "cyclegan",
+        [TINY[1], "method.generator={type: mobile_resnet, down: [2, 3, 4], inner: [3, 5], up: [3, 2]}"],
+    ),
+    "pix2pix with dropout": ("pix2pix", [*TINY, "method.generator.downs=6"]),
+    "ugatit-light": ("ugatit-light", [*TINY, "method.generator.blocks=1"]),
+    "munit": ("munit", ["method.generator.channels=2", "method.discriminator.discriminator.channels=2"]),
+    "style": ("style", ["method.generator.channels=2"]),
+    "fast_style": ("style", ["method.generator={type: fast_style, channels: 2, blocks: 1}"]),
+    "super-resolution": ("super-resolution-x4", []),
+    "pconv": ("pconv", ["method.generator.channels=2", "method.generator.downs=3"]),
+    "dcgan": ("dcgan", TINY),
+}
+FIXED = ("mlp", "ugatit", "dcgan")
 
 
 def model_of(name: str, folder: Path) -> Model:
     torch.manual_seed(0)
-    recipe = Recipe.load(name, SMALL[name])
+    recipe = Recipe.load(*(SMALL | OTHERS)[name])
     method: Method = build_method(recipe)
     return Model(method.eval().requires_grad_(False), recipe, folder, 7, ema=False)
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def test_graphs_give_the_same_pictures(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="pip install 'gankit[export]'")
     model = model_of(name, tmp_path)
     for to, file in (("onnx", "x.onnx"), ("torch-export", "x.pt2")):
         made = export(model, to, tmp_path / "out" / file)
         assert made.path.is_file() and made.difference < 1e-4
-        assert "2 sizes" in made.on or name == "dcgan"
+        assert made.on == ("2 drawn inputs of 2 sizes" if name in FIXED else "3 drawn inputs of 3 sizes")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x.onnx", "x.pt2"]
+
+
+def test_a_graph_alone_is_the_method(tmp_path: Path) -> None:
+    """Without gankit: the file, its names and its metadata."""
+    model = model_of("pix2pix", tmp_path)
+    export(model, "torch-export", tmp_path / "x.pt2")
+    extra = {"gankit.json": ""}
+    program = torch.export.load(tmp_path / "x.pt2", extra_files=extra)
+    about = json.loads(extra["gankit.json"])
+    assert about["smallest_side"] == "8" and json.loads(about["inputs"]) == ["source"]
+    assert not any("discriminator" in key for key in program.state_dict)
+    for batch, height, width in ((1, 8, 8), (2, 9, 31), (1, 64, 64)):  # the narrowest map is one pixel at 8 px
+        picture = torch.rand(batch, 3, height, width) * 2 - 1
+        torch.testing.assert_close(program.module()(picture), model.translate(picture))
+
+
+def test_a_run_that_made_a_picture_has_no_network(tmp_path: Path) -> None:
+    recipe = Recipe.load("gatys")
+    method = build_method(recipe)
+    model = Model(method, recipe, tmp_path, 7, ema=False)
+    with pytest.raises(DataError, match="there is no network to export"):
+        export(model, "onnx", tmp_path / "x.onnx")
+
+
+def test_dropout_is_off_in_graphs_and_on_again_after(tmp_path: Path) -> None:
+    model = model_of("pix2pix with dropout", tmp_path)
+    picture = torch.rand(1, 3, 64, 64)
+    assert export(model, "safetensors", tmp_path / "x.safetensors").difference == 0
+    assert not torch.equal(model.translate(picture), model.translate(picture))
 
 
 def test_safetensors_hold_the_networks_and_the_recipe(tmp_path: Path) -> None:
@@ -76,7 +124,7 @@ def test_real_pictures_are_compared_on(tmp_path: Path) -> None:
 
     Image.effect_noise((53, 38), 50).convert("RGB").save(tmp_path / "photo.png")
     made = export(model_of("agit", tmp_path), "torch-export", tmp_path / "x.pt2", pictures=[tmp_path / "photo.png"])
-    assert made.on == "1 pictures of 1 sizes" and made.difference < 1e-5
+    assert made.on == "2 cuts of pictures of 2 sizes" and made.difference < 1e-5
 
 
 def test_nothing_is_left_of_what_fails(tmp_path: Path, monkeypatch) -> None:
