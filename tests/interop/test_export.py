@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,15 +57,41 @@ def model_of(name: str, folder: Path) -> Model:
     return Model(method.eval().requires_grad_(False), recipe, folder, 7, ema=False)
 
 
-@pytest.mark.parametrize("name", [*SMALL, *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
+every_method = pytest.mark.skipif("GANKIT_SLOW" not in os.environ, reason="GANKIT_SLOW is not set: it takes minutes")
+
+
+@pytest.mark.parametrize(
+    "name", [*SMALL, *(pytest.param(name, marks=[pytest.mark.slow, every_method]) for name in OTHERS)]
+)
 def test_graphs_give_the_same_pictures(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="pip install 'gankit[export]'")
     model = model_of(name, tmp_path)
-    for to, file in (("onnx", "x.onnx"), ("torch-export", "x.pt2")):
-        made = export(model, to, tmp_path / "out" / file)
-        assert made.path.is_file() and made.difference < 1e-4
-        assert made.on == ("2 drawn inputs of 2 sizes" if name in FIXED else "3 drawn inputs of 3 sizes")
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["x.onnx", "x.pt2"]
+    translator = graph.Translator(model.method, model.method.directions[0])
+    channels = model.channels["a"]
+    inputs = [translator.example(*size, channels) for size in translator.sizes()]
+    assert len(inputs) == (2 if name in FIXED else 3)
+    program = graph.capture(translator, channels)
+    run = graph.write_onnx(program, translator, tmp_path / "x.onnx", {"licence": "mit"})
+    assert graph.largest_difference(translator, run, inputs) < 1e-4
+    run = graph.write_torch(program, tmp_path / "x.pt2", {})
+    assert graph.largest_difference(translator, run, inputs) < 1e-5
+
+
+def test_an_onnx_file(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="pip install 'gankit[export]'")
+    made = export(model_of("mlp", tmp_path), "onnx", tmp_path / "out" / "x.onnx", licence="cc0-1.0")
+    assert made.difference < 1e-5 and made.on == "2 drawn inputs of 2 sizes"
+    assert [p.name for p in made.path.parent.iterdir()] == ["x.onnx"]  # the weights are in it
+    model = onnx.load(made.path)
+    assert {p.key: p.value for p in model.metadata_props}["licence"] == "cc0-1.0"
+    assert [i.name for i in model.graph.input] == ["noise"] and [o.name for o in model.graph.output] == ["output"]
+
+
+def test_without_the_packages_of_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(GankitError, match=r"onnxscript is not installed: pip install 'gankit\[export\]'"):
+        export(model_of("mlp", tmp_path), "onnx", tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()
 
 
 def test_a_graph_alone_is_the_method(tmp_path: Path) -> None:
@@ -123,7 +151,7 @@ def test_real_pictures_are_compared_on(tmp_path: Path) -> None:
     from PIL import Image
 
     Image.effect_noise((53, 38), 50).convert("RGB").save(tmp_path / "photo.png")
-    made = export(model_of("agit", tmp_path), "torch-export", tmp_path / "x.pt2", pictures=[tmp_path / "photo.png"])
+    made = export(model_of("pix2pix", tmp_path), "torch-export", tmp_path / "x.pt2", pictures=[tmp_path / "photo.png"])
     assert made.on == "2 cuts of pictures of 2 sizes" and made.difference < 1e-5
 
 
