@@ -71,6 +71,8 @@ def translate_paths(
     """
     if getattr(method, "draws", False):
         raise DataError(NOTHING_TO_TRANSLATE)
+    if why := getattr(method, "untranslatable", ""):
+        raise DataError(why)
     way = direction or str(method.directions[0])
     if way not in method.directions:
         raise DataError(f"direction is one of {', '.join(method.directions)}, not '{way}'")

@@ -52,6 +52,11 @@ class Gatys(Method):
     directions: ClassVar[tuple[str, ...]] = ("a2b",)
     fields: ClassVar[Mapping[str, Mapping[str, str]]] = {"a2b": {}}
     inputs: ClassVar[tuple[str, ...]] = ()
+    untranslatable: ClassVar[str] = (
+        "gatys has no network that could translate a picture: its one result is result.png in the run. For this "
+        "picture run `gankit train gatys --set method.content=PICTURE --set method.style=STYLE`; the recipe `style` "
+        "trains a network that takes any picture"
+    )
 
     def __init__(
         self,
@@ -112,14 +117,9 @@ class Gatys(Method):
         self._refuse(source)
         return None
 
-    @staticmethod
-    def _refuse(source: Tensor | Mapping[str, Tensor] | None) -> None:
+    def _refuse(self, source: Tensor | Mapping[str, Tensor] | None) -> None:
         if source is not None and (isinstance(source, Tensor) or source):
-            raise DataError(
-                "gatys has no network that could translate a picture: its one result is result.png in the run. For "
-                "this picture run `gankit train gatys --set method.content=PICTURE --set method.style=STYLE`; the "
-                "recipe `style` trains a network that takes any picture"
-            )
+            raise DataError(self.untranslatable)
 
     # -- pictures ----------------------------------------------------------------------------------------------------
     def _sides(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ import gankit
 from gankit import api
 from gankit.core.errors import BuildError, DataError, RecipeError
 from gankit.discriminators.patch import PatchDiscriminator
+from gankit.evaluation.translate import translate_paths
 from gankit.generators.espcn import ESPCNGenerator
 from gankit.generators.fast_style import FastStyleGenerator
 from gankit.generators.johnson import JohnsonGenerator
@@ -174,6 +175,8 @@ def test_the_picture_of_a_run(optimizer: dict[str, Any], picture: str, tmp_path:
     for ask in (model.translate, model.attend):
         with pytest.raises(DataError, match=r"no network that could translate.*result\.png.*gankit train gatys"):
             ask(picture)
+    with pytest.raises(DataError, match="no network that could translate"):
+        translate_paths(model.method, [picture], tmp_path / "out")
     assert model.method.translate({}).shape == (1, 3, 14, 24)
 
 
