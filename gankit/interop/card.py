@@ -27,8 +27,7 @@ def model_card(model: Any, results: Sequence[dict[str, Any]], licence: str) -> s
         "",
         f"# {recipe.name}",
         "",
-        f"{about.title or recipe.method.type}{paper}. Trained for {model.step} steps"
-        f"{', averaged weights' if model.ema else ''}; gankit {__version__}.",
+        f"{about.title or recipe.method.type}{paper}. {_training(model)}; gankit {__version__}.",
         "",
         *([about.notes, ""] if about.notes else []),
         "## Use",
@@ -42,7 +41,7 @@ def model_card(model: Any, results: Sequence[dict[str, Any]], licence: str) -> s
         "",
         "## Data",
         "",
-        f"`{json.dumps(data)}`",
+        f"`{json.dumps(data)}`" if model.step else "That of the project which trained these weights.",
         "",
         "## Figures",
         "",
@@ -53,6 +52,12 @@ def model_card(model: Any, results: Sequence[dict[str, Any]], licence: str) -> s
         "`recipe.yaml`, with every default filled in.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _training(model: Any) -> str:
+    if not model.step:
+        return "Weights of another project, not trained any further"
+    return f"Trained for {model.step} steps{', averaged weights' if model.ema else ''}"
 
 
 def _usage(model: Any) -> str:

@@ -22,6 +22,7 @@ from gankit.data.images import list_images, read_image, to_model_range
 from gankit.evaluation.evaluate import weights_sha256
 from gankit.interop import graph
 from gankit.interop.card import model_card
+from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training.checkpoint import Checkpoint
 
@@ -42,7 +43,7 @@ class Export:
 def export(
     model: Any,
     to: Format,
-    out: Path,
+    out: str | os.PathLike[str],
     direction: str | None = None,
     *,
     pictures: Sequence[Path] = (),
@@ -53,13 +54,15 @@ def export(
 
     onnx, torch-export: one direction as a graph; its inputs are called as `method.inputs`; pictures of any size from
     `smallest_side` of the metadata on, but of `fixed_side` where a network takes one size only; dropout is off.
-    safetensors: the weights of all networks, the recipe in the metadata. hub-folder: a folder that `gankit.load` takes,
-    with a model card. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are given.
+    safetensors: the weights of all generators, the recipe in the metadata. hub-folder: a folder that `gankit.load`
+    takes, with a model card. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are
+    given.
 
     Raises DataError when there is no network to export (`gatys`), `out` exists, a picture is unfit or the direction
     unknown; GankitError when a package is missing, the graph cannot be made, or its pictures differ by more than
     `graph.TOLERANCE`. Nothing is left of a failed export.
     """
+    out = Path(out)
     way = direction or model.method.directions[0]
     if way not in model.method.directions:
         raise DataError(f"direction is one of {', '.join(model.method.directions)}, not '{way}'")
@@ -105,7 +108,8 @@ def _write(
         "licence": licence,
     }
     if to == "safetensors":
-        safetensors.torch.save_file(checkpoint_state(model.method.networks.state_dict()), path, metadata=about)
+        kept = {key: value.contiguous() for key, value in makers(model.method).items()}
+        path.write_bytes(safetensors.torch.save(kept, metadata=about))
         return _reread(model, translator, lambda: safetensors.torch.load_file(path))
     program = graph.capture(translator, channels)
     if to == "torch-export":
@@ -113,9 +117,10 @@ def _write(
     return graph.write_onnx(program, translator, path, about)
 
 
-def checkpoint_state(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """With storage of its own for each tensor, as safetensors wants."""
-    return {key: value.detach().clone().contiguous() for key, value in state.items()}
+def makers(method: Method) -> dict[str, Tensor]:
+    """The weights of the networks that make pictures, in all directions: those of critics are left out."""
+    keys = {key for turn in method.turns() if turn.side == "generator" for key in method.trained_by(turn)}
+    return {k: v for k, v in method.networks.state_dict().items() if k.split(".", 1)[0] in keys}
 
 
 def _write_folder(
@@ -151,7 +156,7 @@ def _reread(
     twin = build_method(model.recipe)
     twin.load_state_dict(model.method.state_dict())  # buffers of the method itself
     torch.nn.init.zeros_(next(twin.networks.parameters()))  # so that nothing stays if nothing is read
-    twin.networks.load_state_dict(state())
+    twin.networks.load_state_dict(state(), strict=False)  # critics may be missing
     other = graph.Translator(twin.eval().requires_grad_(False), translator.direction).eval()
 
     def run(inputs: Sequence[Tensor]) -> Tensor:

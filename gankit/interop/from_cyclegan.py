@@ -123,6 +123,8 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Part
     else:
         method["conditional"] = net == "G"
         parts.notes.append(missing([critic]))
+    # a lone ResNet is of CycleGAN, CUT or another unpaired method
+    parts.of_base = fragment["type"] == "unet" or (critic in states and method["conditional"])
     if unused := sorted(states.keys() - {net, critic}):
         parts.notes.append(f"{', '.join(unused)} not used: the generator beside it is missing.")
     if net == "G_B":

@@ -19,7 +19,8 @@ Found = tuple[Path, State]
 class Parts:
     """What was found: a recipe's method, and weights by `role_direction`; `notes` says what was not there.
 
-    base: the shipped recipe that has the losses, the pictures and the training of these networks; sets: its changes.
+    base: the shipped recipe that has the losses, the pictures and the training of these networks. sets: its changes.
+    of_base: whether the networks are of its paper.
     """
 
     base: str
@@ -27,6 +28,7 @@ class Parts:
     weights: dict[str, State] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     sets: list[str] = field(default_factory=list)
+    of_base: bool = True
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:

@@ -38,7 +38,7 @@ def import_run(source: str, paths: Sequence[Path], out: Path, sets: Sequence[str
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", out.name).strip("-._") or "imported"
     data = Recipe.load(parts.base, parts.sets).filled() | {"name": name, "method": parts.method, "plugins": {}}
     origin = f"Imported from {entry.about}: {', '.join(path.name for path in paths)}."
-    data["about"] = data["about"] | {"notes": " ".join([origin, *parts.notes])}
+    data["about"] = (data["about"] if parts.of_base else {}) | {"notes": " ".join([origin, *parts.notes])}
     recipe = Recipe.load(data, sets)
     method = _method(recipe, parts)
     made = run.start(recipe, out)
