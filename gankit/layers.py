@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.norms.rules import conv_bias, is_adaptive
+from gankit.norms.rules import cancels_bias, conv_bias, normed
 
 Padding = Literal["reflect", "replicate", "zero"]
 Geometry = Literal["symmetric", "tensorflow"]
@@ -35,7 +36,50 @@ def conv(
     if geometry == "tensorflow" and stride > 1:
         return SameConv2d(in_channels, out_channels, kernel, stride, bias=bias)
     mode = "zeros" if padding == "zero" else padding
-    return nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, padding_mode=mode, bias=bias)
+    return Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, padding_mode=mode, bias=bias)
+
+
+class Conv2d(nn.Conv2d):
+    """torch's convolution, which can also be had without its bias."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self._convolve(input, self.bias)
+
+    def unbiased(self, input: Tensor) -> Tensor:
+        return self._convolve(input, None)
+
+    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        (down, across), padding = self.padding, self.padding
+        if self.padding_mode != "zeros":
+            x, padding = F.pad(x, (across, across, down, down), mode=self.padding_mode), 0  # type: ignore[misc]
+        return F.conv2d(x, self.weight, bias, self.stride, padding, self.dilation, self.groups)
+
+
+class ConvTranspose2d(nn.ConvTranspose2d):
+    """torch's transposed convolution, which can also be had without its bias."""
+
+    def unbiased(self, input: Tensor) -> Tensor:
+        padding, more = cast(tuple[int, ...], self.padding), self.output_padding
+        return F.conv_transpose2d(input, self.weight, None, self.stride, padding, more, self.groups, self.dilation)
+
+
+def can_leave_bias(convolution: nn.Module) -> bool:
+    """Whether `without_bias` can be had of it; its bias, if it has one, is frozen then."""
+    if isinstance(convolution, nn.Sequential):
+        return can_leave_bias(convolution[-1])
+    if not hasattr(convolution, "unbiased"):
+        return False
+    bias = getattr(convolution, "bias", None)
+    if bias is not None:
+        bias.requires_grad_(False)
+    return True
+
+
+def without_bias(convolution: nn.Module, x: Tensor) -> Tensor:
+    """What a convolution, or a sequence that ends with one, makes of x without its bias."""
+    if isinstance(convolution, nn.Sequential):
+        return without_bias(convolution[-1], convolution[:-1](x))
+    return cast(Tensor, convolution.unbiased(x))  # type: ignore[operator]
 
 
 class Pad(nn.Module):
@@ -52,16 +96,16 @@ class Pad(nn.Module):
         return f"{self.amount}, {self.padding!r}"
 
 
-class SameConv2d(nn.Conv2d):
+class SameConv2d(Conv2d):
     """TensorFlow's padding SAME: as much zero padding as the size needs, the odd column right and below."""
 
-    def forward(self, input: Tensor) -> Tensor:
+    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         pad: list[int] = []
         for axis in (3, 2):
-            size, kernel, stride = input.shape[axis], self.kernel_size[axis - 2], self.stride[axis - 2]
+            size, kernel, stride = x.shape[axis], self.kernel_size[axis - 2], self.stride[axis - 2]
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pad += [total // 2, total - total // 2]
-        return super().forward(F.pad(input, pad))
+        return super()._convolve(F.pad(x, pad), bias)
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
@@ -117,6 +161,8 @@ class ConvNorm(nn.Module):
         norm: the built norm; an adaptive one needs `style` in the forward.
         bias: of the convolution; None follows the norm's rule.
         activation: what follows the norm.
+        tapped: the convolution's own result is looked at too. Else a bias that the norm takes off again is kept in the
+            state, so that checkpoints of the reference codes load, but neither added nor learned.
     """
 
     def __init__(
@@ -127,20 +173,35 @@ class ConvNorm(nn.Module):
         relu: bool = True,
         bias: bool | None = None,
         activation: Activation = F.relu,
+        tapped: bool = False,
     ) -> None:
         super().__init__()
         self.conv = conv(bias=conv_bias(norm) if bias is None else bias)
+        self.unbiased = cancels_bias(norm) and not tapped and can_leave_bias(self.conv)
         self.norm = norm
         self.relu = relu
         self.activation = activation
 
-    def forward(self, x: Tensor, style: Style | None = None) -> Tensor:
-        return self.finish(self.conv(x), style)
+    def forward(self, x: Tensor, style: Style | None = None, residual: Tensor | None = None) -> Tensor:
+        """residual: added before the activation."""
+        x = without_bias(self.conv, x) if self.unbiased else self.conv(x)
+        return self.finish(x, style, residual)
 
-    def finish(self, x: Tensor, style: Style | None = None) -> Tensor:
-        """What follows the convolution. The activation is not in place: the norm may return a view."""
-        x = self.norm(x, *style) if style is not None and is_adaptive(self.norm) else self.norm(x)
-        return self.activation(x) if self.relu else x
+    def finish(self, x: Tensor, style: Style | None = None, residual: Tensor | None = None) -> Tensor:
+        """What follows the convolution."""
+        slope = slope_of(self.activation) if self.relu else 1.0
+        if slope is not None:
+            return normed(self.norm, x, style, slope=slope, residual=residual)
+        return self.activation(normed(self.norm, x, style, residual=residual))
+
+
+def slope_of(activation: Activation) -> float | None:
+    """The slope below 0 of a ReLU (0) or leaky ReLU; None for other activations."""
+    if activation is F.relu:
+        return 0.0
+    if isinstance(activation, partial) and activation.func is F.leaky_relu:
+        return activation.keywords.get("negative_slope", 0.01)
+    return None
 
 
 class ResidualBlock(nn.Module):
@@ -172,13 +233,11 @@ class ResidualBlock(nn.Module):
 
         self.first = ConvNorm(convolution, norm(channels), bias=bias, activation=activation)
         self.dropout = nn.Dropout(0.5) if dropout else nn.Identity()
-        self.second = ConvNorm(convolution, norm(channels), relu=False, bias=bias)
-        self.relu_after_sum = relu_after_sum
+        self.second = ConvNorm(convolution, norm(channels), relu=relu_after_sum, bias=bias)
 
     def forward(self, x: Tensor, style: Style | None = None, second: Style | None = None) -> Tensor:
         """style: of both norms, or of the first where the `second` has its own."""
-        x = x + self.second(self.dropout(self.first(x, style)), second or style)
-        return F.relu(x) if self.relu_after_sum else x
+        return self.second(self.dropout(self.first(x, style)), second or style, residual=x)
 
 
 def check_image(x: Tensor, channels: int, *, multiple: int = 1, minimum: int = 1) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.layers import ConvNorm, Geometry, Pad, Padding, ResidualBlock, check_image, conv
+from gankit.layers import Conv2d, ConvNorm, Geometry, Pad, Padding, ResidualBlock, check_image, conv
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import is_adaptive
 from gankit.slots import Attended, Ge, Gt, Lt, Norm
@@ -66,7 +66,7 @@ class MaskAttention(nn.Module):
         self.in_channels = in_channels
         self.offset = math.log(start / (1 - start))
         self.pad = Pad(3, padding)
-        self.stem = ConvNorm(partial(nn.Conv2d, in_channels, channels, 7, 2), norm(channels))
+        self.stem = ConvNorm(partial(Conv2d, in_channels, channels, 7, 2), norm(channels))
         self.down = ConvNorm(partial(conv, channels, wide, 3, stride=2, padding="zero", geometry=geometry), norm(wide))
         self.block = ResidualBlock(wide, norm, padding=padding, relu_after_sum=relu_after_sum)
         self.up = nn.ModuleList(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gankit.discriminators.sizes import check_input
 from gankit.generators.dcgan import levels
-from gankit.layers import ConvNorm
+from gankit.layers import Conv2d, ConvNorm
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive
 from gankit.slots import Ge, Norm
@@ -55,7 +55,7 @@ class DCGANDiscriminator(nn.Module):
             )
         self.first = nn.Conv2d(in_channels, channels, 4, 2, 1, bias=False)
         self.layers = nn.ModuleList(
-            ConvNorm(partial(nn.Conv2d, before, width, 4, 2, 1), norm(width), activation=leaky)
+            ConvNorm(partial(Conv2d, before, width, 4, 2, 1), norm(width), activation=leaky)
             for before, width in pairwise(widths)
         )
         self.head = nn.Conv2d(widths[-1], 1, 4, bias=False)

@@ -11,7 +11,7 @@ from gankit.discriminators.sizes import check_input, smallest_side
 from gankit.discriminators.spectral import SpectralConv2d
 from gankit.layers import BlurDown
 from gankit.norms.instance import InstanceNorm
-from gankit.norms.rules import conv_bias
+from gankit.norms.rules import conv_bias, normed
 from gankit.slots import Ge, Norm
 
 
@@ -84,8 +84,6 @@ class PatchDiscriminator(nn.Module):
         found = []
         for conv, norm, after in zip(self.convs, self.norms, self.after, strict=True):
             x = conv(x)
-            if self.norm_enabled:
-                x = norm(x)
-            x = after(F.leaky_relu(x, 0.2))
+            x = after(normed(norm, x, slope=0.2) if self.norm_enabled else F.leaky_relu(x, 0.2))
             found.append(x)
         return (tuple(found),)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gankit.discriminators.sizes import check_input
 from gankit.norms.instance import InstanceNorm
-from gankit.norms.rules import conv_bias
+from gankit.norms.rules import conv_bias, normed
 from gankit.slots import Ge, Norm
 
 
@@ -41,5 +41,5 @@ class PixelDiscriminator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         check_input("pixel discriminator", x, self.in_channels, self.min_size)
         x = F.leaky_relu(self.first(x), 0.2)
-        x = F.leaky_relu(self.norm(self.second(x)), 0.2)
+        x = normed(self.norm, self.second(x), slope=0.2)
         return self.head(x)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gankit.generators.noise import check_noise
-from gankit.layers import ConvNorm
+from gankit.layers import ConvNorm, ConvTranspose2d
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive
 from gankit.slots import Ge, Norm
@@ -58,7 +58,7 @@ class DCGANGenerator(nn.Module):
         self.fixed_size = image_size
         self.layers = nn.ModuleList()
         for i, width in enumerate(widths):
-            enlarge = partial(nn.ConvTranspose2d, widths[i - 1] if i else in_channels, width, 4, 2 if i else 1)
+            enlarge = partial(ConvTranspose2d, widths[i - 1] if i else in_channels, width, 4, 2 if i else 1)
             self.layers.append(ConvNorm(partial(enlarge, 1 if i else 0), norm(width)))
         self.head = nn.ConvTranspose2d(widths[-1], out_channels, 4, 2, 1, bias=False)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from gankit.layers import ConvNorm, Pad, check_image, conv
+from gankit.layers import Conv2d, ConvNorm, ConvTranspose2d, Pad, check_image, conv
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive
 from gankit.slots import Ge, Gt, Norm
@@ -84,8 +84,8 @@ class UnpaddedBlock(nn.Module):
 
     def __init__(self, channels: int, norm: Callable[..., nn.Module]) -> None:
         super().__init__()
-        self.first = ConvNorm(partial(nn.Conv2d, channels, channels, 3), norm(channels))
-        self.second = ConvNorm(partial(nn.Conv2d, channels, channels, 3), norm(channels), relu=False)
+        self.first = ConvNorm(partial(Conv2d, channels, channels, 3), norm(channels))
+        self.second = ConvNorm(partial(Conv2d, channels, channels, 3), norm(channels), relu=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return x[:, :, 2:-2, 2:-2] + self.second(self.first(x))
@@ -93,7 +93,7 @@ class UnpaddedBlock(nn.Module):
 
 def fractional(channels: int, out_channels: int, norm: Callable[..., nn.Module]) -> ConvNorm:
     """A convolution of stride 1/2 (transposed, 3x3), its norm and a ReLU: twice the size."""
-    up = partial(nn.ConvTranspose2d, channels, out_channels, 3, stride=2, padding=1, output_padding=1)
+    up = partial(ConvTranspose2d, channels, out_channels, 3, stride=2, padding=1, output_padding=1)
     return ConvNorm(up, norm(out_channels))
 
 

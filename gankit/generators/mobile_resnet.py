@@ -8,7 +8,7 @@ from typing import Annotated
 from torch import Tensor, nn
 
 from gankit.generators.trunk import ResidualGenerator
-from gankit.layers import ConvNorm, Pad, Padding, Style, conv
+from gankit.layers import Conv2d, ConvNorm, ConvTranspose2d, Pad, Padding, Style, conv
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import conv_bias, is_adaptive
 from gankit.slots import Attention, Ge, MinLen, Norm
@@ -64,9 +64,9 @@ class MobileResnetGenerator(ResidualGenerator):
         self.in_channels = in_channels
         self.middle = len(inner) // 2
         self.pad = Pad(3, "reflect")
-        self.stem = ConvNorm(partial(nn.Conv2d, in_channels, first, 7), norm(first))
+        self.stem = ConvNorm(partial(Conv2d, in_channels, first, 7), norm(first))
         self.down = nn.ModuleList(
-            ConvNorm(partial(conv, into, out, 3, stride=2, padding="zero"), norm(out))
+            ConvNorm(partial(conv, into, out, 3, stride=2, padding="zero"), norm(out), tapped=True)
             for into, out in ((first, half), (half, wide))
         )
         self.after_down = nn.Identity()
@@ -76,7 +76,7 @@ class MobileResnetGenerator(ResidualGenerator):
         self.attention = attention(wide) if attention is not None else None
         self.style = None
         self.up = nn.ModuleList(
-            ConvNorm(partial(nn.ConvTranspose2d, into, out, 3, stride=2, padding=1, output_padding=1), norm(out))
+            ConvNorm(partial(ConvTranspose2d, into, out, 3, stride=2, padding=1, output_padding=1), norm(out))
             for into, out in ((wide, up[0]), up)
         )
         self.head = conv(up[1], out_channels, 7)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gankit.generators.trunk import pick
-from gankit.layers import Activation, ConvNorm, Padding, ResidualBlock, Style, check_image, conv
+from gankit.layers import Activation, Conv2d, ConvNorm, Padding, ResidualBlock, Style, check_image, conv
 from gankit.norms.adain import AdaIN
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.munit_layer import MUNITLayerNorm
@@ -93,7 +93,7 @@ class MUNITGenerator(nn.Module):
         # Reflection needs 4 pixels for the first convolution, 2 at a strided one, and 2 in the residual blocks.
         self.min_size = -(-max(4, 2 * 2**downs, 2**style_downs) // 2**downs) * 2**downs
         unit = partial(ConvNorm, bias=True, activation=act)
-        strided = partial(nn.Conv2d, kernel_size=4, stride=2, padding=1, padding_mode=_mode(padding))
+        strided = partial(Conv2d, kernel_size=4, stride=2, padding=1, padding_mode=_mode(padding))
         block = partial(ResidualBlock, wide, padding=padding, bias=True, activation=act)
 
         self.style = nn.ModuleList([unit(partial(conv, in_channels, channels, 7, padding=padding), NoNorm(channels))])

@@ -13,7 +13,7 @@ from gankit.generators.holes import check_hole, known_of, least_side, widths_of
 from gankit.generators.pconv_layers import PartialConv2d
 from gankit.layers import check_image
 from gankit.norms.batch import BatchNorm
-from gankit.norms.rules import is_adaptive
+from gankit.norms.rules import is_adaptive, normed
 from gankit.slots import Ge, Norm
 
 KERNELS = (7, 5, 5)  # of the first levels; the others have 3
@@ -116,14 +116,14 @@ class PConvUNet(nn.Module):
         for conv, norm in zip(self.down, self.down_norm, strict=True):
             seen.append((x, known))
             x, known = self._partial(conv, x, known)
-            x = F.relu(norm(x))
+            x = normed(norm, x, slope=0.0)
         for i in reversed(range(len(self.up))):
             skip, skip_known = seen.pop()
             x = torch.cat([F.interpolate(x, scale_factor=2.0), skip], 1)
             known = torch.cat([F.interpolate(known, scale_factor=2.0), skip_known], 1)
             x, known = self._partial(self.up[i], x, known)
             if i:
-                x = F.leaky_relu(self.up_norm[i](x), 0.2)
+                x = normed(self.up_norm[i], x, slope=0.2)
         return x, known
 
     @staticmethod

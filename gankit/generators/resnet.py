@@ -13,7 +13,9 @@ from gankit.generators.trunk import ResidualGenerator
 from gankit.layers import (
     BlurDown,
     BlurUp,
+    Conv2d,
     ConvNorm,
+    ConvTranspose2d,
     Geometry,
     Pad,
     Padding,
@@ -90,9 +92,9 @@ class ResnetGenerator(ResidualGenerator):
         self.in_channels = in_channels
         self.middle = blocks // 2
         self.pad = Pad(3, ends)
-        self.stem = ConvNorm(partial(nn.Conv2d, in_channels, channels, 7), before(channels))
+        self.stem = ConvNorm(partial(Conv2d, in_channels, channels, 7), before(channels))
         self.down = nn.ModuleList(
-            ConvNorm(_down(down, width, geometry), before(2 * width)) for width in (channels, 2 * channels)
+            ConvNorm(_down(down, width, geometry), before(2 * width), tapped=True) for width in (channels, 2 * channels)
         )
         self.after_down = BlurDown() if down == "antialiased" else nn.Identity()
         self.blocks = nn.ModuleList(block(wide, before if i < self.middle else norm) for i in range(blocks))
@@ -113,7 +115,7 @@ def _up(kind: Up, channels: int, geometry: Geometry) -> Callable[..., nn.Module]
     if kind == "transposed":
         if geometry == "tensorflow":
             return partial(SameConvTranspose2d, channels, channels // 2, 3, stride=2)
-        return partial(nn.ConvTranspose2d, channels, channels // 2, 3, stride=2, padding=1, output_padding=1)
+        return partial(ConvTranspose2d, channels, channels // 2, 3, stride=2, padding=1, output_padding=1)
 
     def enlarged(**options: Any) -> nn.Module:
         enlarge = BlurUp() if kind == "antialiased" else nn.Upsample(scale_factor=2)

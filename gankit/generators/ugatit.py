@@ -10,7 +10,7 @@ from torch import nn
 from gankit.attention.cam import CAM
 from gankit.generators.style import StyleHead
 from gankit.generators.trunk import ResidualGenerator
-from gankit.layers import ConvNorm, Pad, ResidualBlock, conv
+from gankit.layers import Conv2d, ConvNorm, Pad, ResidualBlock, conv
 from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import is_adaptive
@@ -70,7 +70,7 @@ class UGATITGenerator(ResidualGenerator):
         self.middle = blocks
         self.fixed_size = None if light else image_size
         self.pad = Pad(3, "reflect")
-        self.stem = unit(partial(nn.Conv2d, in_channels, channels, 7), encoder_norm(channels))
+        self.stem = unit(partial(Conv2d, in_channels, channels, 7), encoder_norm(channels))
         self.down = nn.ModuleList(
             unit(partial(conv, width, 2 * width, 3, stride=2), encoder_norm(2 * width))
             for width in (channels, 2 * channels)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from gankit.norms.instance import InstanceNorm
+from gankit.kernels.normalize import coefficients, normalize
+from gankit.norms.instance import InstanceNorm, refuse_single_pixels
 from gankit.slots import Gt
 
 
@@ -28,13 +29,14 @@ class AdaIN(InstanceNorm):
     def __init__(self, channels: int, *, eps: Annotated[float, Gt(0)] = 1e-5) -> None:
         super().__init__(channels, eps=eps)
 
-    def forward(self, input: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        scale, offset = (v[:, :, None, None].to(input.dtype) for v in (gamma, beta))
-        return super().forward(input).to(input.dtype) * scale + offset
+    def forward(
+        self, input: Tensor, gamma: Tensor, beta: Tensor, *, slope: float = 1.0, residual: Tensor | None = None
+    ) -> Tensor:
+        refuse_single_pixels(input)
+        return normalize(input, gamma, beta, eps=self.eps, slope=slope, residual=residual)
 
     def coefficients(
         self, mean: Tensor, variance: Tensor, n: int, gamma: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
-        scale, offset = super().coefficients(mean, variance, n)
-        return scale * gamma.to(mean), offset * gamma.to(mean) + beta.to(mean)
+        return coefficients(mean, variance, n, gamma, beta, eps=self.eps)

@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
+from gankit.kernels.normalize import coefficients, normalize
 from gankit.norms.bounded import Bounded
 from gankit.slots import Ge, Gt, Le
-
-
-def layer_instance_norm(x: Tensor, rho: Tensor, gamma: Tensor, beta: Tensor, eps: float, unbiased: bool) -> Tensor:
-    """(rho * IN(x) + (1 - rho) * LN(x)) * gamma + beta, as one multiply-add over x.
-
-    x (N, C, H, W); rho (C,); gamma and beta (N, C) or (C,). The statistics of the whole picture follow exactly from
-    those of its channels, so that x is read twice, not seven times: with mean m_c and variance v_c of n = H*W values,
-    M = mean(m_c) and V = mean(v_c + (m_c - M)^2). All statistics are in fp32 (fp64 for fp64); the result has x's dtype.
-    Unbiased, a single value has variance 0, never NaN.
-    """
-    work = x.to(torch.promote_types(x.dtype, torch.float32))
-    variance, mean = torch.var_mean(work, (2, 3), correction=0)
-    n = x.shape[2] * x.shape[3]
-    scale, offset = layer_instance_coefficients(mean, variance, n, rho, gamma, beta, eps, unbiased)
-    return torch.addcmul(offset[:, :, None, None], work, scale[:, :, None, None]).to(x.dtype)
-
-
-def layer_instance_coefficients(
-    mean: Tensor, variance: Tensor, n: int, rho: Tensor, gamma: Tensor, beta: Tensor, eps: float, unbiased: bool
-) -> tuple[Tensor, Tensor]:
-    """(scale, offset), each (N, C), from the mean and the biased variance (N, C) of each channel's n values."""
-    whole_mean = mean.mean(1, keepdim=True)
-    whole_variance = (variance + (mean - whole_mean).square()).mean(1, keepdim=True)
-    if unbiased:
-        total = n * mean.shape[1]
-        variance = variance.mul(n / torch.sym_max(n - 1, 1))
-        whole_variance = whole_variance.mul(total / torch.sym_max(total - 1, 1))
-    instance = rho * torch.rsqrt(variance + eps)
-    layer = (1 - rho) * torch.rsqrt(whole_variance + eps)
-    scale = gamma * (instance + layer)
-    return scale, beta - gamma * (instance * mean + layer * whole_mean)
 
 
 class _LayerInstance(Bounded):
     """What LIN and AdaLIN share: the weight `rho` (C,) of the instance part."""
 
     conv_bias = False
+    fuses = True
 
     def __init__(self, channels: int, rho: float, eps: float, unbiased: bool) -> None:
         super().__init__()
         self.channels, self.eps, self.unbiased = channels, eps, unbiased
         self.rho = nn.Parameter(torch.full((channels,), float(rho)))
+
+    @property
+    def _rule(self) -> dict[str, Any]:
+        return {"groups": 1, "eps": self.eps, "unbiased": self.unbiased}
 
     def extra_repr(self) -> str:
         return f"{self.channels}, eps={self.eps}, unbiased={self.unbiased}"
@@ -84,13 +59,12 @@ class LIN(_LayerInstance):
         self.gamma = nn.Parameter(torch.ones(channels))
         self.beta = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return layer_instance_norm(x, self.rho, self.gamma, self.beta, self.eps, self.unbiased)
+    def forward(self, x: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
+        return normalize(x, self.gamma, self.beta, self.rho, slope=slope, residual=residual, **self._rule)
 
     def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
-        rho, gamma, beta = (p.to(mean) for p in (self.rho, self.gamma, self.beta))
-        return layer_instance_coefficients(mean, variance, n, rho, gamma, beta, self.eps, self.unbiased)
+        return coefficients(mean, variance, n, self.gamma, self.beta, self.rho, **self._rule)
 
 
 class AdaLIN(_LayerInstance):
@@ -120,12 +94,13 @@ class AdaLIN(_LayerInstance):
     ) -> None:
         super().__init__(channels, rho, eps, unbiased)
 
-    def forward(self, x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
-        return layer_instance_norm(x, self.rho, gamma, beta, self.eps, self.unbiased)
+    def forward(
+        self, x: Tensor, gamma: Tensor, beta: Tensor, *, slope: float = 1.0, residual: Tensor | None = None
+    ) -> Tensor:
+        return normalize(x, gamma, beta, self.rho, slope=slope, residual=residual, **self._rule)
 
     def coefficients(
         self, mean: Tensor, variance: Tensor, n: int, gamma: Tensor, beta: Tensor
     ) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
-        rho, gamma, beta = (p.to(mean) for p in (self.rho, gamma, beta))
-        return layer_instance_coefficients(mean, variance, n, rho, gamma, beta, self.eps, self.unbiased)
+        return coefficients(mean, variance, n, gamma, beta, self.rho, **self._rule)

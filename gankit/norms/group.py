@@ -6,7 +6,8 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from gankit.norms.instance import grouped_coefficients
+from gankit.kernels.choose import uses_triton
+from gankit.kernels.normalize import coefficients, finish, normalize
 from gankit.slots import Ge, Gt
 
 
@@ -28,6 +29,7 @@ class GroupNorm(nn.GroupNorm):
 
     adaptive = False
     conv_bias = False
+    fuses = True
 
     def __init__(
         self,
@@ -42,12 +44,16 @@ class GroupNorm(nn.GroupNorm):
             raise ValueError(f"{channels} channels cannot be divided into {groups} groups")
         super().__init__(groups, channels, eps=eps, affine=affine)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return super().forward(input).to(input.dtype)  # autocast would leave it in fp32
+    def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
+        if uses_triton(input):
+            by = {"groups": self.num_groups, "eps": self.eps, "slope": slope, "residual": residual}
+            return normalize(input, self.weight, self.bias, **by)
+        normed = super().forward(input).to(input.dtype)  # autocast would leave it in fp32
+        return finish(normed, slope, residual)
 
     def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
-        return grouped_coefficients(mean, variance, self.num_groups, self.weight, self.bias, self.eps)
+        return coefficients(mean, variance, n, self.weight, self.bias, groups=self.num_groups, eps=self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.num_channels}, groups={self.num_groups}, affine={self.affine}, eps={self.eps}"

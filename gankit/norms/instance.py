@@ -8,22 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.kernels.choose import uses_triton
+from gankit.kernels.normalize import coefficients, finish, normalize
 from gankit.slots import Gt
-
-
-def grouped_coefficients(
-    mean: Tensor, variance: Tensor, groups: int, weight: Tensor | None, bias: Tensor | None, eps: float
-) -> tuple[Tensor, Tensor]:
-    """(scale, offset), each (N, C), of a norm over groups of channels, from the mean and the biased variance (N, C) of
-    each channel. A group's statistics follow exactly from those of its channels."""
-    by_group = (len(mean), groups, -1)
-    means, variances = mean.view(by_group), variance.view(by_group)
-    centre = means.mean(2, keepdim=True)
-    spread = (variances + (means - centre).square()).mean(2, keepdim=True)
-    scale = torch.rsqrt(spread + eps).expand_as(means).reshape_as(mean)
-    scale = scale if weight is None else scale * weight.to(mean)
-    offset = -scale * centre.expand_as(means).reshape_as(mean)
-    return scale, offset if bias is None else offset + bias.to(mean)
 
 
 class DenseGradient(torch.autograd.Function):
@@ -50,7 +37,7 @@ class InstanceNorm(nn.InstanceNorm2d):
     """Instance normalization: each channel of each picture to mean 0 and variance 1 (biased).
 
     (N, C, H, W) -> the same shape. No running statistics: training and evaluation are the same. A 1x1 map has nothing
-    to normalize and is refused with a ValueError.
+    to normalize and is refused with a ValueError. slope, residual: of the forward, see `gankit.norms.rules.normed`.
 
     Args:
         affine: learn a scale and an offset per channel (the code of AGIT, arXiv 1806.02311, does; CycleGAN does not).
@@ -61,13 +48,19 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     adaptive = False
     conv_bias = True
+    cancels_bias = True
+    fuses = True
 
     def __init__(self, channels: int, *, affine: bool = False, eps: Annotated[float, Gt(0)] = 1e-5) -> None:
         super().__init__(channels, eps=eps, affine=affine)
 
-    def forward(self, input: Tensor) -> Tensor:
-        if input.shape[2] * input.shape[3] == 1:
-            raise ValueError("an instance norm needs maps of more than one pixel; got 1x1")
+    def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
+        refuse_single_pixels(input)
+        if uses_triton(input):
+            return normalize(input, self.weight, self.bias, eps=self.eps, slope=slope, residual=residual)
+        return finish(self._normed(input), slope, residual)
+
+    def _normed(self, input: Tensor) -> Tensor:
         plain = self.weight is None and input.dtype in (torch.float32, torch.float64)
         if plain or input.is_cuda:
             normed = super().forward(input)  # bit for bit what the reference codes in torch compute
@@ -79,4 +72,9 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""
-        return grouped_coefficients(mean, variance, mean.shape[1], self.weight, self.bias, self.eps)
+        return coefficients(mean, variance, n, self.weight, self.bias, eps=self.eps)
+
+
+def refuse_single_pixels(x: Tensor) -> None:
+    if x.shape[2] * x.shape[3] == 1:
+        raise ValueError("an instance norm needs maps of more than one pixel; got 1x1")

@@ -1,0 +1,1 @@
+"""Fused operations: the torch reference of each and, beside it, its Triton form; the device chooses between them."""
