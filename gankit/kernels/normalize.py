@@ -77,6 +77,13 @@ def normalize(
     return finish(y, slope, residual)
 
 
+def preferred(x: Tensor) -> bool:
+    """Whether `normalize` is to be taken rather than torch's own norms: where it runs as Triton kernels, and where the
+    channels are last in memory. There torch's instance norm converts forth and back, and the backward pass of its group
+    norm is many times slower on CPUs."""
+    return uses_triton(x) or (not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last))
+
+
 def finish(y: Tensor, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
     """act(y + residual) in plain torch; slope: of the activation below 0. Not in place: a norm may return a view, whose
     gradient would then be copied four times."""

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.kernels.choose import uses_triton
-from gankit.kernels.normalize import coefficients, finish, normalize
+from gankit.kernels.normalize import coefficients, finish, normalize, preferred
 from gankit.slots import Gt
 
 
@@ -56,7 +55,7 @@ class InstanceNorm(nn.InstanceNorm2d):
 
     def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
         refuse_single_pixels(input)
-        if uses_triton(input):
+        if preferred(input):
             return normalize(input, self.weight, self.bias, eps=self.eps, slope=slope, residual=residual)
         return finish(self._normed(input), slope, residual)
 

@@ -6,8 +6,7 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from gankit.kernels.choose import uses_triton
-from gankit.kernels.normalize import coefficients, finish, normalize
+from gankit.kernels.normalize import coefficients, finish, normalize, preferred
 from gankit.slots import Gt
 
 
@@ -32,7 +31,7 @@ class LayerNorm(nn.GroupNorm):
         super().__init__(1, channels, eps=eps, affine=affine)
 
     def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
-        if uses_triton(input):
+        if preferred(input):
             by = {"groups": 1, "eps": self.eps, "slope": slope, "residual": residual}
             return normalize(input, self.weight, self.bias, **by)
         normed = super().forward(input).to(input.dtype)  # autocast would leave it in fp32

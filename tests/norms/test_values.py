@@ -70,6 +70,21 @@ def test_the_layout_of_a_gradient_changes_no_gradient(make, batch: int) -> None:
     torch.testing.assert_close(last, rows)
 
 
+@pytest.mark.parametrize("make", [*PLAIN, *ADAPTIVE], ids=lambda make: getattr(make, "__name__", "affine"))
+def test_channels_may_be_last_in_memory(make) -> None:
+    torch.manual_seed(0)
+    norm = make(4)
+    style = torch.randn(2, 2, 4) if is_adaptive(norm) else ()
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(1)).contiguous(memory_format=layout)
+        x.requires_grad_()
+        y = norm(x, *style)
+        assert y.is_contiguous(memory_format=layout)
+        found.append((y, *torch.autograd.grad(y.square().sum() + y.sin().sum(), x)))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-5)
+
+
 def test_affine_instance_norm_keeps_its_accuracy_far_from_zero():
     x = torch.randn(2, 3, 32, 32) + 1000
     exact = nn.InstanceNorm2d(3)(x.double())
