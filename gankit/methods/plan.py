@@ -156,7 +156,7 @@ class TurnModule(nn.Module):
     """One turn as a module: `forward(batch, given, step)` computes the plan and the terms, nothing else.
 
     batch: the pictures by field. given: values by key which are not to be computed again (what a critic takes from
-    the generator's forward). Returns the weighted terms by key, and the carried values by key.
+    the generator's forward, the constants). Returns the weighted terms by key, and the carried values by key.
     """
 
     def __init__(self, method: Method, turn: Turn, resolver: Resolver, terms: list[PlannedTerm]) -> None:
@@ -164,7 +164,7 @@ class TurnModule(nn.Module):
         self.method = method
         self.turn = turn
         self.terms = terms
-        self._constants: dict[str, Any] = {}  # computed in the first step, kept since
+        self._constants: dict[str, Any] | None = None
         self.plan = list(resolver.nodes.values())
         self.losses = nn.ModuleList(dict.fromkeys(t.loss for t in terms))
         carried = carried_keys(method)
@@ -182,16 +182,26 @@ class TurnModule(nn.Module):
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
         values |= {f"net:{k}": n for k, n in self.method.networks.items()}
         values |= given
-        values |= self._constants
         wanted = None if only is None else self._behind(only)
         for node in self.plan:
             if node.key in values or (wanted is not None and node.key not in wanted):
                 continue
             with torch.no_grad() if node.frozen else nullcontext():
                 values[node.key] = node.function(*(values[key] for key in node.arguments))
-            if node.constant:
-                self._constants[node.key] = values[node.key]
         return values
+
+    def constants(self) -> dict[str, Any]:
+        """The values behind which nothing stands, by key: computed once, for the `given` of every forward."""
+        if self._constants is None:
+            keys = [node.key for node in self.plan if node.constant]
+            values = self.values({}, {}, keys)
+            self._constants = {key: values[key] for key in keys}
+        return self._constants
+
+    def phase(self, step: int) -> int:
+        """The first step whose terms are those of this one: what a compiled forward is given, as it is made anew for
+        each value."""
+        return max((term.from_step for term in self.terms if term.from_step <= step), default=0)
 
     def forward(
         self, batch: Mapping[str, Tensor], given: Mapping[str, Any], step: int = 0
