@@ -21,6 +21,8 @@ from gankit.core.errors import BuildError
 from gankit.core.registry import components
 from gankit.features import Extraction, FeatureLoss, FeatureNet, share_backbones
 from gankit.methods.base import Method, Turn
+from gankit.methods.checkpointed import Checkpointed
+from gankit.methods.joined import join, repeatable
 
 
 @dataclass
@@ -166,6 +168,7 @@ class TurnModule(nn.Module):
         self.terms = terms
         self._constants: dict[str, Any] | None = None
         self.plan = list(resolver.nodes.values())
+        self.checkpoint_activations = False
         self.losses = nn.ModuleList(dict.fromkeys(t.loss for t in terms))
         carried = carried_keys(method)
         self.carries = [key for key in carried if key in resolver.nodes]
@@ -180,7 +183,7 @@ class TurnModule(nn.Module):
     ) -> dict[str, Any]:
         """Compute the plan (or only what stands behind the keys `only`)."""
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
-        values |= {f"net:{k}": n for k, n in self.method.networks.items()}
+        values |= {f"net:{k}": self._called(n) for k, n in self.method.networks.items()}
         values |= given
         wanted = None if only is None else self._behind(only)
         for node in self.plan:
@@ -197,6 +200,13 @@ class TurnModule(nn.Module):
             values = self.values({}, {}, keys)
             self._constants = {key: values[key] for key in keys}
         return self._constants
+
+    def join_calls(self) -> None:
+        """From now on, call a network once on several pictures where that is exact."""
+        self.plan = join(self.plan, dict(self.method.networks.items()))
+
+    def _called(self, network: nn.Module) -> Any:
+        return Checkpointed(network) if self.checkpoint_activations and repeatable(network) else network
 
     def phase(self, step: int) -> int:
         """The first step whose terms are those of this one: what a compiled forward is given, as it is made anew for
