@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from operator import itemgetter
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -54,6 +53,16 @@ class Joined:
         if any(p.shape[1:] != first.shape[1:] or p.dtype != first.dtype for p in pictures):
             return tuple(network(picture) for picture in pictures)
         return split(network(torch.cat(pictures)), [len(picture) for picture in pictures])
+
+
+@dataclass(frozen=True)
+class Part:
+    """The function of a plan's node: what a joined call made of one of its pictures."""
+
+    index: int
+
+    def __call__(self, results: tuple[Any, ...]) -> Any:
+        return results[self.index]
 
 
 def split(result: Any, counts: Sequence[int]) -> tuple[Any, ...]:
@@ -106,6 +115,6 @@ def _in_place_of(group: Sequence[Any]) -> dict[str, list[Any]]:
     key = "+".join(node.key for node in group)
     pictures = tuple(node.arguments[1] for node in group)
     call = replace(group[0], key=key, function=Joined(), arguments=(group[0].arguments[0], *pictures))
-    parts = {node.key: [replace(node, function=itemgetter(i), arguments=(key,))] for i, node in enumerate(group)}
+    parts = {node.key: [replace(node, function=Part(i), arguments=(key,))] for i, node in enumerate(group)}
     parts[group[0].key].insert(0, call)
     return parts

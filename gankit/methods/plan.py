@@ -201,6 +201,10 @@ class TurnModule(nn.Module):
             self._constants = {key: values[key] for key in keys}
         return self._constants
 
+    def differentiates_twice(self, step: int) -> bool:
+        """Whether a term that counts now says so of itself, as penalties on gradients do: compilers cannot."""
+        return any(step >= t.from_step and getattr(t.loss, "differentiates_twice", False) for t in self.terms)
+
     def join_calls(self) -> None:
         """From now on, call a network once on several pictures where that is exact."""
         self.plan = join(self.plan, dict(self.method.networks.items()))

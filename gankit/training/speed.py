@@ -11,7 +11,7 @@ class Speed:
     """How a `Stepper` plays its turns. All off is plain eager torch, the form that the golden trainings prove.
 
     compile: each turn is a graph of torch.compile, backward included. A turn stays uncompiled while a term in it
-        differentiates twice, with L-BFGS, and where the compiler fails, which is said once.
+        differentiates twice, and where the compiler fails, which is said once, see `gankit.training.compiled`.
     cuda_graph: forward and backward of each turn are recorded on a GPU and replayed, see `gankit.training.graphs`.
     channels_last: networks and pictures lie in memory as (N, H, W, C).
     join_calls: a network's calls on several pictures are one call on the joined batch where that is exact, see

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from gankit.features import own_state
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, TurnModule, carried_keys, evaluate, plan_turns
+from gankit.training.compiled import Compiled
 from gankit.training.devices import Devices
 from gankit.training.optimizers import make
 from gankit.training.pool import ImagePool
@@ -77,6 +78,11 @@ class Stepper:
             turn.checkpoint_activations = self.speed.checkpoint_activations
             if self.speed.join_calls:
                 turn.join_calls()
+        self._forward: dict[str, Callable[..., Any]] = {turn.turn.name: turn for turn in self.turns}
+        self._ahead: dict[str, Callable[..., Any]] = {turn.turn.name: turn.ahead for turn in self.turns}
+        if self.speed.compile:
+            for kind, functions in (("the turn", self._forward), ("the forward ahead of the turn", self._ahead)):
+                functions |= {name: Compiled(function, f"{kind} {name}") for name, function in functions.items()}
         self.optimizers = self._make_optimizers(
             {"type": "adam", "lr": 2e-4, "betas": (0.5, 0.999)} | dict(optimizer or {}), optimizers or {}
         )
@@ -142,7 +148,7 @@ class Stepper:
             with self.devices.autocast():
                 if maker is not None and len(batches) == 1 and self.method.shares_forward:
                     with self._learning(maker):
-                        ahead[i] = maker.ahead(batch)  # one forward serves both turns
+                        ahead[i] = self._ahead[maker.turn.name](batch)  # one forward serves both turns
                     carried[i] |= {key: ahead[i][key] for key in maker.carries}
                     continue
                 with torch.no_grad():
@@ -188,7 +194,9 @@ class Stepper:
         seen: dict[str, Tensor] = {}
         for i, batch in enumerate(batches):
             with self.devices.autocast():
-                losses, values = turn(batch, turn.constants() | given[i], turn.phase(self.steps))
+                phase = turn.phase(self.steps)
+                forward = turn if turn.differentiates_twice(phase) else self._forward[turn.turn.name]
+                losses, values = forward(batch, turn.constants() | given[i], phase)
                 total = cast(Tensor, sum(losses.values())) / len(batches)
             carried[i] |= values
             if losses:

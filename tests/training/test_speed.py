@@ -37,10 +37,13 @@ TRAININGS: dict[str, tuple[dict, dict]] = {
 each = pytest.mark.parametrize("name", TRAININGS)
 
 
-def stepper(name: str, speed: Speed | None = None, precision: str = "fp32", **options: Any) -> Stepper:
+def stepper(
+    name: str, speed: Speed | None = None, precision: str = "fp32", late: dict | None = None, **options: Any
+) -> Stepper:
+    """late: one more term."""
     torch.manual_seed(0)
     method, losses = TRAININGS[name]
-    parts = assemble(recipe(method, losses))
+    parts = assemble(recipe(method, losses | ({"late": late} if late else {})))
     parts.method.train()
     devices = Devices(torch.device("cpu"), precision)
     options = {"pool_size": 1, "optimizer": {"type": "sgd", "lr": 1e-3}} | options
