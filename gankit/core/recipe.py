@@ -160,7 +160,24 @@ class Train(Strictly, title="train"):
     ] = "end"
     pool_size: Annotated[Whole, Field(description="past fakes kept for the critic; 0: none")] = 50
     ema: Annotated[Decay | None, Field(description="decay of the averaged generator, per step")] = None
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Annotated[
+        Literal["fp32", "tf32", "bf16", "fp16"],
+        Field(description="weights stay fp32; `tf32` is of CUDA devices, `bf16` and `fp16` are autocast"),
+    ] = "fp32"
+    compile: Annotated[bool | None, Field(description="compile each turn; null: the default of the device")] = None
+    cuda_graph: Annotated[
+        bool | None, Field(description="record each turn on the GPU and replay it; null: the default of the device")
+    ] = None
+    channels_last: Annotated[
+        bool | None, Field(description="memory as (N, H, W, C); null: the default of the device")
+    ] = None
+    join_calls: Annotated[
+        bool | None,
+        Field(description="one call of a network on several pictures where that is exact; null: by device and batch"),
+    ] = None
+    checkpoint_activations: Annotated[
+        bool, Field(description="save memory: compute activations again for the backward pass")
+    ] = False
     accumulate: Annotated[Count, Field(description="batches per update")] = 1
     clip_norm: Annotated[Positive | None, Field(description="largest norm of each turn's gradient")] = None
     init_from: Annotated[

@@ -47,7 +47,7 @@ def check(parts: Assembled, pictures: Mapping[str, tuple[int, ...]]) -> list[Pla
         stepper.steps = every * ceil(latest / every)
         parts.method.set_epoch(epoch)
         reseed(train.seed, 0, epoch)
-        losses = stepper.step({field: draw(field, shape) for field, shape in pictures.items()})
+        losses = dict(stepper.step({field: draw(field, shape) for field, shape in pictures.items()}))
         for turn in stepper.turns:
             _refuse_gradients(turn.turn.name, parts.method, parts.method.trained_by(turn.turn))
         played.append(Played(name, losses))

@@ -48,6 +48,7 @@ class GradientPenalty(nn.Module):
     """
 
     turn: ClassVar[str] = "discriminator"
+    differentiates_twice: ClassVar[bool] = True
 
     def __init__(self, constant: float = 1.0, mode: Literal["mixed", "real", "fake"] = "mixed") -> None:
         super().__init__()
@@ -85,6 +86,7 @@ class R1(nn.Module):
     """
 
     turn: ClassVar[str] = "discriminator"
+    differentiates_twice: ClassVar[bool] = True
 
     def forward(self, critic: Critic, target: Tensor) -> Tensor:
         return 0.5 * input_gradient(critic, target).square().sum(1).mean()

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, TypeVar
 import torch
 from torch import Tensor, nn
 
+from gankit.methods.joined import applies
 from gankit.methods.sizes import fit, stretch
 from gankit.slots import Translated
 
@@ -247,6 +248,7 @@ class Translation(Method):
     """The tensors that every method with a generator and a target has, with or without an attention head."""
 
     @tensor
+    @applies
     def translated(self, generator: nn.Module, source: Tensor) -> Tensor | Translated:
         """What the generator returns for the source."""
         return generator(source)
@@ -272,11 +274,13 @@ class Translation(Method):
         return discriminator
 
     @tensor
+    @applies
     def fake_logits(self, critic: Callable, output: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The critic on the translation."""
         return critic(output)
 
     @tensor
+    @applies
     def real_logits(self, critic: Callable, target: Tensor) -> Tensor | tuple[Tensor, ...]:
         """The critic on real pictures."""
         return critic(target)
@@ -322,6 +326,7 @@ class TwoWayTranslation(Translation):
         return image_of(back_generator(output))
 
     @tensor
+    @applies
     def retained(self, generator: nn.Module, target: Tensor) -> Tensor | Translated:
         """What the generator returns for a picture that is in its own domain already."""
         return generator(target)

@@ -21,6 +21,8 @@ from gankit.core.errors import BuildError
 from gankit.core.registry import components
 from gankit.features import Extraction, FeatureLoss, FeatureNet, share_backbones
 from gankit.methods.base import Method, Turn
+from gankit.methods.checkpointed import Checkpointed
+from gankit.methods.joined import join, repeatable
 
 
 @dataclass
@@ -156,7 +158,7 @@ class TurnModule(nn.Module):
     """One turn as a module: `forward(batch, given, step)` computes the plan and the terms, nothing else.
 
     batch: the pictures by field. given: values by key which are not to be computed again (what a critic takes from
-    the generator's forward). Returns the weighted terms by key, and the carried values by key.
+    the generator's forward, the constants). Returns the weighted terms by key, and the carried values by key.
     """
 
     def __init__(self, method: Method, turn: Turn, resolver: Resolver, terms: list[PlannedTerm]) -> None:
@@ -164,8 +166,9 @@ class TurnModule(nn.Module):
         self.method = method
         self.turn = turn
         self.terms = terms
-        self._constants: dict[str, Any] = {}  # computed in the first step, kept since
+        self._constants: dict[str, Any] | None = None
         self.plan = list(resolver.nodes.values())
+        self.checkpoint_activations = False
         self.losses = nn.ModuleList(dict.fromkeys(t.loss for t in terms))
         carried = carried_keys(method)
         self.carries = [key for key in carried if key in resolver.nodes]
@@ -180,18 +183,39 @@ class TurnModule(nn.Module):
     ) -> dict[str, Any]:
         """Compute the plan (or only what stands behind the keys `only`)."""
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
-        values |= {f"net:{k}": n for k, n in self.method.networks.items()}
+        values |= {f"net:{k}": self._called(n) for k, n in self.method.networks.items()}
         values |= given
-        values |= self._constants
         wanted = None if only is None else self._behind(only)
         for node in self.plan:
             if node.key in values or (wanted is not None and node.key not in wanted):
                 continue
             with torch.no_grad() if node.frozen else nullcontext():
                 values[node.key] = node.function(*(values[key] for key in node.arguments))
-            if node.constant:
-                self._constants[node.key] = values[node.key]
         return values
+
+    def constants(self) -> dict[str, Any]:
+        """The values behind which nothing stands, by key: computed once, for the `given` of every forward."""
+        if self._constants is None:
+            keys = [node.key for node in self.plan if node.constant]
+            values = self.values({}, {}, keys)
+            self._constants = {key: values[key] for key in keys}
+        return self._constants
+
+    def differentiates_twice(self, step: int) -> bool:
+        """Whether a term that counts now says so of itself, as penalties on gradients do: compilers cannot."""
+        return any(step >= t.from_step and getattr(t.loss, "differentiates_twice", False) for t in self.terms)
+
+    def join_calls(self) -> None:
+        """From now on, call a network once on several pictures where that is exact."""
+        self.plan = join(self.plan, dict(self.method.networks.items()))
+
+    def _called(self, network: nn.Module) -> Any:
+        return Checkpointed(network) if self.checkpoint_activations and repeatable(network) else network
+
+    def phase(self, step: int) -> int:
+        """The first step whose terms are those of this one: what a compiled forward is given, as it is made anew for
+        each value."""
+        return max((term.from_step for term in self.terms if term.from_step <= step), default=0)
 
     def forward(
         self, batch: Mapping[str, Tensor], given: Mapping[str, Any], step: int = 0

@@ -18,6 +18,7 @@ from gankit.features import untrained
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, TurnModule, plan_turns
 from gankit.training.devices import Devices
+from gankit.training.speed import chosen
 from gankit.training.step import Stepper
 
 
@@ -100,7 +101,8 @@ def _faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
 
 
 def make_stepper(parts: Assembled, devices: Devices) -> Stepper:
-    """What plays the turns, as the recipe's `train` says. Raises RecipeError for an optimizer that cannot be made."""
+    """What plays the turns, as the recipe's `train` says. Raises RecipeError for an optimizer that cannot be made, and
+    for what this device or method cannot do."""
     train = parts.recipe.train
     if names := untrained({name: term.loss for name, term in parts.terms.items()}):
         text = "the recipe gives random weights to the backbone of %s: features that nobody has trained"
@@ -115,7 +117,10 @@ def make_stepper(parts: Assembled, devices: Devices) -> Stepper:
             ema=train.ema,
             clip_norm=train.clip_norm,
             devices=devices,
+            speed=chosen(train, devices.device.type),
         )
+    except BuildError as error:
+        raise parts.recipe.error(error) from error
     except ValueError as e:
         raise parts.recipe.error(BuildError(("train", "optimizer"), str(e))) from e
 

@@ -6,8 +6,8 @@ Plain torch: `torchrun` and `accelerate launch` both set the variables that `Dev
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ from gankit.core.errors import GankitError
 
 T = TypeVar("T")
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class DeviceError(GankitError):
@@ -32,7 +32,8 @@ class DeviceError(GankitError):
 class Devices:
     """One process's share of a training.
 
-    precision: `fp32`, `bf16` or `fp16`; weights stay fp32, the forward is autocast. fp16 scales its losses.
+    precision: `bf16` or `fp16` autocast the forward, and fp16 scales its losses; `tf32` rounds the inputs of the GPU's
+    products to 10 bits; `fp32` does not, whatever torch's own defaults are. Weights stay fp32.
     """
 
     device: torch.device
@@ -45,6 +46,10 @@ class Devices:
         """Choose the device and join the process group when started by torchrun or accelerate."""
         rank, world, local = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
         chosen = cls.choose(device)
+        if precision == "tf32" and chosen.type != "cuda":
+            raise DeviceError(
+                f"tf32 is of CUDA devices, and this is {chosen.type}: set train.precision to fp32 or bf16"
+            )
         if chosen.type == "cuda" and chosen.index is None:
             chosen = torch.device("cuda", local)
         if chosen.type == "cuda":
@@ -76,7 +81,29 @@ class Devices:
         return self.rank == 0
 
     def autocast(self) -> AbstractContextManager:
-        return torch.autocast(self.device.type, DTYPES[self.precision], enabled=self.precision != "fp32")
+        dtype = DTYPES.get(self.precision)
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
+
+    @contextmanager
+    def arithmetic(self) -> Iterator[None]:
+        """Within this, the GPU's products are of the precision, and cuDNN takes the fastest of its algorithms, unless
+        torch was told to be deterministic. On other devices nothing changes."""
+        if self.device.type != "cuda":
+            yield
+            return
+        rounded, repeatable = self.precision == "tf32", torch.backends.cudnn.deterministic
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high" if rounded else "highest")
+        try:
+            with torch.backends.cudnn.flags(
+                enabled=torch.backends.cudnn.enabled,
+                benchmark=not repeatable,
+                deterministic=repeatable,
+                allow_tf32=rounded,
+            ):
+                yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
     def scaler(self) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")

@@ -35,11 +35,14 @@ class Meter:
         """What happened since the last step (sampling, saving) was not training."""
         self._since = time.perf_counter()
 
-    def add(self, losses: Mapping[str, float], images: int) -> None:
-        """Count one step."""
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Count the losses of one step."""
         for name, value in losses.items():
             self._sums[name] = self._sums.get(name, 0.0) + value
             self._counts[name] = self._counts.get(name, 0) + 1
+
+    def tick(self, images: int) -> None:
+        """Count the time and the pictures of one step."""
         now = time.perf_counter()
         self._interval += now - self._since
         self.seconds += now - self._since

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Trainer:
         self.total = self.train.steps or (self.train.epochs or 1) * self.steps_per_epoch
         self.schedule = self._make_schedule()
         self.meter = Meter()
+        self._unread: list[Mapping[str, float]] = []  # losses of the last steps, not counted yet
         self.sampler = Sampler(parts.dataset, self.train.samples, self.train.seed) if devices.main else None
         self.log: Log | None = None
 
@@ -93,21 +94,33 @@ class Trainer:
             epoch, batches = self.epoch, [next(stream) for _ in range(t.accumulate)]
             rates = self.stepper.set_rate(self.schedule(epoch if t.decay_every == "epoch" else self.step))
             reseed(t.seed, self.devices.rank, self.step)
-            losses = self.stepper.step(batches)
-            self.meter.add(losses, t.batch_size * t.accumulate * self.devices.world)
+            self._unread.append(self.stepper.step(batches))
+            self.meter.tick(t.batch_size * t.accumulate * self.devices.world)
             stop = self.devices.any(interrupts.asked)
-            self._tell(epoch, rates, losses)
+            self._tell(epoch, rates)
             if self._due(t.save_every) or stop:
                 self.save()
             self.meter.restart_clock()
             if stop:
                 raise KeyboardInterrupt(f"stopped after step {self.step}; everything is saved")
 
-    def _tell(self, epoch: int, rates: dict[str, float], losses: dict[str, float]) -> None:
+    def _count(self, leave: int = 0) -> Mapping[str, float] | None:
+        """Count the losses of all steps but the last `leave`; the newest of those counted.
+
+        Without `leave` this waits for the device to end its step; the loop leaves it one to work on.
+        """
+        newest = None
+        while len(self._unread) > leave:
+            newest = self._unread.pop(0)
+            self.meter.add(newest)
+        return newest
+
+    def _tell(self, epoch: int, rates: dict[str, float]) -> None:
         """Log and sample, where it is time to."""
+        losses = self._count(leave=0 if self._due(self.train.log_every) else 1)
         if self.log is None or self.sampler is None:
             return
-        self.log.step(self.step, losses, self.meter.speed)
+        self.log.step(self.step, losses or {}, self.meter.speed)
         if self._due(self.train.log_every):
             self.log.line({"step": self.step, "epoch": epoch, "lr": rates, **self.meter.take()})
         if self._due(self.train.sample_every):
@@ -146,6 +159,7 @@ class Trainer:
     # -- saving ------------------------------------------------------------------------------------------------------
     def save(self) -> None:
         """Write a checkpoint of this step; the first process does, with what the others tell it."""
+        self._count()
         pools = {d: pool.state_dict() for d, pool in self.stepper.pools.items()}
         processes = self.devices.gather({d: {k: v.cpu() for k, v in pool.items()} for d, pool in pools.items()})
         self.devices.from_main(

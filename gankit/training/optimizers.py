@@ -35,9 +35,16 @@ class OptimizerConfig:
 
 
 def make(
-    config: OptimizerConfig | Mapping[str, Any], params: Iterable[Tensor], *, stride: int = 1, offset: int = 0
+    config: OptimizerConfig | Mapping[str, Any],
+    params: Iterable[Tensor],
+    *,
+    stride: int = 1,
+    offset: int = 0,
+    fused: bool = False,
 ) -> Optimizer:
-    """The optimizer that `config` describes. stride, offset: of TFAdam, the others have no use for them.
+    """The optimizer that `config` describes. stride, offset: of TFAdam, the others have no use for them. fused: update
+    all parameters in one pass over the memory where the type can, adam and adamw; they must lie on a device that has
+    values.
 
     Raises ValueError, in words, for an unknown type or key, and for a setting that this type does not have.
     """
@@ -57,6 +64,8 @@ def make(
         given["betas"] = tuple(given["betas"])
     if config.type == "tf_adam":
         given |= {"stride": stride, "offset": offset}
+    if fused and config.type in _FUSED:
+        given["fused"] = True
     return maker(params, **given)
 
 
@@ -115,6 +124,7 @@ def _lbfgs(params: Iterable[Tensor], **given: Any) -> LBFGS:
     return LBFGS(params, tolerance_grad=0.0, tolerance_change=0.0, **given)
 
 
+_FUSED = ("adam", "adamw")
 _ADAM = {"lr", "betas", "eps", "weight_decay"}
 _TYPES: dict[str, tuple[Callable[..., Optimizer], set[str]]] = {
     "adam": (Adam, _ADAM),

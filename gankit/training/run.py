@@ -36,8 +36,9 @@ MAY_CHANGE = {
     *(("train", key) for key in ("epochs", "steps", "log_every", "sample_every", "save_every", "keep", "samples")),
     ("train", "workers"),
     ("train", "device"),
+    ("train", "checkpoint_activations"),
 }
-"""What a resumed run may have changed in its recipe: nothing on which a step depends, but for the length."""
+"""What a resumed run may have changed in its recipe: nothing on which the bits of a step depend, but for the length."""
 
 
 @dataclass(frozen=True)

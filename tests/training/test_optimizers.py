@@ -105,3 +105,20 @@ def test_all_that_a_recipe_can_say_is_understood(name: str) -> None:
     settings = OPTIMIZERS[name](type=name).model_dump(exclude={"type"})
     made = make({"type": name, **settings}, [torch.zeros(2, requires_grad=True)])
     assert {k: made.defaults.get(k, 0) for k in settings} == settings
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_one_pass_over_all_parameters_moves_them_alike(name: str) -> None:
+    moved = []
+    for fused in (False, True):
+        p = nn.Parameter(torch.tensor([1.0, -2.0], dtype=torch.float64))
+        optimizer = make({"type": name, "lr": 0.1, "weight_decay": 0.1}, [p], fused=fused)
+        for _ in range(3):
+            p.grad = torch.tensor([0.5, -3.0], dtype=torch.float64)
+            optimizer.step()
+        moved.append(p.detach())
+    torch.testing.assert_close(moved[1], moved[0], rtol=1e-12, atol=0)
+
+
+def test_others_have_no_such_form_and_are_made_all_the_same() -> None:
+    assert "fused" not in make({"type": "tf_adam"}, [parameter(1.0)], fused=True).defaults

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -83,6 +84,52 @@ def test_the_rate_of_a_turn_is_its_own() -> None:
     one = stepper(optimizer={"type": "adam", "lr": 0.1, "betas": (0.5, 0.999)}, optimizers=own)
     assert one.set_rate(0.5) == {"generator": 0.05, "discriminator": 0.25}
     assert one.set_rate(1.0) == {"generator": 0.1, "discriminator": 0.5}
+
+
+def asking(one: Stepper) -> set[str]:
+    return {name for name, p in one.method.networks.named_parameters() if p.requires_grad}
+
+
+@pytest.mark.parametrize("method", [None, CRITIC_FIRST], ids=["generator first", "critic first"])
+def test_only_what_a_turn_trains_asks_for_gradients_in_it(method: dict | None) -> None:
+    one = stepper(method)
+    one.method.network("generator", "a2b").requires_grad_(False)  # by the user
+    before, seen = asking(one), {}
+    for turn in one.turns:
+        turn.register_forward_hook(lambda *_, name=turn.turn.name: seen.update({name: asking(one)}))
+    one.step(batch())
+    for turn in one.turns:
+        assert seen[turn.turn.name] == {name for name in before if name.startswith(turn.turn.name)}
+    assert asking(one) == before
+    with pytest.raises(KeyError):  # nor does an error leave them frozen
+        one.step({"a": batch()["a"]})
+    assert asking(one) == before
+
+
+def test_no_gradient_is_computed_for_the_players_in_the_critics_turn() -> None:
+    one = stepper()
+    for p in one.method.networks.parameters():
+        p.grad = None
+    critic = one.turns[1]
+    with one._learning(critic) as parameters:
+        losses, _ = critic(batch(), {key: torch.rand(2, 3, 16, 16) for key in critic.needs})
+        torch.stack(list(losses.values())).sum().backward()  # to all that asks
+    got = {name.split("_")[0] for name, p in one.method.networks.named_parameters() if p.grad is not None}
+    assert got == {"discriminator"} and len(parameters) > 0
+
+
+def test_a_state_of_another_device_keeps_this_ones_way_of_updating() -> None:
+    one, other = stepper(), stepper()
+    one.step(batch())
+    state = copy.deepcopy(one.state_dict())
+    for optimizer in state["optimizers"].values():
+        optimizer["param_groups"][0]["fused"] = None
+    other.load_state_dict(state)
+    assert all(o.param_groups[0]["fused"] for o in other.optimizers.values())
+    other.method.load_state_dict(one.method.state_dict())
+    one.step(batch(seed=1))
+    other.step(batch(seed=1))
+    assert all(torch.equal(v, weights(other)[k]) for k, v in weights(one).items())
 
 
 class Broken(nn.Module):

@@ -44,6 +44,7 @@ class R1R2(nn.Module):
     """
 
     turn: ClassVar[str] = "discriminator"
+    differentiates_twice: ClassVar[bool] = True
 
     def forward(self, critic: Critic, target: Tensor, output: Tensor) -> Tensor:
         gradients = (input_gradient(critic, images) for images in (target, output))
