@@ -34,8 +34,8 @@ MAY_CHANGE = {
     ("evaluate",),
     ("name",),
     *(("train", key) for key in ("epochs", "steps", "log_every", "sample_every", "save_every", "keep", "samples")),
-    ("train", "workers"),
-    ("train", "device"),
+    *(("train", key) for key in ("workers", "augment", "device")),
+    *(("data", key) for key in ("cache", "cache_folder")),
 }
 """What a resumed run may have changed in its recipe: nothing on which a step depends, but for the length."""
 
