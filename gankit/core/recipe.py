@@ -184,7 +184,10 @@ class Train(Strictly, title="train"):
         Line | None, Field(description="a run whose networks this training begins with; its optimizers begin anew")
     ] = None
     seed: Annotated[Whole, Lt(2**32)] = 0
-    workers: Whole = 2
+    workers: Annotated[Whole, Field(description="processes that read pictures; 0: the training itself does")] = 2
+    augment: Annotated[
+        Literal["workers", "device"], Field(description="where pictures are cropped and flipped, to the same bits")
+    ] = "workers"
     log_every: Count = 50
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500
     save_every: Annotated[Count, Field(description="steps between checkpoints")] = 500

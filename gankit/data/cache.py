@@ -38,12 +38,12 @@ class Cache:
         self._allocate()
 
     def get(self, key: int, make: Callable[[], Tensor]) -> Tensor:
-        """Entry `key`, a copy of its own; `make` is called when it is not here yet, and may raise."""
+        """Entry `key`, not to be written to; `make` is called when it is not here yet, and may raise."""
         start, stop, shape = self._offsets[key], self._offsets[key + 1], self._shapes[key]
         if not self._ready[key]:
             self._bytes[start:stop] = make().numpy().reshape(-1)
             self._ready[key] = 1
-        return torch.from_numpy(self._bytes[start:stop].reshape(shape).copy())
+        return torch.from_numpy(self._bytes[start:stop]).view(shape)
 
 
 def shared_bytes(count: int) -> np.ndarray:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Literal, Protocol, Self
 
 import torch
 from torch import Tensor
+
+from gankit.data.placed import Placed
 
 Split = Literal["train", "test"]
 
@@ -29,3 +34,32 @@ class Dataset(Protocol):
     def split(self, name: Split) -> Dataset:
         """The "train" part (augmented) or the "test" part (never random). Raises DataError where there is none."""
         ...
+
+
+class PlacedDataset(ABC):
+    """A data set whose last steps, crop, flip and scaling, can wait until a batch is on the device.
+
+    The loader asks for `placed`, unless a subclass has an `item` of its own.
+    """
+
+    _split: Split
+
+    @abstractmethod
+    def _enter(self, split: Split) -> None:
+        """Become that split. Raises DataError where there is none."""
+
+    @abstractmethod
+    def placed(self, index: int, generator: torch.Generator) -> Mapping[str, Tensor | Placed]:
+        """The fields of an item, pictures as `Placed`."""
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Fields of one item: pictures (C, h, w) in [-1, 1]; masks (1, h, w) in {0, 1}."""
+        return {k: v.finish() if isinstance(v, Placed) else v for k, v in self.placed(index, generator).items()}
+
+    def split(self, name: Split) -> Self:
+        """The "train" or the "test" part; raises DataError where its folders are missing or empty."""
+        if name == self._split:
+            return self
+        other = copy.copy(self)
+        other._enter(name)
+        return other

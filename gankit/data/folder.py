@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from gankit.core.errors import DataError
+from gankit.data.disk_cache import identity
 from gankit.data.images import image_size, list_images, read_image
+from gankit.data.keeping import Keeping
+from gankit.data.placed import Placed
 from gankit.data.samples import Samples
 from gankit.data.transforms import Transform
 
@@ -40,9 +43,9 @@ def read_headers(paths: Sequence[Path]) -> Headers:
     return headers
 
 
-def read_checked(path: Path, channels: int, size: tuple[int, int]) -> Tensor:
+def read_checked(path: Path, channels: int, size: tuple[int, int], exact: bool = True) -> Tensor:
     """`read_image`, and DataError where the decoded size is not the header's (height, width)."""
-    picture = read_image(path, channels)
+    picture = read_image(path, channels, exact)
     if tuple(picture.shape[-2:]) != size:
         raise DataError(
             f"{path}: its header says {size[1]} x {size[0]} px, its content {picture.shape[-1]} x {picture.shape[-2]}"
@@ -71,7 +74,7 @@ class Pictures:
     `max_bad` headers are broken.
     """
 
-    def __init__(self, folder: Path, transform: Transform, channels: int, max_bad: int, cache: bool):
+    def __init__(self, folder: Path, transform: Transform, channels: int, max_bad: int, keeping: Keeping):
         headers = read_headers(list_images(folder))
         self._transform = transform
         self._channels = channels
@@ -79,16 +82,19 @@ class Pictures:
         check_room(self._sizes, transform)
         shapes = [(channels, *transform.resized(*size)) for size in headers.sizes.values()]
         names = [str(path) for path in headers.sizes]
-        self._samples = Samples(names, shapes, self._make, max_bad, cache, headers.left_out)
+        self._samples = Samples(names, shapes, self._make, self._describe, max_bad, keeping, headers.left_out)
 
     def __len__(self) -> int:
         return len(self._samples)
 
     def _make(self, index: int) -> Tensor:
         path, size = self._sizes[index]
-        return self._transform.resize(read_checked(path, self._channels, size))
+        return self._transform.resize(read_checked(path, self._channels, size, self._transform.exact))
 
-    def item(self, index: int, generator: torch.Generator | None) -> Tensor:
-        """(C, h, w) in [-1, 1]; without a generator nothing is random."""
+    def _describe(self, index: int) -> str:
+        return repr((identity(self._sizes[index][0]), self._transform.exact))
+
+    def placed(self, index: int, generator: torch.Generator | None) -> Placed:
+        """Without a generator nothing is random."""
         _, picture = self._samples.find(index)
-        return self._transform.place(picture, self._transform.draw(picture, generator))
+        return self._transform.at(picture, self._transform.draw(picture, generator))

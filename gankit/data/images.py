@@ -1,7 +1,8 @@
 """Reading any picture file to uint8, saving PNG, and the two value ranges.
 
-One decoder (PIL) for all formats: torchvision.io is a little faster on JPEG, but carries a libjpeg of its own, so that
-a picture's bits would depend on its format and on which wheel is installed.
+PIL decodes. Training may read plain JPEG files through torchvision, which is a little faster and hands over a tensor;
+its libjpeg is another one than PIL's, which gave the same bits wherever the two were compared. For PNG it is no choice:
+torchvision's decoder kills the process on some damaged files.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
+from torchvision.io import ImageReadMode, decode_jpeg
 
 from gankit.core.errors import DataError, GankitError
 
@@ -27,19 +30,34 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")  # never EPS and the li
 _ORIENTATION = 0x0112
 _TRANSPOSED = range(5, 9)  # EXIF orientations that exchange width and height
 _MODES = {1: "L", 3: "RGB"}
+_PLAIN = {("L", 1): ImageReadMode.GRAY, ("L", 3): ImageReadMode.RGB, ("RGB", 3): ImageReadMode.RGB}
+"""(mode, channels) of the JPEG files that torchvision decodes as PIL does. It weighs colours to grey otherwise."""
 
 
-def read_image(path: str | Path, channels: int = 3) -> Tensor:
+def read_image(path: str | Path, channels: int = 3, exact: bool = True) -> Tensor:
     """The picture in a file as (channels, H, W) uint8, turned upright by its EXIF orientation.
 
     channels: 3 for RGB, 1 for grey. Transparent pictures are laid on white; 16-bit ones are scaled to 8 bits; of an
-    animation the first frame is taken; colour profiles are ignored. Raises DataError, with the file and the reason,
-    for anything that is not a whole picture of at most `MAX_PIXELS` pixels.
+    animation the first frame is taken; colour profiles are ignored. exact: let PIL decode everything; else torchvision
+    decodes JPEG files that need none of this, with strides of its own, and complains of damage on stderr. Raises
+    DataError, with the file and the reason, for anything that is not a whole picture of at most `MAX_PIXELS` pixels.
     """
     if channels not in _MODES:
         raise ValueError(f"channels must be 1 or 3, not {channels}")
     with _open(path) as image:
-        return image_pixels(image, channels)
+        fast = None if exact else _plain_jpeg(image, path, channels)
+        return image_pixels(image, channels) if fast is None else fast
+
+
+def _plain_jpeg(image: Image.Image, path: str | Path, channels: int) -> Tensor | None:
+    """What torchvision makes of the opened file; None where that is for PIL to read, or to refuse with its reason."""
+    mode = _PLAIN.get((image.mode, channels))
+    if image.format != "JPEG" or mode is None or image.getexif().get(_ORIENTATION, 1) != 1:
+        return None
+    try:
+        return cast(Tensor, decode_jpeg(torch.from_numpy(np.fromfile(path, np.uint8)), mode))
+    except RuntimeError:
+        return None
 
 
 def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
@@ -99,7 +117,8 @@ def list_images(folder: str | Path) -> list[Path]:
 
 def to_model_range(picture: Tensor) -> Tensor:
     """uint8 0..255 to float32 in [-1, 1], rounded as torchvision's ToTensor and Normalize(0.5, 0.5) round."""
-    return picture.float().div_(255).sub_(0.5).div_(0.5)
+    middle = torch.full((), 127.5, device=picture.device)  # by a plain number CUDA would multiply with its inverse
+    return picture.to(torch.float32, memory_format=torch.contiguous_format).div_(middle).sub_(1)
 
 
 def from_model_range(picture: Tensor) -> Tensor:

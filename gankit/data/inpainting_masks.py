@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from gankit.data.disk_cache import identity
 from gankit.data.folder import read_checked, read_headers
 from gankit.data.images import list_images
+from gankit.data.keeping import Keeping
 from gankit.data.samples import Samples
 
 Drawing = Literal["strokes", "noise"]
@@ -91,12 +93,12 @@ class Masks:
     Raises DataError at once if the folder is missing or empty, or more than `max_bad` headers are broken.
     """
 
-    def __init__(self, folder: Path, max_bad: int, cache: bool):
+    def __init__(self, folder: Path, max_bad: int, keeping: Keeping):
         headers = read_headers(list_images(folder))
         self._sizes = list(headers.sizes.items())
         shapes = [(1, *size) for size in headers.sizes.values()]
         names = [str(path) for path in headers.sizes]
-        self._samples = Samples(names, shapes, self._make, max_bad, cache, headers.left_out)
+        self._samples = Samples(names, shapes, self._make, self._describe, max_bad, keeping, headers.left_out)
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -104,6 +106,9 @@ class Masks:
     def _make(self, index: int) -> Tensor:
         path, size = self._sizes[index]
         return read_checked(path, 1, size)
+
+    def _describe(self, index: int) -> str:
+        return repr(identity(self._sizes[index][0]))
 
     def hole(self, index: int, height: int, width: int) -> Tensor:
         """(1, height, width), 1 = hole: the mask brought to this size without smoothing, and cut at half grey."""

@@ -6,36 +6,44 @@ workers, and several processes see together what one sees alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils import data as torch_data
 
-from gankit.core.errors import DataError
-from gankit.data.dataset import Dataset
+from gankit.core.errors import DataError, GankitError
+from gankit.data.dataset import Dataset, PlacedDataset
+from gankit.data.placed import Placed, PlacedBatch
 
 Batch = dict[str, Tensor]
 _ORDER, _ITEM = 0, 1  # what a stream of random numbers is for
 
 
+@dataclass(frozen=True)
 class Loader:
-    """The batches of one epoch that are left: iterable as often as wanted, and sized."""
+    """The batches that are left: iterable as often as wanted. Its length is that of the epoch that it begins with."""
 
-    def __init__(self, batches: torch_data.DataLoader, count: int):
-        self._batches = batches
-        self._count = count
+    batches: torch_data.DataLoader
+    count: int
+    device: torch.device
 
     def __len__(self) -> int:
-        return self._count
+        return self.count
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self._batches:
+        for batch in self.batches:
             if isinstance(batch, _Failure):
-                raise DataError(batch.message)
-            yield batch
+                raise batch.error
+            yield {name: self._on_device(field) for name, field in batch.items()}
+
+    def _on_device(self, field: Tensor | PlacedBatch) -> Tensor:
+        if isinstance(field, PlacedBatch):
+            return field.finish(self.device)
+        return field.to(self.device, non_blocking=True)
 
 
 def make_loader(
@@ -45,40 +53,87 @@ def make_loader(
     seed: int = 0,
     epoch: int = 0,
     start_batch: int = 0,
+    endless: bool = False,
     workers: int = 0,
     rank: int = 0,
     world: int = 1,
     drop_last: bool = True,
     shuffle: bool = True,
-    pin_memory: bool = False,
+    device: torch.device | str = "cpu",
+    place_on_device: bool = False,
 ) -> Loader:
-    """The batches of one epoch, from `start_batch` on: dicts of the data set's fields, stacked to (N, ...).
+    """The batches of an epoch, from `start_batch` on: dicts of the data set's fields on `device`, stacked to (N, ...).
 
     The epoch is cut into joined batches of `world * batch_size` items, of which process `rank` takes its part. The
-    order is a permutation from (seed, epoch), or that of the data set without `shuffle`. workers: processes that
-    decode; 0 decodes here. Raises DataError where `drop_last` would leave no batch, and, while iterating, where
-    pictures fail or do not stack.
+    order is a permutation from (seed, epoch), or that of the data set without `shuffle`. endless: go on with the next
+    epochs, by the same workers, which prepare them while this one ends. workers: processes that decode; 0 decodes here.
+    Pictures travel as uint8 and become float on `device`. place_on_device: crop and flip there too; no bit differs.
+
+    Raises DataError where `drop_last` would leave no batch, and, while iterating, where pictures fail or do not stack.
     """
+    order = _Order(len(dataset), batch_size, seed, rank, world, drop_last, shuffle)
     joined = world * batch_size
-    count = len(dataset)
-    if drop_last and count < joined:
-        raise DataError(f"{count} items are less than one batch of {joined}: lower batch_size, or add pictures")
-    if shuffle:
-        order = torch.randperm(count, generator=_generator(_ORDER, seed, epoch)).tolist()
-    else:
-        order = list(range(count))
-    starts = range(0, count - joined + 1 if drop_last else count, joined)[start_batch:]
-    parts = [order[start : start + joined][rank * batch_size : (rank + 1) * batch_size] for start in starts]
-    parts = [part for part in parts if part]
+    if drop_last and len(dataset) < joined:
+        raise DataError(f"{len(dataset)} items are less than one batch of {joined}: lower batch_size, or add pictures")
+    left = max(0, len(order) - start_batch)
+    device = torch.device(device)
     loader = torch_data.DataLoader(
-        _Items(dataset, seed, epoch),
-        sampler=parts,  # a "sample" is a whole batch: with batch_size None torch neither shuffles nor stacks
-        batch_size=None,
-        num_workers=min(workers, len(parts)),
-        pin_memory=pin_memory,
+        _Batches(dataset, seed, not place_on_device),
+        sampler=_Turns(order, epoch, start_batch, endless),  # a "sample" is a whole batch: torch neither shuffles
+        batch_size=None,  # nor stacks
+        collate_fn=_as_it_is,
+        num_workers=workers if endless else min(workers, left),
+        pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else each epoch would draw from, and so change, the global one
     )
-    return Loader(loader, len(parts))
+    return Loader(loader, left, device)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """One process's batches of indices in an epoch."""
+
+    items: int
+    batch_size: int
+    seed: int
+    rank: int
+    world: int
+    drop_last: bool
+    shuffle: bool
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def starts(self) -> range:
+        """Where this process's part of each joined batch begins."""
+        joined, first = self.world * self.batch_size, self.rank * self.batch_size
+        return range(first, first + self.items - joined + 1 if self.drop_last else self.items, joined)
+
+    def batches(self, epoch: int) -> list[list[int]]:
+        order = list(range(self.items))
+        if self.shuffle:
+            order = torch.randperm(self.items, generator=_generator(_ORDER, self.seed, epoch)).tolist()
+        return [order[start : start + self.batch_size] for start in self.starts]
+
+
+@dataclass(frozen=True)
+class _Turns:
+    """(epoch, indices) of each batch: of one epoch, or without end."""
+
+    order: _Order
+    epoch: int
+    start_batch: int
+    endless: bool
+
+    def __iter__(self) -> Iterator[tuple[int, list[int]]]:
+        epoch, start = self.epoch, self.start_batch
+        while True:
+            for indices in self.order.batches(epoch)[start:]:
+                yield epoch, indices
+            if not self.endless or not len(self.order):
+                return
+            epoch, start = epoch + 1, 0
 
 
 def _generator(purpose: int, seed: int, epoch: int, index: int = 0) -> torch.Generator:
@@ -86,31 +141,45 @@ def _generator(purpose: int, seed: int, epoch: int, index: int = 0) -> torch.Gen
     return torch.Generator().manual_seed(int(state[0]))
 
 
+def _as_it_is(batch: Any) -> Any:
+    """Torch's own default walks through the batch in search of arrays."""
+    return batch
+
+
 class _Failure(NamedTuple):
-    """A DataError on its way out of a worker; torch would wrap the error itself in the worker's traceback."""
+    """An error on its way out of a worker; torch would wrap the error itself in the worker's traceback."""
 
-    message: str
+    error: GankitError
 
 
-class _Items(torch_data.Dataset):
-    """Whole batches by their list of indices."""
+class _Batches(torch_data.Dataset):
+    """Whole batches by their epoch and list of indices."""
 
-    def __init__(self, dataset: Dataset, seed: int, epoch: int):
-        self._dataset, self._seed, self._epoch = dataset, seed, epoch
+    def __init__(self, dataset: Dataset, seed: int, cut: bool):
+        self._dataset, self._seed, self._cut = dataset, seed, cut
 
-    def __getitem__(self, indices: list[int]) -> Batch | _Failure:
+    def __getitem__(self, turn: tuple[int, list[int]]) -> dict[str, Tensor | PlacedBatch] | _Failure:
+        epoch, indices = turn
+        item = _item_of(self._dataset)
         try:
-            items = [self._dataset.item(i, _generator(_ITEM, self._seed, self._epoch, i)) for i in indices]
-            return {name: _stack(name, [item[name] for item in items]) for name in items[0]}
-        except DataError as error:
-            return _Failure(str(error))
+            items = [item(i, _generator(_ITEM, self._seed, epoch, i)) for i in indices]
+            return {name: _stack(name, [fields[name] for fields in items], self._cut) for name in items[0]}
+        except GankitError as error:
+            return _Failure(error)
 
 
-def _stack(name: str, tensors: list[Tensor]) -> Tensor:
-    shapes = {tuple(t.shape[-2:]) for t in tensors}
+def _item_of(dataset: Dataset) -> Callable[[int, torch.Generator], Mapping[str, Tensor | Placed]]:
+    """`placed`, where `item` is made of it."""
+    made = isinstance(dataset, PlacedDataset) and getattr(dataset.item, "__func__", None) is PlacedDataset.item
+    return dataset.placed if made else dataset.item  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _stack(name: str, values: Sequence[Any], cut: bool) -> Tensor | PlacedBatch:
+    placed = isinstance(values[0], Placed)
+    shapes = {v.size if placed else tuple(v.shape[-2:]) for v in values}
     if len(shapes) > 1:
         sizes = ", ".join(f"{w} x {h}" for h, w in sorted(shapes)[:3])
         raise DataError(
             f"a batch has pictures of several sizes in {name} ({sizes}): use a cropping preprocess, or batch_size 1"
         )
-    return torch.stack(tensors)
+    return PlacedBatch.of(values, cut) if placed else torch.stack(list(values))

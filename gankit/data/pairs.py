@@ -24,9 +24,9 @@ class Part(NamedTuple):
     def shape(self) -> tuple[int, int]:
         return self.size[0], self.width
 
-    def read(self, channels: int) -> Tensor:
-        """(channels, height, width) uint8."""
-        return read_checked(self.path, channels, self.size)[..., self.left : self.left + self.width]
+    def read(self, channels: int, exact: bool) -> Tensor:
+        """(channels, height, width) uint8; exact: see `read_image`."""
+        return read_checked(self.path, channels, self.size, exact)[..., self.left : self.left + self.width]
 
 
 class Pair(NamedTuple):

@@ -1,4 +1,4 @@
-"""Decoded samples of a folder: kept in RAM where asked for, the broken ones named and stepped over."""
+"""Decoded samples of a folder: kept where asked for, the broken ones named and stepped over."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from gankit.core.errors import DataError
-from gankit.data.cache import Cache, shared_bytes
+from gankit.data.cache import shared_bytes
+from gankit.data.keeping import Keeping
 
 log = logging.getLogger("gankit.data")
 
 
 class Samples:
-    """`make(index)` for each name, uint8 of the shape given.
+    """`make(index)` for each name, uint8 of the shape given; `describe(index)` tells what it is made from.
 
     A sample that cannot be made (DataError) is named once on stderr, and the next good one stands in for it: which
     one that is depends on the files alone. More than `max_bad` of them are a DataError. Forked workers share the
-    count, as they share the cache. `left_out` were found broken before and count too.
+    count, as they share what is kept. `left_out` were found broken before and count too.
     """
 
     def __init__(
@@ -26,13 +27,14 @@ class Samples:
         names: Sequence[str],
         shapes: Sequence[Sequence[int]],
         make: Callable[[int], Tensor],
+        describe: Callable[[int], str],
         max_bad: int,
-        cached: bool,
+        keeping: Keeping,
         left_out: Sequence[str] = (),
     ):
         self._names, self._make, self._max_bad = names, make, max_bad
         self._left_out = list(left_out)
-        self._cache = Cache(shapes) if cached else None
+        self._cache = keeping.open(shapes, describe)
         self._bad = shared_bytes(len(names))
         self._check_count()
 
@@ -43,7 +45,7 @@ class Samples:
         return {**self.__dict__, "_bad": self._bad.copy()}
 
     def find(self, index: int) -> tuple[int, Tensor]:
-        """The first good sample from `index` on, around the end: its index and itself."""
+        """The first good sample from `index` on, around the end: its index and itself, not to be written to."""
         for step in range(len(self)):
             candidate = (index + step) % len(self)
             try:

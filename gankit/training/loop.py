@@ -13,7 +13,7 @@ from gankit import __version__
 from gankit.core.errors import CheckpointError, TrainingError
 from gankit.core.recipe import Train
 from gankit.data.images import save_png
-from gankit.data.loader import Batch, make_loader
+from gankit.data.loader import Batch, Loader, make_loader
 from gankit.training import checkpoint
 from gankit.training.assemble import Assembled, make_stepper
 from gankit.training.checkpoint import Checkpoint
@@ -41,7 +41,7 @@ class Trainer:
         self.method = parts.method
         self.pictures = parts.dataset.split("train")
         self.stepper = make_stepper(parts, devices)
-        per_pass = len(self._loader(0)) / self.train.accumulate
+        per_pass = len(self._loader()) / self.train.accumulate
         self.steps_per_epoch = self.train.steps_per_epoch or max(1, round(per_pass))
         self.total = self.train.steps or (self.train.epochs or 1) * self.steps_per_epoch
         self.schedule = self._make_schedule()
@@ -135,26 +135,26 @@ class Trainer:
         return self.step % every == 0 or self.step == self.total
 
     # -- data --------------------------------------------------------------------------------------------------------
-    def _loader(self, number: int, start_batch: int = 0) -> Any:
+    def _loader(self, epoch: int = 0, start_batch: int = 0) -> Loader:
+        """The batches from there on, pass after pass over the data."""
         t, d = self.train, self.devices
         return make_loader(
             self.pictures,
             t.batch_size,
             seed=t.seed,
-            epoch=number,
+            epoch=epoch,
             start_batch=start_batch,
+            endless=True,
             workers=t.workers,
             rank=d.rank,
             world=d.world,
-            pin_memory=d.device.type == "cuda",
+            device=d.device,
+            place_on_device=t.augment == "device",
         )
 
     def _stream(self) -> Iterator[Batch]:
-        """The batches from this step on, pass after pass over the data."""
-        number, start = divmod(self.step * self.train.accumulate, len(self._loader(0)))
-        while True:
-            yield from self._loader(number, start)
-            number, start = number + 1, 0
+        """The batches from this step on."""
+        return iter(self._loader(*divmod(self.step * self.train.accumulate, len(self._loader()))))
 
     # -- saving ------------------------------------------------------------------------------------------------------
     def save(self) -> None:

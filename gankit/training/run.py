@@ -34,9 +34,8 @@ MAY_CHANGE = {
     ("evaluate",),
     ("name",),
     *(("train", key) for key in ("epochs", "steps", "log_every", "sample_every", "save_every", "keep", "samples")),
-    ("train", "workers"),
-    ("train", "device"),
-    ("train", "checkpoint_activations"),
+    *(("train", key) for key in ("workers", "augment", "device", "checkpoint_activations")),
+    *(("data", key) for key in ("cache", "cache_folder")),
 }
 """What a resumed run may have changed in its recipe: nothing on which the bits of a step depend, but for the length."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from gankit.core.errors import DataError
-from gankit.data.images import to_model_range
+from gankit.core.errors import DataError, GankitError
+from gankit.data.images import read_image, to_model_range
+from gankit.data.keeping import Where
 from gankit.data.loader import make_loader
 from gankit.data.paired import PairedFolder
 from gankit.data.single import Single
@@ -90,13 +92,14 @@ def test_the_test_split_is_never_random(domains: Path):
     assert test.split("train").item(4, draw(0))["a"].shape == (3, 16, 16)
 
 
-@pytest.mark.parametrize("cache", [False, True])
-def test_the_cache_changes_nothing(domains: Path, cache: bool):
-    data = Unpaired(root=str(domains), cache=cache, **SIZES)
+@pytest.mark.parametrize("cache", ["none", "ram", "disk", "auto"])
+def test_the_cache_changes_nothing(domains: Path, tmp_path: Path, cache: Where):
+    data = Unpaired(root=str(domains), cache=cache, cache_folder=str(tmp_path / "kept"), **SIZES)
     expected = [value(data.item(i, draw(i))["b"]) for i in range(5)]
-    if cache:
+    assert (tmp_path / "kept").exists() == (cache == "disk")
+    if cache in ("ram", "disk"):
         for path in domains.rglob("*.png"):
-            path.unlink()  # what was decoded is in memory
+            path.unlink()  # what was decoded is kept
         fresh = [data.item(i, draw(i)) for i in range(5)]
         assert [value(item["b"]) for item in fresh] == expected
 
@@ -185,10 +188,11 @@ def ramps(width: int = 24) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("layout", ["side by side", "odd", "two folders"])
-@pytest.mark.parametrize("cache", [False, True])
-def test_a_pair_has_one_crop_and_one_flip(tmp_path: Path, layout: str, cache: bool):
+@pytest.mark.parametrize("cache", ["none", "ram", "disk"])
+def test_a_pair_has_one_crop_and_one_flip(tmp_path: Path, layout: str, cache: Where):
     a, b = ramps()
-    options: dict = {"root": str(tmp_path), "preprocess": "crop", "crop_size": 16, "cache": cache}
+    options: dict = {"root": str(tmp_path), "preprocess": "crop", "crop_size": 16}
+    options |= {"cache": cache, "cache_folder": str(tmp_path / "kept")}
     if layout == "two folders":
         for name, picture in (("x/p.png", a), ("y/p.bmp", b)):
             (tmp_path / name).parent.mkdir()
@@ -261,3 +265,54 @@ def test_a_broken_half_takes_its_pair_away(tmp_path: Path, caplog: pytest.LogCap
         assert (value(item["a"]), value(item["b"])) == (3, 13)
     with pytest.raises(DataError, match="2 pictures cannot be read, more than max_bad = 1"):
         PairedFolder(a=str(a), b=str(b), max_bad=1, **SIZES).item(0, draw(0))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pictures_kept_on_disk_are_read_by_later_runs(
+    tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    fill(tmp_path / "train", range(6))
+    truncate(tmp_path / "train" / "05.png")
+    options: dict = {"root": str(tmp_path), "cache": "disk", "cache_folder": str(tmp_path / "kept"), **SIZES}
+    first = list(make_loader(Single(**options), 2, workers=workers))
+    assert len([file for file in (tmp_path / "kept").rglob("*") if file.is_file()]) == 5  # not the broken one
+    read: list[Path] = []
+    monkeypatch.setattr("gankit.data.folder.read_image", lambda path, *_: read.append(path) or read_image(path))
+    second = list(make_loader(Single(**options), 2))
+    assert all(torch.equal(a["a"], b["a"]) for a, b in zip(first, second, strict=True))
+    assert {path.name for path in read} == {"05.png"}
+    list(make_loader(Single(**{**options, "load_size": 21}), 2))
+    assert {path.name for path in read} > {"00.png", "04.png"}  # of another size nothing was kept
+
+
+def test_a_changed_picture_is_decoded_anew(tmp_path: Path):
+    fill(tmp_path / "train", [1, 2])
+    options: dict = {"root": str(tmp_path), "cache": "disk", "cache_folder": str(tmp_path / "kept"), **SIZES}
+    assert value(Single(**options).item(0, draw(0))["a"]) == 1
+    path = tmp_path / "train" / "00.png"
+    written = path.stat().st_mtime_ns
+    plain(7).save(path)
+    os.utime(path, ns=(written + 1, written + 1))
+    assert value(Single(**options).item(0, draw(0))["a"]) == 7
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_disk_that_takes_no_more_is_no_broken_picture(tmp_path: Path, workers: int):
+    fill(tmp_path / "train", range(4))
+    (tmp_path / "kept").write_text("no folder")
+    data = Single(root=str(tmp_path), cache="disk", cache_folder=str(tmp_path / "kept"), **SIZES)
+    with pytest.raises(GankitError, match=r"kept: a decoded picture cannot be kept there: .*cache_folder") as caught:
+        list(make_loader(data, 1, workers=workers))
+    assert caught.value.exit_code == 1
+
+
+def test_test_pictures_are_exact_and_not_kept(tmp_path: Path):
+    ramp = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 47, 3), dtype=np.uint8))
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        ramp.save(tmp_path / split / "x.png")
+    data = Single(root=str(tmp_path), cache="disk", cache_folder=str(tmp_path / "kept"), load_size=16, crop_size=16)
+    expected = np.asarray(ramp.resize((16, 16), Image.Resampling.BICUBIC))
+    item = data.split("test").item(0, draw(0))["a"]
+    assert torch.equal(item, to_model_range(torch.from_numpy(expected.copy()).permute(2, 0, 1)))
+    assert not (tmp_path / "kept").exists()

@@ -184,6 +184,75 @@ def test_damage_never_gives_anything_but_a_picture_or_a_data_error(tmp_path_fact
         assert str(path) in str(error)
 
 
+VARIANTS: dict[str, dict] = {
+    "plain": {},
+    "progressive": {"progressive": True},
+    "full colour": {"subsampling": 0},
+    "half colour": {"subsampling": 1},
+    "optimized": {"optimize": True, "quality": 40},
+    "restarts": {"restart_marker_blocks": 1},
+    "turned": {"exif": struct.pack("<6s2sHIHHHII", b"Exif\0\0", b"II", 42, 8, 1, 0x0112, 3, 1, 6)},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_torchvision_decodes_jpeg_as_pil_does(tmp_path: Path, variant: str, mode: str, channels: int):
+    path = tmp_path / "x.jpg"
+    noise = np.random.default_rng(0).integers(0, 40, (37, 51, 3))
+    smooth = np.add.outer(np.arange(37) * 3, np.arange(51) * 2)[..., None]
+    Image.fromarray((noise + smooth).astype(np.uint8)).convert(mode).save(path, **VARIANTS[variant])
+    assert torch.equal(read_image(path, channels, exact=False), read_image(path, channels))
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.bmp", "x.tif", "x.webp"])
+def test_other_formats_are_pils(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("gankit.data.images.decode_jpeg", lambda *_: pytest.fail("decoded by torchvision"))
+    Image.fromarray(COLOUR).save(tmp_path / name)
+    assert torch.equal(read_image(tmp_path / name, exact=False), read_image(tmp_path / name))
+    Image.fromarray(COLOUR).save(tmp_path / "x.jpg")
+    read_image(tmp_path / "x.jpg")  # exact
+
+
+def test_torchvision_decodes_plain_jpeg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    Image.fromarray(COLOUR).save(tmp_path / "x.jpg")
+    monkeypatch.setattr("gankit.data.images.image_pixels", lambda *_: pytest.fail("decoded by PIL"))
+    assert read_image(tmp_path / "x.jpg", exact=False).shape == (3, 12, 16)
+
+
+def test_a_cut_off_jpeg_is_refused_at_every_length(tmp_path: Path):
+    path = tmp_path / "x.jpg"
+    Image.fromarray(COLOUR).save(path)
+    whole = path.read_bytes()
+    for length in (*range(0, len(whole), 9), len(whole) - 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"x\.jpg: (not a picture|damaged or cut off)"):
+            read_image(path, exact=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_a_damaged_jpeg_is_read_or_refused_by_both_decoders(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("damaged") / "x.jpg"
+    Image.fromarray(COLOUR).save(path)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    outcomes: list[torch.Tensor | str] = []
+    for exact in (True, False):
+        try:
+            outcomes.append(read_image(path, exact=exact))
+        except DataError as error:
+            outcomes.append(str(error))
+    exact, fast = outcomes
+    if isinstance(exact, str) or isinstance(fast, str):
+        assert exact == fast
+    else:
+        assert torch.equal(exact, fast)
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
@@ -220,6 +289,7 @@ def test_list_images(tmp_path: Path):
 def test_ranges():
     levels = torch.arange(256, dtype=torch.uint8)
     scaled = to_model_range(levels)
+    assert torch.equal(scaled, (levels.float() / 255 - 0.5) / 0.5)  # ToTensor and Normalize
     assert scaled[0] == -1 and scaled[255] == 1 and (scaled.diff() > 0).all()
     assert torch.equal(from_model_range(scaled), levels)
     assert from_model_range(torch.tensor([-7.0, 9.0, float("nan"), float("inf")])).tolist() == [0, 255, 0, 255]

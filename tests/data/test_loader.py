@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 
 from gankit.core.errors import DataError
 from gankit.data.cache import Cache
 from gankit.data.loader import make_loader
 from gankit.data.shapes import Shapes
+from gankit.data.single import Single
 
 
 class Noise:
@@ -36,6 +40,13 @@ class Noise:
 
     def split(self, name: str) -> Noise:
         return self
+
+
+class Process(Noise):
+    """Items that tell who made them."""
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return {"process": torch.tensor(os.getpid()).view(1, 1)}
 
 
 def batches(count: int, size: int, **options) -> list[dict[str, Tensor]]:
@@ -94,6 +105,48 @@ def test_processes_see_together_what_one_sees_alone(size, world, more, seed, dro
 def test_workers_change_nothing(workers: int):
     options = {"seed": 5, "epoch": 2, "start_batch": 1}
     assert same(batches(23, 4, workers=workers, **options), batches(23, 4, **options))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_endless_loader_goes_through_the_epochs(workers: int):
+    endless = iter(make_loader(Noise(11), 4, seed=3, epoch=1, start_batch=1, endless=True, workers=workers))
+    found = [next(endless) for _ in range(5)]
+    epochs = [batches(11, 4, seed=3, epoch=epoch) for epoch in (1, 2, 3)]
+    assert same(found, [*epochs[0][1:], *epochs[1], *epochs[2]])
+
+
+def test_an_endless_loader_of_no_batch_ends():
+    assert not list(make_loader(Noise(1), 1, rank=1, world=2, drop_last=False, endless=True))
+
+
+def test_the_workers_of_an_endless_loader_live_on():
+    endless = iter(make_loader(Process(3), 1, endless=True, workers=1))
+    workers = {int(next(endless)["process"]) for _ in range(7)}
+    assert len(workers) == 1 and os.getpid() not in workers
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pictures_placed_on_the_device_are_the_same(tmp_path: Path, workers: int):
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 256, (40 + i, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.jpg")
+    for preprocess in ("resize_and_crop", "scale_width_and_crop", "crop"):
+        data = Single(root=str(tmp_path), train=".", preprocess=preprocess, load_size=36, crop_size=24)
+        items = [data.item(i, torch.Generator().manual_seed(0))["a"] for i in range(5)]
+        assert all(item.dtype == torch.float32 and item.shape == (3, 24, 24) for item in items)
+        here, there = (
+            list(make_loader(data, 2, workers=workers, place_on_device=on_device)) for on_device in (False, True)
+        )
+        assert same(here, there) and here[0]["a"].dtype == torch.float32
+
+
+def test_an_item_of_a_subclass_is_respected(tmp_path: Path):
+    class Dark(Single):
+        def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+            return {"a": super().item(index, generator)["a"] / 2 - 0.5}
+
+    Image.new("RGB", (24, 24), "white").save(tmp_path / "x.png")
+    assert next(iter(make_loader(Dark(root=str(tmp_path), train=".", crop_size=16, load_size=20), 1)))["a"].max() == 0
 
 
 def test_workers_share_a_drawn_data_set():

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
-from gankit.data.transforms import Placement, Preprocess, Transform
+from gankit.data.placed import Placement
+from gankit.data.transforms import Preprocess, Transform
 from tests.golden.harness import Case, Comparison, Unsupported, compare, family
 
 KNOWN_OPTIONS = {"preprocess", "load_size", "crop_size", "no_flip"}
@@ -47,7 +48,7 @@ def _ours(cases: dict[str, dict], key: str, picture: Tensor) -> Tensor:
     else:
         left, top = params["crop_pos"]
         placement = Placement(top, left, transform.flip and params["flip"])
-    return transform.place(picture, placement)
+    return transform.at(picture, placement).finish()
 
 
 def _gray(picture: Tensor) -> Tensor:
@@ -60,4 +61,4 @@ def _transform(options: dict) -> Transform:
     if options.get("preprocess", "resize_and_crop") not in get_args(Preprocess):
         raise Unsupported(f"preprocess {options['preprocess']}")
     fields = {k: v for k, v in options.items() if k != "no_flip"}
-    return Transform(**fields, flip=not options.get("no_flip", False))
+    return Transform(**fields, flip=not options.get("no_flip", False), exact=True)

@@ -1,0 +1,82 @@
+"""A picture and which part of it is meant: cut out at once, or for a whole batch on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gankit.data.images import to_model_range
+
+
+class Placement(NamedTuple):
+    """Where to crop, and whether to flip left and right afterwards."""
+
+    top: int
+    left: int
+    flip: bool
+
+
+class Placed(NamedTuple):
+    """A decoded, resized picture, uint8 (C, H, W), and the part (height, width) = `size` of it that is meant."""
+
+    picture: Tensor
+    placement: Placement
+    size: tuple[int, int]
+
+    def cut(self) -> Tensor:
+        """The part, uint8 (C, h, w); it may share the picture's memory."""
+        (top, left, flip), (height, width) = self.placement, self.size
+        part = self.picture[..., top : top + height, left : left + width]
+        return part.flip(-1) if flip else part
+
+    def finish(self) -> Tensor:
+        """The part as float (C, h, w) in [-1, 1]."""
+        return to_model_range(self.cut())
+
+
+class PlacedBatch(NamedTuple):
+    """Pictures as workers hand them over, uint8 (N, C, H, W).
+
+    placements: int64 (N, 3), the `Placement` of each; None where the parts of (height, width) `size` are cut already.
+    """
+
+    pictures: Tensor
+    placements: Tensor | None
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, placed: Sequence[Placed], cut: bool) -> PlacedBatch:
+        """cut: now; else later, on the device, where the pictures are of one size. The parts have one size."""
+        size = placed[0].size
+        if cut or len({p.picture.shape for p in placed}) > 1:
+            return cls(_stack([p.cut() for p in placed]), None, size)
+        return cls(_stack([p.picture for p in placed]), torch.tensor([p.placement for p in placed]), size)
+
+    def finish(self, device: torch.device) -> Tensor:
+        """The parts as float (N, C, h, w) in [-1, 1], on the device: bit for bit what `Placed.finish` gives."""
+        pictures = self.pictures.to(device, non_blocking=True)
+        if self.placements is not None:
+            pictures = _gather(pictures, self.placements.to(device, non_blocking=True), self.size)
+        return to_model_range(pictures)
+
+
+def _stack(pictures: Sequence[Tensor]) -> Tensor:
+    """Stacked as they lie in memory: decoders give (H, W, C), and to exchange axes is the device's business."""
+    if pictures[0].stride(0) == 1:
+        return torch.stack([picture.permute(1, 2, 0) for picture in pictures]).permute(0, 3, 1, 2)
+    return torch.stack(list(pictures))
+
+
+def _gather(pictures: Tensor, placements: Tensor, size: tuple[int, int]) -> Tensor:
+    """All crops and flips as one gather."""
+    top, left, flip = placements[:, :, None].unbind(1)
+    rows = top + torch.arange(size[0], device=pictures.device)
+    across = torch.arange(size[1], device=pictures.device)
+    columns = left + torch.where(flip.bool(), across.flip(0), across)
+    picture, channel = (torch.arange(n, device=pictures.device) for n in pictures.shape[:2])
+    return pictures[
+        picture[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]
+    ]
