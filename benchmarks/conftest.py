@@ -110,12 +110,12 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
             "bytes": nbytes,
             "flops": work,
             "ms": 1e3 * took,
-            "floor_ms": 1e3 * floor,
-            "percent_of_floor": 100 * floor / took,
             "graph": graph,
             "calls": len(several),
             **more,
         }
+        if floor:
+            figures |= {"floor_ms": 1e3 * floor, "percent_of_floor": 100 * floor / took}
         if reference is not None:
             ratios = [theirs / own for theirs, own in zip(times["reference"], times["ours"], strict=True)]
             figures |= {"ratio": median(times["reference"]) / took, "ratio_min": min(ratios), "ratio_max": max(ratios)}
