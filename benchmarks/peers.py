@@ -20,6 +20,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,11 +29,16 @@ import torch
 from torch import Tensor
 
 from benchmarks import steps
-from benchmarks.measure import Call, ceilings, clock, conditions, flops, interleaved, seconds, tf32
+from benchmarks.measure import Call, ceilings, clock, conditions, interleaved, seconds, tf32
 from gankit.core.errors import GankitError
 
 PROJECTS = {"junyanz": "cyclegan", "ugatit": "ugatit-light"}
 """Option that names the checkout -> our recipe of the same training."""
+DEFAULT = {
+    "cpu": ["fp32", "bf16", "bf16-nhwc", "bf16-compiled-nhwc"],
+    "cuda": ["fp32", "fp32-graphed", "bf16", "bf16-nhwc", "bf16-graphed", "bf16-default"],
+}
+"""Of our variants."""
 
 
 # -- their steps ------------------------------------------------------------------------------------------------------
@@ -133,7 +139,9 @@ def step_of(name: str, options: argparse.Namespace, batch: Mapping[str, Tensor])
     project, _, variant = name.partition(":")
     torch.manual_seed(0)
     if variant:
-        return steps.step_of(steps.make(PROJECTS[project], variant, options.channels, batch["a"].device), batch)
+        return steps.step_of(
+            steps.make(PROJECTS[project], variant, options.channels, batch["a"].device, options.batch), batch
+        )
     theirs = {"junyanz": junyanz, "ugatit": ugatit}[project]
     return theirs(Path(getattr(options, project)).resolve(), batch, options.channels)
 
@@ -153,58 +161,83 @@ def peak_alone(name: str, options: argparse.Namespace) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def peak_in_own_process(name: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.peers", *sys.argv[1:], "--alone", name]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
+def peak_in_own_process(name: str, options: argparse.Namespace) -> float | None:
+    """None where that step cannot be taken."""
+    given = [f"--{key}={getattr(options, key)}" for key in ("size", "batch", "channels", "threads", "device")]
+    given += [f"--{project}={getattr(options, project)}" for project in PROJECTS if getattr(options, project)]
+    command = [sys.executable, "-m", "benchmarks.peers", *given, "--alone", name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return float(done.stdout.split()[-1]) if done.returncode == 0 else None
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
-def compare(project: str, options: argparse.Namespace, allow_tf32: bool) -> list[dict[str, Any]]:
-    """Rows: theirs, then each variant of ours that can be made here."""
+def names_of(project: str, options: argparse.Namespace) -> list[str]:
+    return [project, *(f"{project}:{variant}" for variant in options.ours)]
+
+
+def compare(project: str, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Rows: theirs, then each variant of ours that can be made here; on a GPU theirs with TF32 too.
+
+    `ratio`: theirs (fp32, without TF32) by this; `ratio_tf32`: theirs with TF32 by this. fp32 of ours has no TF32.
+    """
     batch, device = batch_of(options), torch.device(options.device)
-    now = clock(device)
+    now, rates = clock(device), ceilings(device).matrix
     calls: dict[str, Call] = {}
     rows: list[dict[str, Any]] = []
-    with tf32(allow_tf32):
-        for name in [project, *(f"{project}:{variant}" for variant in options.ours)]:
-            try:
-                step = step_of(name, options, batch)
-                first = seconds(step, now)
-                work = flops(step)  # both warm the step up
-                calls[name] = lambda step=step: [step() for _ in range(options.steps)]
-                rows.append({"step": name, "tf32": allow_tf32, "first_s": first, "tflop": work / 1e12})
-            except (GankitError, RuntimeError) as e:
-                rows.append({"step": name, "tf32": allow_tf32, "skipped": f"{type(e).__name__}: {e}"})
-        if project not in calls:
-            return rows
-        rounds = interleaved(calls, options.rounds, now)
+    for name in names_of(project, options):
+        row: dict[str, Any] = {"step": name, "batch": options.batch}
+        rows.append(row)
+        try:
+            step = step_of(name, options, batch)
+            with tf32(False):
+                row["first_s"] = seconds(step, now)  # compiling included
+                step()
+        except (GankitError, RuntimeError) as e:
+            row["skipped"] = f"{type(e).__name__}: {str(e).splitlines()[0]}"
+            continue
+        calls[name] = partial(repeated, step, options.steps, False)
+        if name == project and device.type == "cuda":
+            rows.append({"step": f"{name}, TF32", "batch": options.batch})
+            calls[f"{name}, TF32"] = partial(repeated, step, options.steps, True)
+    if project not in calls:
+        return rows
+    rounds = interleaved(calls, options.rounds, now)
+    work = steps.flops_of(PROJECTS[project], options.channels, options.batch, options.size)
     for row in rows:
         if (name := row["step"]) in calls:
             took = median(rounds.times[name]) / options.steps
-            dtype = torch.bfloat16 if "bf16" in name else torch.float32
             row |= {"s": took, "pairs_per_s": options.batch / took}
             row |= {"ratio": rounds.ratio(project, name), "ratios": rounds.ratios(project, name)}
-            row["flop_use"] = row["tflop"] * 1e12 / took / ceilings(device).matrix[dtype]
-            if options.memory:
-                row["peak_gb"] = peak_in_own_process(name)
+            if f"{project}, TF32" in calls:
+                row["ratio_tf32"] = rounds.ratio(f"{project}, TF32", name)
+            row["flop_use"] = work / took / rates[torch.bfloat16 if "bf16" in name else torch.float32]
     return rows
 
 
+def repeated(step: Call, times: int, allow_tf32: bool) -> None:
+    with tf32(allow_tf32):
+        for _ in range(times):
+            step()
+
+
 def print_rows(rows: list[dict[str, Any]]) -> None:
-    print(f"{'step':22} {'tf32':5} {'s/it':>8} {'pairs/s':>8} {'ratio':>6}  {'by round':12} {'GB':>6} {'FLOP use':>8}")
+    head = f"{'step':28} {'batch':>5} {'s/it':>8} {'pairs/s':>8} {'ratio':>6}  {'by round':12} {'/ TF32':>6} {'GB':>6}"
+    print(f"{head} {'FLOP use':>8}")
     for row in rows:
-        head = f"{row['step']:22} {'on' if row['tf32'] else 'off':5}"
+        start = f"{row['step']:28} {row['batch']:5}"
         if "skipped" in row:
-            print(f"{head} skipped: {row['skipped']}")
+            print(f"{start} skipped: {row['skipped']}")
             continue
         spread = f"{min(row['ratios']):.2f}..{max(row['ratios']):.2f}"
-        peak = f"{row['peak_gb']:6.2f}" if "peak_gb" in row else "     -"
-        print(f"{head} {row['s']:8.4f} {row['pairs_per_s']:8.2f} {row['ratio']:6.2f}  {spread:12} {peak} "
-              f"{100 * row['flop_use']:7.1f}%")  # fmt: skip
+        optional = [f"{row[key]:6.2f}" if row.get(key) else "     -" for key in ("ratio_tf32", "peak_gb")]
+        print(
+            f"{start} {row['s']:8.4f} {row['pairs_per_s']:8.2f} {row['ratio']:6.2f}  {spread:12} {' '.join(optional)} "
+            f"{100 * row['flop_use']:7.1f}%"
+        )
 
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=(__doc__ or "").splitlines()[0])
     for project in PROJECTS:
         parser.add_argument(f"--{project}", metavar="PATH", help="a checkout of it")
     parser.add_argument("--size", type=int, default=256, help="of the pictures, in pixels")
@@ -212,16 +245,15 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--channels", type=int, default=64, help="ngf and ndf, ch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=None, help="of each in a round (default: 20 on a GPU, 1 on a CPU)")
-    parser.add_argument("--threads", type=int, default=2, help="on a CPU")
+    parser.add_argument("--threads", type=int, default=1, help="on a CPU; with one, its own time is the clock")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
-    parser.add_argument(
-        "--ours", default=",".join(steps.VARIANTS), type=lambda text: text.split(","), help="which of ours"
-    )
+    parser.add_argument("--ours", metavar="NAMES", help=f"of {', '.join(steps.VARIANTS)}; default: by device")
     parser.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True, help="measure it too")
     parser.add_argument("--json", metavar="FILE", help="keep the figures")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args(given)
     options.steps = options.steps or (20 if options.device == "cuda" else 1)
+    options.ours = options.ours.split(",") if options.ours else DEFAULT[options.device]
     if unknown := set(options.ours) - set(steps.VARIANTS):
         parser.error(f"no variant is called {', '.join(sorted(unknown))}; there are {', '.join(steps.VARIANTS)}")
     return options
@@ -241,8 +273,9 @@ def main(given: list[str] | None = None) -> None:
         if getattr(options, project) is None:
             print(f"{project}: skipped, no checkout is given (--{project} PATH)")
             continue
-        for allowed in [False, True] if options.device == "cuda" else [False]:
-            rows += compare(project, options, allowed)
+        # Memory first: a new process inherits the peak of the one that starts it.
+        peaks = {name: peak_in_own_process(name, options) for name in names_of(project, options) if options.memory}
+        rows += [row | {"peak_gb": peaks.get(row["step"])} for row in compare(project, options)]
     print_rows(rows)
     if options.json:
         Path(options.json).write_text(json.dumps({**conditions(device), "rows": rows}, indent=2) + "\n")

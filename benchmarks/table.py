@@ -8,7 +8,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- generated: results -->", "<!-- end -->"
-COLUMNS = {"ms": "ms", "floor_ms": "floor ms", "percent_of_floor": "% of floor", "ratio": "ratio"}
+COLUMNS = {"ms": "ms", "floor_ms": "floor ms", "percent_of_floor": "% of floor", "ratio_to_reference": "ratio"}
 
 
 def rendered() -> str:

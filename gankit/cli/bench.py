@@ -103,7 +103,7 @@ def run(files: list[Path], smallest: bool) -> tuple[dict[str, Any], bool]:
 def collect(measured: list[dict[str, Any]]) -> dict[str, Any]:
     """pytest-benchmark's list of cases as ours; the figures are those of `benchmarks/conftest.py`."""
     shared = ("machine", "device", "threads", "torch", "python")
-    first = measured[0]["extra_info"] if measured else {}
+    first = next((case["extra_info"] for case in measured if "machine" in case["extra_info"]), {})
     cases = {
         name_of(case): {key: value for key, value in case["extra_info"].items() if key not in shared}
         for case in measured
@@ -112,10 +112,12 @@ def collect(measured: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def name_of(case: dict[str, Any]) -> str:
-    """test_norm[adalin-fwd] of the group norm -> norm/adalin-fwd."""
-    function, _, parameters = case["name"].removeprefix("test_").partition("[")
-    words = [word for word in (function, parameters.removesuffix("]")) if word and word != case["group"]]
-    return f"{case['group']}/{'-'.join(words)}"
+    """benchmarks/test_norm.py::test_norm[adalin-fwd] -> norm/adalin-fwd."""
+    file, _, function = case["fullname"].partition("::")
+    group = Path(file).stem.removeprefix("test_")
+    name, _, parameters = function.removeprefix("test_").partition("[")
+    words = [word for word in (name, parameters.removesuffix("]")) if word and word != group]
+    return f"{group}/{'-'.join(words)}"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -135,10 +137,10 @@ def show(found: dict[str, Any], before: dict[str, Any] | None) -> None:
     for heading in headings:
         table.add_column(heading, justify="right")
     for name, case in found["cases"].items():
-        cells = [number(case.get(key)) for key in ("ms", "floor_ms", "percent_of_floor", "ratio")]
+        cells = [number(case.get(key)) for key in ("ms", "floor_ms", "percent_of_floor", "ratio_to_reference")]
         if before is not None:
             then = before["cases"].get(name, {})
-            cells += [number(then.get("ratio")), number(then["ms"] / case["ms"] if "ms" in then else None)]
+            cells += [number(then.get("ratio_to_reference")), number(then["ms"] / case["ms"] if "ms" in then else None)]
         table.add_row(name, *cells)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     if before is not None and before["machine"] != found.get("machine"):
@@ -153,9 +155,9 @@ def shortfalls(found: dict[str, Any], before: dict[str, Any] | None, fall: float
     """A line for each case whose ratio to the reference form is too small."""
     lines = []
     for name, case in found["cases"].items():
-        if (ratio := case.get("ratio")) is None:
+        if (ratio := case.get("ratio_to_reference")) is None:
             continue
-        then = None if before is None else before["cases"].get(name, {}).get("ratio")
+        then = None if before is None else before["cases"].get(name, {}).get("ratio_to_reference")
         if then is not None and ratio < (1 - fall) * then:
             lines.append(f"{name}: {ratio:.2f} times as fast as the reference form, it was {then:.2f}")
         if least is not None and ratio < least:
