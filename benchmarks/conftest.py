@@ -1,33 +1,133 @@
-"""Benchmarks run where `pytest benchmarks` runs; the tests do not collect them."""
+"""One device, its ceilings, and how a case is measured. `pytest benchmarks` runs this; the tests do not collect it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 import pytest
 import torch
 
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+from benchmarks.measure import Call, ceilings, clock, conditions, flops, graphed, machine, seconds
+
+BUDGET = {"cpu": 1.5, "cuda": 0.3}
+"""Seconds for the rounds of one case."""
 
 
-@pytest.fixture(params=DEVICES)
-def device(request: pytest.FixtureRequest) -> torch.device:
-    return torch.device(request.param)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("gankit")
+    group.addoption("--smallest", action="store_true", help="the smallest sizes, one round: whether all still runs")
+    group.addoption("--on", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    torch.set_num_threads(1)  # so that the CPU's own time is what a case takes, whatever else runs
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not session.config.option.collectonly:
+        ceilings(torch.device(session.config.getoption("--on")))  # first of all, before anything is warm or large
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    device = torch.device(config.getoption("--on"))
+    found = ceilings(device)
+    rates = ", ".join(f"{str(d).removeprefix('torch.')} {r / 1e12:.3g}" for d, r in found.matrix.items())
+    text = f"{machine(device)}: copy {found.copy / 1e9:.1f} GB/s (read and write), matrix product {rates} TFLOP/s"
+    terminalreporter.write_line(text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        group = item.path.stem.removeprefix("test_")
+        now = time.perf_counter if group == "cli" else clock(torch.device(config.getoption("--on")))
+        item.add_marker(pytest.mark.benchmark(group=group, timer=now))
 
 
 @pytest.fixture
-def measure(benchmark: Any, device: torch.device) -> Callable[[Callable[[], Any]], None]:
-    """Time a function; on a GPU, until the work is done. What was measured on is kept with the result."""
+def device(request: pytest.FixtureRequest) -> torch.device:
+    return torch.device(request.config.getoption("--on"))
 
-    def run(function: Callable[[], Any]) -> None:
-        def finished() -> None:
-            function()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
 
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
-        benchmark.extra_info |= {"torch": torch.__version__, "device": f"{device.type}, {name}"}
-        benchmark.pedantic(finished, rounds=20, warmup_rounds=5)
+@pytest.fixture
+def smallest(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--smallest")
+
+
+@pytest.fixture
+def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..., dict[str, Any]]:
+    """Time a case, and the form that it is compared with, in turns; keep what the figures mean beside them.
+
+    ours, reference: a call, or the same call on several inputs (so that on a GPU no cache holds the next one's).
+    check: compares the results; runs first. nbytes: what one call must read and write at least. work: its
+    FLOP, counted when not given. dtype: of the matrix
+    products, for the floor. graph: on a GPU, time a CUDA graph of the calls: kernels, without the host's overhead.
+    now: another clock. Returns the case's figures.
+    """
+
+    def run(
+        ours: Call | Sequence[Call],
+        reference: Call | Sequence[Call] | None = None,
+        *,
+        check: Call | None = None,
+        nbytes: float = 0,
+        work: float | None = None,
+        dtype: torch.dtype = torch.float32,
+        graph: bool = False,
+        now: Callable[[], float] | None = None,
+        **more: Any,
+    ) -> dict[str, Any]:
+        if check is not None:
+            check()
+        several = [ours] if callable(ours) else list(ours)
+        work = flops(several[0]) if work is None else work
+        graph = graph and device.type == "cuda"
+        now = now or clock(device)
+        times: dict[str, list[float]] = {"ours": [], "reference": []}
+        timed, spent = {}, 0.0
+        for name, calls in (("ours", ours), ("reference", reference)):
+            if calls is not None:
+                timed[name] = _together([calls] if callable(calls) else list(calls), graph)
+                timed[name]()
+                spent += seconds(timed[name], now)
+
+        def measure(name: str) -> None:
+            if name in timed:
+                times[name].append(seconds(timed[name], now) / len(several))
+
+        rounds = 1 if smallest else min(max(int(BUDGET[device.type] / max(spent, 1e-9)), 3), 30)
+        benchmark.pedantic(measure, ("ours",), setup=lambda: measure("reference"), rounds=rounds)
+
+        took = median(times["ours"])
+        floor = ceilings(device).floor(nbytes, work, dtype)
+        figures = conditions(device) | {
+            "machine": machine(device),
+            "copy_gb_s": ceilings(device).copy / 1e9,
+            "matrix_tflop_s": ceilings(device).matrix[dtype] / 1e12,
+            "dtype": str(dtype).removeprefix("torch."),
+            "bytes": nbytes,
+            "flops": work,
+            "ms": 1e3 * took,
+            "graph": graph,
+            "calls": len(several),
+            **more,
+        }
+        if floor:
+            figures |= {"floor_ms": 1e3 * floor, "percent_of_floor": 100 * floor / took}
+        if reference is not None:
+            ratios = [theirs / own for theirs, own in zip(times["reference"], times["ours"], strict=True)]
+            figures |= {
+                "ratio_to_reference": median(times["reference"]) / took,
+                "ratio_min": min(ratios),
+                "ratio_max": max(ratios),
+            }
+        benchmark.extra_info |= figures
+        return figures
 
     return run
+
+
+def _together(calls: list[Call], graph: bool) -> Call:
+    return graphed(calls) if graph else lambda: [call() for call in calls]

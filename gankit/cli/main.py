@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "weights": "gankit.cli.weights:app",
     "plugins": "gankit.cli.plugins:plugins",
     "doctor": "gankit.cli.doctor:doctor",
+    "bench": "gankit.cli.bench:bench",
 }
 """Name -> "module:function", or a Typer app for a command with subcommands. No such module imports torch."""
 

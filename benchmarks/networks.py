@@ -1,0 +1,85 @@
+"""What `block/` and `net/` share: forward and backward of a module, its counted bytes, beside a reference form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.parity import check, kernels, outputs
+from gankit.layers import ConvNorm
+
+PRODUCTS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+def image(result: Any) -> Tensor:
+    """The first tensor of what a network returns."""
+    while not isinstance(result, Tensor):
+        result = result[0]
+    return result
+
+
+def counted_bytes(module: nn.Module, inputs: Sequence[Any], itemsize: int) -> int:
+    """What forward and backward must move: each convolution reads x, w and writes y, thrice (for y, dx, dw); a norm
+    behind it passes over its map eight times. Found by running the forward once."""
+    total = 0
+
+    def product(layer: nn.Module, given: tuple[Any, ...], result: Tensor) -> None:
+        nonlocal total
+        weights = sum(p.numel() for p in layer.parameters(recurse=False))
+        total += 3 * itemsize * (given[0].numel() + weights + result.numel())
+
+    def normed(layer: nn.Module, given: tuple[Any, ...], result: Any) -> None:
+        nonlocal total
+        total += 8 * itemsize * image(result).numel()
+
+    handles = [part.register_forward_hook(product) for part in module.modules() if isinstance(part, PRODUCTS)]
+    handles += [part.register_forward_hook(normed) for part in module.modules() if isinstance(part, ConvNorm)]
+    with torch.no_grad():
+        module(*inputs)
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+def passes(module: nn.Module, inputs: Sequence[Any], dtype: torch.dtype) -> None:
+    """Forward and backward, in fp32 or autocast."""
+    module.zero_grad(set_to_none=True)
+    device = next(module.parameters()).device.type
+    with torch.autocast(device, dtype, enabled=dtype != torch.float32, cache_enabled=False):
+        result = image(module(*inputs))
+    result.backward(result.detach())
+
+
+def measure(
+    compare: Callable,
+    ours: nn.Module,
+    reference: nn.Module | None,
+    inputs: Sequence[Any],
+    kind: str,
+    graph: bool,
+) -> None:
+    """Time forward and backward of ours against the reference form with the same weights."""
+    dtype = DTYPES[kind]
+
+    def agree() -> None:
+        if reference is not None:
+            flat = [t for given in inputs for t in (given if isinstance(given, tuple) else (given,))]
+            results = []
+            for module in (ours, reference):
+                results.append(outputs(lambda *_, module=module: image(module(*inputs)), flat, kernels(module)))
+            check(*results, torch.float32)
+
+    compare(
+        partial(passes, ours, inputs, dtype),
+        None if reference is None else partial(passes, reference, inputs, dtype),
+        check=agree,
+        nbytes=counted_bytes(ours, inputs, dtype.itemsize),
+        dtype=dtype,
+        graph=graph,
+        parameters=sum(p.numel() for p in ours.parameters()),
+    )

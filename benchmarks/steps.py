@@ -1,0 +1,57 @@
+"""Whole training steps of ours, from recipes: what `step/` times, and `peers.py` beside those of other projects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.measure import flops
+from gankit.training.assemble import assemble, make_stepper
+from gankit.training.devices import Devices
+from gankit.training.step import Stepper
+
+EAGER = {"compile": False, "cuda_graph": False, "channels_last": False, "join_calls": False}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "fp32": {**EAGER, "precision": "fp32"},
+    "fp32-graphed": {**EAGER, "precision": "fp32", "cuda_graph": True},
+    "fp32-compiled": {**EAGER, "precision": "fp32", "compile": True},
+    "bf16": {**EAGER, "precision": "bf16"},
+    "bf16-nhwc": {**EAGER, "precision": "bf16", "channels_last": True},
+    "bf16-compiled": {**EAGER, "precision": "bf16", "compile": True},
+    "bf16-compiled-nhwc": {**EAGER, "precision": "bf16", "compile": True, "channels_last": True},
+    "bf16-graphed": {**EAGER, "precision": "bf16", "cuda_graph": True},
+    "bf16-default": {"precision": "bf16"},
+    "bf16-checkpointed": {**EAGER, "precision": "bf16", "checkpoint_activations": True},
+}
+"""What `train` is set to. `default`: what gankit chooses for the device and the batch."""
+
+
+@cache
+def flops_of(recipe: str, channels: int, batch: int, size: int) -> int:
+    """Of one step, from an eager one on the CPU or GPU that is there."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    stepper, pictures = make(recipe, "fp32", channels, device, batch), make_batch(batch, size, device)
+    return flops(lambda: stepper.step(pictures))
+
+
+def make(recipe: str, variant: str, channels: int, device: torch.device, batch: int = 1) -> Stepper:
+    """The stepper of a shipped recipe, at this width. Raises RecipeError where this variant cannot be."""
+    settings = [f"train.{key}={json.dumps(value)}" for key, value in VARIANTS[variant].items()]
+    settings += [f"method.{network}.channels={channels}" for network in ("generator", "discriminator")]
+    torch.manual_seed(0)
+    parts = assemble(recipe, [*settings, f"train.batch_size={batch}"])
+    return make_stepper(parts, Devices.open(device.type, parts.recipe.train.precision))
+
+
+def make_batch(batch: int, size: int, device: torch.device) -> dict[str, Tensor]:
+    torch.manual_seed(0)
+    return {field: torch.rand(batch, 3, size, size).mul_(2).sub_(1).to(device) for field in "ab"}
+
+
+def step_of(stepper: Stepper, batch: Mapping[str, Tensor]) -> Callable[[], dict[str, float]]:
+    return lambda: stepper.step(batch)
