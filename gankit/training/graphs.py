@@ -79,10 +79,12 @@ class _Piece:
     gradients: list[tuple[nn.Parameter, Tensor]]
     result: Any
 
-    def play(self, inputs: Inputs) -> Any:
-        """As autograd does, gradients are added to those that are there."""
+    def take(self, inputs: Inputs) -> None:
         for name, buffer in self.buffers.items():
             buffer.copy_(inputs[name], non_blocking=True)
+
+    def play(self) -> Any:
+        """As autograd does, gradients are added to those that are there."""
         before = [None if p.grad is None else p.grad.clone() for p, _ in self.gradients]
         self.graph.replay()
         for (p, made), earlier in zip(self.gradients, before, strict=True):
@@ -142,9 +144,12 @@ class Graphs:
         if self._now is None or not self._recording:
             return function(inputs)
         key = name, tuple(t.shape for t in inputs.values())
-        if key not in self._now.pieces:
-            self._now.pieces[key] = self._record(name, function, inputs, parameters, self._now.pool)
-        return self._now.pieces[key].play(inputs)
+        piece = self._now.pieces.get(key)
+        if piece is None:  # its buffers hold the inputs: a copy would look to autograd as if they had changed
+            piece = self._now.pieces[key] = self._record(name, function, inputs, parameters, self._now.pool)
+        else:
+            piece.take(inputs)
+        return piece.play()
 
     def _record(
         self,
