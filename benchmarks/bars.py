@@ -212,7 +212,7 @@ BARS = [
     ),
     Bar(
         "step/junyanz/1",
-        "AdaLIN fwd+bwd against the form of U-GAT-IT's code, compiled",
+        "CycleGAN, batch 1, compiled, against their step",
         1.8,
         lambda f: f.step("junyanz", 1, ".*compiled.*"),
         "cpu",

@@ -104,7 +104,7 @@ def test_a_plain_step_trains_all_four_networks() -> None:
     assert not any(torch.equal(b, next(n.parameters())) for b, n in zip(before, networks, strict=True))
 
 
-# -- tables and verdicts ------------------------------------------------------------------------------------------------
+# -- tables and verdicts -----------------------------------------------------------------------------------------------
 def test_the_table_stands_between_its_markers() -> None:
     result = {"machine": "m", "device": "d", "threads": 1, "torch": "2", "python": "3"}
     result["cases"] = {"norm/lin": {"ms": 1.5, "floor_ms": 0.75, "percent_of_floor": 50.0}}
