@@ -36,7 +36,7 @@ PROJECTS = {"junyanz": "cyclegan", "ugatit": "ugatit-light"}
 """Option that names the checkout -> our recipe of the same training."""
 DEFAULT = {
     "cpu": ["fp32", "bf16", "bf16-nhwc", "bf16-compiled-nhwc"],
-    "cuda": ["fp32", "fp32-graphed", "bf16", "bf16-nhwc", "bf16-graphed", "bf16-default"],
+    "cuda": ["fp32", "fp32-graphed", "bf16", "bf16-graphed", "bf16-graphed-nhwc", "bf16-default"],
 }
 """Of our variants."""
 

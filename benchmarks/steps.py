@@ -18,13 +18,15 @@ from gankit.training.step import Stepper
 EAGER = {"compile": False, "cuda_graph": False, "channels_last": False, "join_calls": False}
 VARIANTS: dict[str, dict[str, Any]] = {
     "fp32": {**EAGER, "precision": "fp32"},
-    "fp32-graphed": {**EAGER, "precision": "fp32", "cuda_graph": True},
+    "fp32-graphed": {**EAGER, "precision": "fp32", "cuda_graph": True, "join_calls": True},
     "fp32-compiled": {**EAGER, "precision": "fp32", "compile": True},
     "bf16": {**EAGER, "precision": "bf16"},
     "bf16-nhwc": {**EAGER, "precision": "bf16", "channels_last": True},
     "bf16-compiled": {**EAGER, "precision": "bf16", "compile": True},
     "bf16-compiled-nhwc": {**EAGER, "precision": "bf16", "compile": True, "channels_last": True},
-    "bf16-graphed": {**EAGER, "precision": "bf16", "cuda_graph": True},
+    "bf16-graphed": {**EAGER, "precision": "bf16", "cuda_graph": True, "join_calls": True},
+    "bf16-graphed-nhwc": {**EAGER, "precision": "bf16", "cuda_graph": True, "join_calls": True, "channels_last": True},
+    "bf16-compiled-graphed": {**EAGER, "precision": "bf16", "cuda_graph": True, "join_calls": True, "compile": True},
     "bf16-default": {"precision": "bf16"},
     "bf16-checkpointed": {**EAGER, "precision": "bf16", "checkpoint_activations": True},
 }

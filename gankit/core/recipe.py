@@ -186,7 +186,8 @@ class Train(Strictly, title="train"):
     seed: Annotated[Whole, Lt(2**32)] = 0
     workers: Annotated[Whole, Field(description="processes that read pictures; 0: the training itself does")] = 2
     augment: Annotated[
-        Literal["workers", "device"], Field(description="where pictures are cropped and flipped, to the same bits")
+        Literal["workers", "device"],
+        Field(description="who crops and flips, to the same bits; a CPU leaves it to the workers"),
     ] = "workers"
     log_every: Count = 50
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500

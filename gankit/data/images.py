@@ -35,12 +35,12 @@ _PLAIN = {("L", 1): ImageReadMode.GRAY, ("L", 3): ImageReadMode.RGB, ("RGB", 3):
 
 
 def read_image(path: str | Path, channels: int = 3, exact: bool = True) -> Tensor:
-    """The picture in a file as (channels, H, W) uint8, turned upright by its EXIF orientation.
+    """The picture in a file as (channels, H, W) uint8, turned upright by its EXIF orientation; interleaved in memory.
 
     channels: 3 for RGB, 1 for grey. Transparent pictures are laid on white; 16-bit ones are scaled to 8 bits; of an
     animation the first frame is taken; colour profiles are ignored. exact: let PIL decode everything; else torchvision
-    decodes JPEG files that need none of this, with strides of its own, and complains of damage on stderr. Raises
-    DataError, with the file and the reason, for anything that is not a whole picture of at most `MAX_PIXELS` pixels.
+    decodes JPEG files that need none of this, and complains of damage on stderr. Raises DataError, with the file and
+    the reason, for anything that is not a whole picture of at most `MAX_PIXELS` pixels.
     """
     if channels not in _MODES:
         raise ValueError(f"channels must be 1 or 3, not {channels}")
@@ -72,7 +72,7 @@ def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
     if 0 in image.size:
         raise DataError(f"a picture of {image.width} x {image.height} px has nothing to show")
     pixels = np.array(_eight_bit(ImageOps.exif_transpose(image)).convert(_MODES[channels]))
-    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1).contiguous()
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
 
 
 def read_transparent(path: str | Path) -> Tensor | None:

@@ -6,8 +6,9 @@ workers, and several processes see together what one sees alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,10 @@ from gankit.data.dataset import Dataset, PlacedDataset
 from gankit.data.placed import Placed, PlacedBatch
 
 Batch = dict[str, Tensor]
+Item = Mapping[str, Tensor | Placed]
+Fields = dict[str, Tensor | PlacedBatch]
+MESSAGE = 8
+"""Items that a worker hands over at once, where batches are smaller: a message costs more than to cut ten pictures."""
 _ORDER, _ITEM = 0, 1  # what a stream of random numbers is for
 
 
@@ -35,10 +40,12 @@ class Loader:
         return self.count
 
     def __iter__(self) -> Iterator[Batch]:
-        for batch in self.batches:
-            if isinstance(batch, _Failure):
-                raise batch.error
-            yield {name: self._on_device(field) for name, field in batch.items()}
+        for message in self.batches:
+            for part in message:
+                if isinstance(part, _Failure):
+                    raise part.error
+                for fields in part.batches():
+                    yield {name: self._on_device(field) for name, field in fields.items()}
 
     def _on_device(self, field: Tensor | PlacedBatch) -> Tensor:
         if isinstance(field, PlacedBatch):
@@ -77,12 +84,13 @@ def make_loader(
         raise DataError(f"{len(dataset)} items are less than one batch of {joined}: lower batch_size, or add pictures")
     left = max(0, len(order) - start_batch)
     device = torch.device(device)
+    together = max(1, MESSAGE // batch_size) if workers else 1
     loader = torch_data.DataLoader(
         _Batches(dataset, seed, not place_on_device),
-        sampler=_Turns(order, epoch, start_batch, endless),  # a "sample" is a whole batch: torch neither shuffles
-        batch_size=None,  # nor stacks
+        sampler=_Turns(order, epoch, start_batch, endless, together),
+        batch_size=None,  # a "sample" is a message of whole batches: torch neither shuffles nor stacks
         collate_fn=_as_it_is,
-        num_workers=workers if endless else min(workers, left),
+        num_workers=workers if endless else min(workers, -(-left // together)),
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else each epoch would draw from, and so change, the global one
     )
@@ -119,14 +127,20 @@ class _Order:
 
 @dataclass(frozen=True)
 class _Turns:
-    """(epoch, indices) of each batch: of one epoch, or without end."""
+    """(epoch, indices) of each batch, of one epoch or without end, some `together`."""
 
     order: _Order
     epoch: int
     start_batch: int
     endless: bool
+    together: int
 
-    def __iter__(self) -> Iterator[tuple[int, list[int]]]:
+    def __iter__(self) -> Iterator[list[tuple[int, list[int]]]]:
+        turns = self._turns()
+        while message := list(islice(turns, self.together)):
+            yield message
+
+    def _turns(self) -> Iterator[tuple[int, list[int]]]:
         epoch, start = self.epoch, self.start_batch
         while True:
             for indices in self.order.batches(epoch)[start:]:
@@ -152,34 +166,67 @@ class _Failure(NamedTuple):
     error: GankitError
 
 
+class _Joined(NamedTuple):
+    """The fields of some batches, one after the other, and how many items each of the batches has."""
+
+    fields: Fields
+    counts: list[int]
+
+    def batches(self) -> Iterator[Fields]:
+        start = 0
+        for count in self.counts:
+            part = slice(start, start + count)
+            yield {k: v.part(part) if isinstance(v, PlacedBatch) else v[part] for k, v in self.fields.items()}
+            start += count
+
+
 class _Batches(torch_data.Dataset):
-    """Whole batches by their epoch and list of indices."""
+    """Whole batches by their epochs and lists of indices; a failure is the last of a message."""
 
     def __init__(self, dataset: Dataset, seed: int, cut: bool):
         self._dataset, self._seed, self._cut = dataset, seed, cut
 
-    def __getitem__(self, turn: tuple[int, list[int]]) -> dict[str, Tensor | PlacedBatch] | _Failure:
-        epoch, indices = turn
-        item = _item_of(self._dataset)
+    def __getitem__(self, turns: list[tuple[int, list[int]]]) -> list[_Joined | _Failure]:
+        item, batches = _item_of(self._dataset), []
         try:
-            items = [item(i, _generator(_ITEM, self._seed, epoch, i)) for i in indices]
-            return {name: _stack(name, [fields[name] for fields in items], self._cut) for name in items[0]}
+            for epoch, indices in turns:
+                items = [item(i, _generator(_ITEM, self._seed, epoch, i)) for i in indices]
+                _check_shapes(items)
+                batches.append(items)
         except GankitError as error:
-            return _Failure(error)
+            return [*self._joined(batches), _Failure(error)]
+        return self._joined(batches)
+
+    def _joined(self, batches: list[list[Item]]) -> list[_Joined | _Failure]:
+        """All in one, where their shapes allow it."""
+        if len({str(_shapes(items[0])) for items in batches}) > 1:
+            return [self._joined([items])[0] for items in batches]
+        items = [item for batch in batches for item in batch]
+        names = items[0] if items else ()
+        fields = {name: self._stack([item[name] for item in items]) for name in names}
+        return [_Joined(fields, [len(batch) for batch in batches])]
+
+    def _stack(self, values: list[Any]) -> Tensor | PlacedBatch:
+        return PlacedBatch.of(values, self._cut) if isinstance(values[0], Placed) else torch.stack(values)
 
 
-def _item_of(dataset: Dataset) -> Callable[[int, torch.Generator], Mapping[str, Tensor | Placed]]:
+def _shapes(item: Item) -> dict[str, tuple[int, ...]]:
+    """(height, width) of each field."""
+    return {k: v.size if isinstance(v, Placed) else tuple(v.shape[-2:]) for k, v in item.items()}
+
+
+def _check_shapes(items: list[Item]) -> None:
+    shapes = [_shapes(item) for item in items]
+    for name in shapes[0]:
+        several = sorted({shape[name] for shape in shapes})
+        if len(several) > 1:
+            sizes = ", ".join(f"{w} x {h}" for h, w in several[:3])
+            raise DataError(
+                f"a batch has pictures of several sizes in {name} ({sizes}): use a cropping preprocess, or batch_size 1"
+            )
+
+
+def _item_of(dataset: Dataset) -> Callable[[int, torch.Generator], Item]:
     """`placed`, where `item` is made of it."""
     made = isinstance(dataset, PlacedDataset) and getattr(dataset.item, "__func__", None) is PlacedDataset.item
     return dataset.placed if made else dataset.item  # pyright: ignore[reportAttributeAccessIssue]
-
-
-def _stack(name: str, values: Sequence[Any], cut: bool) -> Tensor | PlacedBatch:
-    placed = isinstance(values[0], Placed)
-    shapes = {v.size if placed else tuple(v.shape[-2:]) for v in values}
-    if len(shapes) > 1:
-        sizes = ", ".join(f"{w} x {h}" for h, w in sorted(shapes)[:3])
-        raise DataError(
-            f"a batch has pictures of several sizes in {name} ({sizes}): use a cropping preprocess, or batch_size 1"
-        )
-    return PlacedBatch.of(values, cut) if placed else torch.stack(list(values))

@@ -55,6 +55,12 @@ class PlacedBatch(NamedTuple):
             return cls(_stack([p.cut() for p in placed]), None, size)
         return cls(_stack([p.picture for p in placed]), torch.tensor([p.placement for p in placed]), size)
 
+    def part(self, which: slice) -> PlacedBatch:
+        """Some of the pictures, without a copy."""
+        return self._replace(
+            pictures=self.pictures[which], placements=None if self.placements is None else self.placements[which]
+        )
+
     def finish(self, device: torch.device) -> Tensor:
         """The parts as float (N, C, h, w) in [-1, 1], on the device: bit for bit what `Placed.finish` gives."""
         pictures = self.pictures.to(device, non_blocking=True)

@@ -89,6 +89,10 @@ class AttentionGuided(TwoWayTranslation):
             if (set_norm := getattr(critic, "set_norm", None)) is not None:
                 set_norm(not (self.masked_phase and self.drop_norm))
 
+    @property
+    def phase(self) -> bool:
+        return self.masked_phase
+
     def turns(self) -> list[Turn]:
         players = ("generator", "attention_net")
         if not self.alternate:

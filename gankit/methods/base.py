@@ -8,7 +8,7 @@ offers can be added to it in the recipe alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
@@ -90,6 +90,12 @@ class Method(nn.Module):
 
     def set_epoch(self, epoch: int) -> None:
         """Called when an epoch (counted from 0) begins: the place for phases, such as AGIT's."""
+
+    @property
+    def phase(self) -> Hashable:
+        """What `set_epoch` has decided, in a form that can be compared: recorded steps are recorded anew when it
+        changes. Needed by `train.cuda_graph` of methods that have a `set_epoch`."""
+        return None
 
     def unavailable(self, name: str) -> str | None:
         """Why an offered tensor cannot be had with the networks at hand, and what to do; None when it can."""

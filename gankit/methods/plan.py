@@ -201,6 +201,12 @@ class TurnModule(nn.Module):
             self._constants = {key: values[key] for key in keys}
         return self._constants
 
+    @property
+    def decisions(self) -> list[str]:
+        """Keys of values that are numbers of Python: what they decide is decided outside of the device."""
+        plain = {kind for one in (bool, int, float) for kind in (one, one.__name__)}
+        return [n.key for n in self.plan if getattr(n.function, "__annotations__", {}).get("return") in plain]
+
     def differentiates_twice(self, step: int) -> bool:
         """Whether a term that counts now says so of itself, as penalties on gradients do: compilers cannot."""
         return any(step >= t.from_step and getattr(t.loss, "differentiates_twice", False) for t in self.terms)

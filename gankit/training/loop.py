@@ -149,7 +149,7 @@ class Trainer:
             rank=d.rank,
             world=d.world,
             device=d.device,
-            place_on_device=t.augment == "device",
+            place_on_device=t.augment == "device" and d.device.type != "cpu",
         )
 
     def _stream(self) -> Iterator[Batch]:

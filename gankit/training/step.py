@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,15 +13,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gankit.features import own_state
 from gankit.methods.base import Method
-from gankit.methods.plan import Term, TurnModule, carried_keys, evaluate, plan_turns
-from gankit.training.compiled import Compiled
+from gankit.methods.plan import Term, TurnModule, plan_turns
 from gankit.training.devices import Devices
 from gankit.training.optimizers import make
+from gankit.training.passes import Batch, Passes
 from gankit.training.pool import ImagePool
 from gankit.training.reading import Losses
 from gankit.training.speed import Speed
-
-Batch = Mapping[str, Tensor]
 
 FUSED_ON = ("cpu", "cuda")
 """Where Adam updates all parameters in one pass: on the CPU that took 0.29 of the time of torch's loop."""
@@ -75,24 +73,14 @@ class Stepper:
         self.turns = plan_turns(method, self.terms)
         for turn in self.turns:
             turn.to(self.devices.device)
-            turn.checkpoint_activations = self.speed.checkpoint_activations
-            if self.speed.join_calls:
-                turn.join_calls()
-        self._forward: dict[str, Callable[..., Any]] = {turn.turn.name: turn for turn in self.turns}
-        self._ahead: dict[str, Callable[..., Any]] = {turn.turn.name: turn.ahead for turn in self.turns}
-        if self.speed.compile:
-            for kind, functions in (("the turn", self._forward), ("the forward ahead of the turn", self._ahead)):
-                functions |= {name: Compiled(function, f"{kind} {name}") for name, function in functions.items()}
         self.optimizers = self._make_optimizers(
             {"type": "adam", "lr": 2e-4, "betas": (0.5, 0.999)} | dict(optimizer or {}), optimizers or {}
         )
         self.base_rates = {name: [g["lr"] for g in o.param_groups] for name, o in self.optimizers.items()}
-        every = list(method.parameters())
-        self._own = {turn.turn.name: turn.parameters_trained() for turn in self.turns}
-        self._others = {name: _without(every, own) for name, own in self._own.items()}
         self._unread: Losses | None = None
         self.pools = {d: ImagePool(pool_size) for d in method.directions}
         self.scaler = self.devices.scaler()
+        self.passes = Passes(method, self.turns, self.speed, self.devices, self.scaler)
         self.clip_norm = clip_norm
         self.steps = 0
         self.ema = self._make_ema(ema) if ema else None
@@ -107,8 +95,10 @@ class Stepper:
         are looked at first (see `Losses`).
         """
         batches = [batches] if isinstance(batches, Mapping) else list(batches)
-        with self.devices.arithmetic():
-            losses = self._turns([{k: self._placed(v) for k, v in b.items()} for b in batches])
+        batches = [{k: self._placed(v) for k, v in b.items()} for b in batches]
+        due = [turn for turn in self.turns if self.steps % turn.turn.every == 0]
+        with self.devices.arithmetic(), self.passes.step(batches, due, self.steps):
+            losses = self._turns(due, batches)
         self.steps += 1
         if self.ema is not None:
             self.ema.update_parameters(self.players)
@@ -119,9 +109,8 @@ class Stepper:
         x = x.to(self.devices.device, non_blocking=True)
         return x.contiguous(memory_format=torch.channels_last) if self.speed.channels_last and x.ndim == 4 else x
 
-    def _turns(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
+    def _turns(self, due: Sequence[TurnModule], batches: Sequence[Batch]) -> dict[str, Tensor]:
         """Play the turns that are due; the losses by key."""
-        due = [turn for turn in self.turns if self.steps % turn.turn.every == 0]
         carried: list[dict[str, Any]] = [{} for _ in batches]  # fakes of this step, for the critics
         ahead: list[dict[str, Any]] = [{} for _ in batches]  # the generator's forward, when the critic plays first
         losses: dict[str, Tensor] = {}
@@ -134,7 +123,7 @@ class Stepper:
     def _prepare(
         self,
         critic: TurnModule,
-        later: list[TurnModule],
+        later: Sequence[TurnModule],
         batches: Sequence[Batch],
         carried: list[dict],
         ahead: list[dict],
@@ -143,66 +132,46 @@ class Stepper:
         if all(key in carried[0] for key in critic.needs):
             return
         maker = next((t for t in later if t.turn.side == "generator" and set(critic.needs) <= set(t.carries)), None)
-        names = carried_keys(self.method)
         for i, batch in enumerate(batches):
-            with self.devices.autocast():
-                if maker is not None and len(batches) == 1 and self.method.shares_forward:
-                    with self._learning(maker):
-                        ahead[i] = self._ahead[maker.turn.name](batch)  # one forward serves both turns
-                    carried[i] |= {key: ahead[i][key] for key in maker.carries}
-                    continue
-                with torch.no_grad():
-                    for name, direction in (names[key] for key in critic.needs):
-                        carried[i][f"{name}@{direction}"] = evaluate(self.method, direction, batch, [name])[name]
+            if maker is not None and len(batches) == 1 and self.method.shares_forward:
+                ahead[i] = self.passes.ahead(maker, batch)  # one forward serves both turns
+                carried[i] |= {key: ahead[i][key] for key in maker.carries}
+            else:
+                carried[i] |= _kept(self.passes.fakes(critic, batch), len(batches))
 
     def _play(
         self, turn: TurnModule, batches: Sequence[Batch], carried: list[dict], ahead: list[dict]
     ) -> dict[str, Tensor]:
         """One turn: the gradient of its losses over all the batches, then its optimizer's step."""
         optimizer = self.optimizers[turn.turn.name]
-        with self._learning(turn) as parameters:
+        with self.passes.learning(turn) as parameters:
             if isinstance(optimizer, LBFGS):
                 return self._search(optimizer, turn, batches, carried, parameters)
             optimizer.zero_grad(set_to_none=True)
-            given = [self._fakes(turn, c) if turn.needs else a for c, a in zip(carried, ahead, strict=True)]
-            seen = self._gradient(turn, batches, given, carried, parameters)
+            fakes = [self._fakes(turn, values) for values in carried]
+            seen = self._gradient(turn, batches, fakes, ahead, carried, parameters)
             self._update(optimizer, parameters)
             return seen
-
-    @contextmanager
-    def _learning(self, turn: TurnModule) -> Iterator[list[nn.Parameter]]:
-        """The parameters that a turn changes. Within this no others ask for a gradient, so that no backward pass, not a
-        compiled one either, computes any for them."""
-        paused = [p for p in self._others[turn.turn.name] if p.requires_grad]
-        for p in paused:
-            p.requires_grad_(False)
-        try:
-            yield [p for p in self._own[turn.turn.name] if p.requires_grad]
-        finally:
-            for p in paused:
-                p.requires_grad_(True)
 
     def _gradient(
         self,
         turn: TurnModule,
         batches: Sequence[Batch],
-        given: list[dict],
+        fakes: list[dict],
+        ahead: list[dict],
         carried: list[dict],
         parameters: list[nn.Parameter],
+        record: bool = True,
     ) -> dict[str, Tensor]:
         """Add the gradient of a turn's losses, their mean over the batches, to its parameters; the losses by key."""
         seen: dict[str, Tensor] = {}
+        phase, n = turn.phase(self.steps), len(batches)
         for i, batch in enumerate(batches):
-            with self.devices.autocast():
-                phase = turn.phase(self.steps)
-                forward = turn if turn.differentiates_twice(phase) else self._forward[turn.turn.name]
-                losses, values = forward(batch, turn.constants() | given[i], phase)
-                total = cast(Tensor, sum(losses.values())) / len(batches)
-            carried[i] |= values
-            if losses:
-                self.scaler.scale(total).backward(inputs=parameters)
-            for key, value in losses.items():
-                seen[key] = seen.get(key, 0) + value.detach().float() / len(batches)
+            before = {} if turn.needs else ahead[i]
+            losses, values = self.passes.gradient(turn, batch, fakes[i], before, phase, n, parameters, record)
+            carried[i] |= _kept(values, n)
+            for key, value in _kept(losses, n).items():
+                seen[key] = seen[key] + value if i else value
         return seen
 
     def _search(
@@ -214,14 +183,15 @@ class Stepper:
         parameters: list[nn.Parameter],
     ) -> dict[str, Tensor]:
         """The turn of an optimizer that asks for the objective at several points; the losses are those of the first."""
-        given = [self._fakes(turn, c) if turn.needs else {} for c in carried]  # a forward ahead serves one point only
+        fakes = [self._fakes(turn, values) for values in carried]
+        nothing: list[dict[str, Any]] = [{} for _ in batches]  # a forward ahead serves one point only
         made: list[dict[str, Any]] = []
         first: dict[str, Tensor] = {}
 
         def objective() -> Tensor:
             optimizer.zero_grad(set_to_none=True)
             points: list[dict[str, Any]] = [{} for _ in batches]
-            losses = self._gradient(turn, batches, given, points, parameters)
+            losses = self._gradient(turn, batches, fakes, nothing, points, parameters, record=False)
             self._average_and_clip(parameters, optimizer)
             value = torch.stack(list(losses.values())).sum() if losses else torch.zeros(())
             self.devices.average([value])
@@ -347,9 +317,9 @@ class Stepper:
         return made
 
 
-def _without(parameters: list[nn.Parameter], some: list[nn.Parameter]) -> list[nn.Parameter]:
-    left_out = {id(p) for p in some}
-    return [p for p in parameters if id(p) not in left_out]
+def _kept(values: Mapping[str, Tensor], batches: int) -> dict[str, Tensor]:
+    """Values that the next of several batches does not overwrite, where passes are recorded."""
+    return {key: value.clone() if batches > 1 else value for key, value in values.items()}
 
 
 def _on_its_device(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:

@@ -22,7 +22,7 @@ COLOUR = np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=-1)
 
 def pixels(path: Path, channels: int = 3) -> np.ndarray:
     picture = read_image(path, channels)
-    assert picture.dtype == torch.uint8 and picture.is_contiguous()
+    assert picture.dtype == torch.uint8
     assert picture.shape == (channels, *image_size(path))
     return picture.permute(1, 2, 0).numpy()
 

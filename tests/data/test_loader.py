@@ -188,6 +188,24 @@ def test_a_data_error_comes_out_of_a_worker_as_it_is(workers: int):
         list(make_loader(Noise(6, broken=3), 2, workers=workers))
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_came_before_a_failure_is_handed_over(workers: int):
+    loader = iter(make_loader(Noise(9, broken=5), 1, shuffle=False, workers=workers))
+    assert indices([next(loader) for _ in range(5)]) == [0, 1, 2, 3, 4]
+    with pytest.raises(DataError, match="item 5 is broken"):
+        next(loader)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_batches_of_several_sizes(tmp_path: Path, workers: int):
+    for i in range(4):
+        Image.new("RGB", (24 + 4 * i, 24), (50 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    data = Single(root=str(tmp_path), train=".", preprocess="none")
+    found = [batch["a"] for batch in make_loader(data, 1, shuffle=False, workers=workers)]
+    assert [tuple(a.shape) for a in found] == [(1, 3, 24, 24 + 4 * i) for i in range(4)]
+    assert [round((a[0, 0, 0, 0].item() + 1) * 127.5) for a in found] == [0, 50, 100, 150]
+
+
 def test_too_few_items_for_one_batch():
     with pytest.raises(DataError, match="3 items are less than one batch of 4: lower batch_size"):
         make_loader(Noise(3), 2, world=2)

@@ -35,7 +35,9 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def compiled_turns(one: Stepper) -> set[str]:
-    return {name for name, turn in one._forward.items() if isinstance(turn, Compiled) and turn.compiled is not None}
+    return {
+        name for name, turn in one.passes.forward.items() if isinstance(turn, Compiled) and turn.compiled is not None
+    }
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "munit"])

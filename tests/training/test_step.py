@@ -111,7 +111,7 @@ def test_no_gradient_is_computed_for_the_players_in_the_critics_turn() -> None:
     for p in one.method.networks.parameters():
         p.grad = None
     critic = one.turns[1]
-    with one._learning(critic) as parameters:
+    with one.passes.learning(critic) as parameters:
         losses, _ = critic(batch(), {key: torch.rand(2, 3, 16, 16) for key in critic.needs})
         torch.stack(list(losses.values())).sum().backward()  # to all that asks
     got = {name.split("_")[0] for name, p in one.method.networks.named_parameters() if p.grad is not None}
