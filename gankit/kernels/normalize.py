@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gankit.kernels.choose import uses_triton
+from gankit.kernels.choose import launches_pay, uses_triton
 
 
 class Rule(NamedTuple):
@@ -78,10 +78,11 @@ def normalize(
 
 
 def preferred(x: Tensor) -> bool:
-    """Whether `normalize` is to be taken rather than torch's own norms: where it runs as Triton kernels, and where the
+    """Whether `normalize` is to be taken rather than torch's own norms: where its Triton form pays, and where the
     channels are last in memory. There torch's instance norm converts forth and back, and the backward pass of its group
     norm is many times slower on CPUs."""
-    return uses_triton(x) or (not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last))
+    last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    return last or (uses_triton(x) and launches_pay(x))
 
 
 def finish(y: Tensor, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gankit.kernels import choose
-from gankit.kernels.normalize import Rule, coefficients, composite, normalize
+from gankit.kernels import normalize as normalize_module
+from gankit.kernels.normalize import Rule, coefficients, composite, normalize, preferred
 from tests.kernels.conftest import DEVICE, force
 
 SHAPES = [(1, 1, 5, 7), (2, 6, 9, 5), (3, 4, 1, 3), (1, 8, 33, 34), (16, 2, 3, 3), (2, 4, 1, 1)]
@@ -224,6 +225,19 @@ def test_the_device_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choose, "FORCED", None)
     assert not choose.uses_triton(torch.zeros(1))
     assert not choose.uses_triton(torch.zeros(1, device="meta"))
+
+
+def test_small_maps_are_torchs_unless_launches_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choose, "FORCED", None)
+    monkeypatch.setattr(normalize_module, "uses_triton", lambda x: True)
+    small, large = torch.empty(1, 4, 8, 8), torch.empty(1, 256, 128, 128)
+    assert not preferred(small) and preferred(large)
+    assert preferred(small.contiguous(memory_format=torch.channels_last))
+    with choose.recorded():
+        assert preferred(small)
+    assert not preferred(small)
+    monkeypatch.setattr(normalize_module, "uses_triton", lambda x: False)
+    assert not preferred(large)
 
 
 @pytest.mark.parametrize(
