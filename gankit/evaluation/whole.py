@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gankit.generators.style import StyleHead
+from gankit.kernels.normalize import finish
 
 ROWS = 64
 """Of a map that are converted to double precision at a time."""
@@ -82,11 +83,17 @@ class WholeNorms:
         for module in self.modules:
             del module.forward
 
-    def _forward(self, module: nn.Module, x: Tensor, *style: Tensor) -> Any:
+    def _forward(
+        self, module: nn.Module, x: Tensor, *style: Tensor, slope: float = 1.0, residual: Tensor | None = None
+    ) -> Any:
         number = len(self.calls)
         self.calls.append(x.shape)
         if self.known is None:
-            return type(module).forward(module, x.detach()) if isinstance(module, StyleHead) else x
+            return (
+                type(module).forward(module, x.detach())
+                if isinstance(module, StyleHead)
+                else finish(x, slope, residual)
+            )
         if number == len(self.known):
             raise Wanted(x)
         found = self.known[number]
@@ -96,4 +103,5 @@ class WholeNorms:
         # Around the mean: the offset alone would lose digits where the mean is large beside the deviation.
         mean = found.mean.to(x.dtype)
         shift = (offset + scale * mean.double()).to(x.dtype)
-        return torch.addcmul(shift[:, :, None, None], x - mean[:, :, None, None], scale.to(x.dtype)[:, :, None, None])
+        y = torch.addcmul(shift[:, :, None, None], x - mean[:, :, None, None], scale.to(x.dtype)[:, :, None, None])
+        return finish(y, slope, residual)
