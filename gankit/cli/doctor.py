@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchvision", "triton", "accelerate", "timm", "lpips", "ei
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is here: versions, devices, the kernels chosen, weights found. For bug reports too."""
+    """Say what is here: versions, devices, options of speed, kernels, weights found. For bug reports too."""
     found = examine()
     if as_json:
         return print_json(found)
@@ -27,7 +27,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 def examine() -> dict[str, Any]:
-    """Versions, devices, kernels, weights and plugins, as plain data."""
+    """Versions, devices, defaults of speed, kernels, weights and plugins, as plain data."""
     from gankit.core import plugins, registry
 
     registry.components()
@@ -35,6 +35,7 @@ def examine() -> dict[str, Any]:
         "versions": {"gankit": __version__, "python": sys.version.split()[0], "system": platform.platform()}
         | {name: _version(name) for name in PACKAGES},
         "devices": _devices(),
+        "speed": _speed(),
         "kernels": {"norms": "torch", "triton": "installed" if find_spec("triton") else "not installed"},
         "weights": _weights(),
         "plugins": [f"{s.dist} {s.version}: {s.state} {s.reason}".strip() for s in plugins.statuses()],
@@ -55,6 +56,23 @@ def _devices() -> dict[str, str]:
     for i in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(i)
         found[f"cuda:{i}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    return found
+
+
+def _speed() -> dict[str, str]:
+    """What `train` takes on this machine where a recipe does not say, and why."""
+    import torch
+
+    from gankit.training.speed import BATCHES, choices
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    small, large = (choices(device, size) for size in BATCHES)
+    found = {}
+    for name, choice in small.items():
+        alike = choice == large[name]
+        for size, one in zip(BATCHES, (choice, large[name]), strict=True):
+            place = "" if alike else f" at batch {size}"
+            found[f"train.{name}{place}"] = f"{'on' if one.value else 'off'}: {one.why}"
     return found
 
 

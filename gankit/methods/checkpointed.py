@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from inspect import ismethod
 from typing import Any
 
 import torch
@@ -12,22 +15,28 @@ from torch.utils.checkpoint import checkpoint
 class Checkpointed:
     """Stands for a network in a plan: called, it keeps only what goes into its segments (arXiv 1604.06174).
 
-    The segments are those that the network names, functions whose composition is its forward (`stages()`), or it as a
-    whole. What is called on the network beside its forward keeps its activations. Exact: dropout draws the same again.
-    For networks whose forward leaves nothing behind (`gankit.methods.joined.repeatable`).
+    The segments of a forward are those that the network names, functions whose composition it is (`stages()`), or it as
+    a whole; its methods that take tensors (`features`, `encode_content`) are one segment each. Exact: dropout draws
+    the same again. For networks whose calls leave nothing behind (`gankit.methods.joined.repeatable`).
     """
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
 
     def __call__(self, *inputs: Tensor) -> Any:
-        if not torch.is_grad_enabled():
-            return self.network(*inputs)
         stages: list[Any] = getattr(self.network, "stages", list)() if len(inputs) == 1 else []
+        made: Any = None
         for stage in stages or [self.network]:
-            made = checkpoint(stage, *inputs, use_reentrant=False)
+            made = _segment(stage, *inputs)
             inputs = (made,)
         return made
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.network, name)
+        found = getattr(self.network, name)
+        return partial(_segment, found) if ismethod(found) else found
+
+
+def _segment(function: Callable[..., Any], *inputs: Any) -> Any:
+    if torch.is_grad_enabled() and any(isinstance(x, Tensor) for x in inputs):
+        return checkpoint(function, *inputs, use_reentrant=False)
+    return function(*inputs)

@@ -35,6 +35,8 @@ class Choice:
     why: str
 
 
+BATCHES = (1, 16)
+"""A small and a large batch, whose defaults stand for all."""
 JOINED_UP_TO = 4
 """The batch from which on one call fills the GPU by itself."""
 

@@ -87,6 +87,8 @@ def test_doctor_and_plugins() -> None:
     found = json.loads(run("doctor", "--json"))
     assert found["versions"]["torch"][0].isdigit()
     assert "cpu" in found["devices"]
+    assert all(line.startswith(("on: ", "off: ")) for line in found["speed"].values())
+    assert any(name.startswith("train.join_calls") for name in found["speed"])
     assert isinstance(json.loads(run("plugins", "--json")), list)
     assert "no plugin nothing is installed" in run("plugins", "--trace", "nothing", code=2)
 

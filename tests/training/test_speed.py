@@ -134,7 +134,7 @@ def kept_bytes(one: Stepper) -> int:
     return sum(kept.values())
 
 
-@pytest.mark.parametrize("name", ["cyclegan", "agit", "ugatit", "dropout"])
+@pytest.mark.parametrize("name", ["cyclegan", "agit", "ugatit", "dropout", "munit"])
 def test_activations_are_not_kept(name: str) -> None:
     assert kept_bytes(stepper(name, Speed(checkpoint_activations=True))) < 0.35 * kept_bytes(stepper(name))
 
