@@ -23,8 +23,9 @@ from gankit.data.placed import Placed, PlacedBatch
 Batch = dict[str, Tensor]
 Item = Mapping[str, Tensor | Placed]
 Fields = dict[str, Tensor | PlacedBatch]
-MESSAGE = 8
-"""Items that a worker hands over at once, where batches are smaller: a message costs more than to cut ten pictures."""
+MESSAGE = 4
+"""Items that a worker hands over at once, where batches are smaller: a message costs as much as to cut ten pictures.
+More of them would fill the little shared memory that containers have."""
 _ORDER, _ITEM = 0, 1  # what a stream of random numbers is for
 
 
