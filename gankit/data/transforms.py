@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as F
 
 from gankit.data.images import to_model_range
 
@@ -78,9 +80,6 @@ class Transform:
         size = self.resized(*picture.shape[-2:])
         if size == tuple(picture.shape[-2:]):
             return picture
-        from torchvision.transforms import InterpolationMode  # late: it takes seconds
-        from torchvision.transforms.v2 import functional as F
-
         image = F.to_pil_image(picture)  # on tensors the same filter rounds differently, by one level
         return F.pil_to_tensor(F.resize(image, list(size), InterpolationMode.BICUBIC))
 
@@ -98,10 +97,9 @@ class Transform:
     def place(self, picture: Tensor, placement: Placement) -> Tensor:
         """Crop and flip a resized picture, and bring it to [-1, 1]."""
         if self.crops and max(picture.shape[-2:]) > self.crop_size:
-            rows, columns = (slice(start, start + self.crop_size) for start in placement[:2])
-            picture = picture[..., rows, columns]
+            picture = F.crop(picture, placement.top, placement.left, self.crop_size, self.crop_size)
         if placement.flip:
-            picture = picture.flip(-1)
+            picture = F.horizontal_flip(picture)
         return to_model_range(picture)
 
     def __call__(self, picture: Tensor, generator: torch.Generator | None = None) -> Tensor:
