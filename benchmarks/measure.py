@@ -98,17 +98,22 @@ def ceilings(device: torch.device) -> Ceilings:
     on_gpu, now = device.type == "cuda", clock(device)
     size = 2**30 if on_gpu else 2**27
     source, target = (torch.ones(size // 4, device=device) for _ in range(2))
-    copy = 2 * size / min(seconds(lambda: target.copy_(source), now) for _ in range(10))
+    copy = 2 * size / _fastest(lambda: target.copy_(source), now)
     side, dtypes = (8192, [torch.float32, torch.bfloat16, torch.float16]) if on_gpu else (1024, list(_CPU))
     rates = {}
     with tf32(False):
         for dtype in dtypes:
             a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
-            rates[dtype] = 2 * side**3 / min(seconds(lambda a=a, b=b: a @ b, now) for _ in range(10))
+            rates[dtype] = 2 * side**3 / _fastest(partial(torch.matmul, a, b), now)
     return Ceilings(copy, rates)
 
 
 _CPU = (torch.float32, torch.bfloat16)
+
+
+def _fastest(call: Call, now: Clock) -> float:
+    """Seconds of a call: the best of ten times eight in a row."""
+    return min(seconds(lambda: [call() for _ in range(8)], now) for _ in range(10)) / 8
 
 
 class tf32:
@@ -151,7 +156,8 @@ def device_name(device: torch.device) -> str:
 
 def machine(device: torch.device) -> str:
     """The name of a results file: processor and torch, nothing of the host."""
-    cores = "" if device.type == "cuda" else f" {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cores = "" if device.type == "cuda" else f" {threads} thread{'s' if threads > 1 else ''}"
     text = f"{device_name(device)}{cores} torch {torch.__version__.split('+')[0]}"
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 

@@ -23,6 +23,11 @@ def image(result: Any) -> Tensor:
     return result
 
 
+def leaves(inputs: Sequence[Any]) -> list[Tensor]:
+    """The tensors of a call; a style is a pair of them."""
+    return [t for given in inputs for t in (given if isinstance(given, tuple) else (given,))]
+
+
 def counted_bytes(module: nn.Module, inputs: Sequence[Any], itemsize: int) -> int:
     """What forward and backward must move: each convolution reads x, w and writes y, thrice (for y, dx, dw); a norm
     behind it passes over its map eight times. Found by running the forward once."""
@@ -48,7 +53,8 @@ def counted_bytes(module: nn.Module, inputs: Sequence[Any], itemsize: int) -> in
 
 def passes(module: nn.Module, inputs: Sequence[Any], dtype: torch.dtype) -> None:
     """Forward and backward, in fp32 or autocast."""
-    module.zero_grad(set_to_none=True)
+    for t in (*module.parameters(), *leaves(inputs)):
+        t.grad = None
     device = next(module.parameters()).device.type
     with torch.autocast(device, dtype, enabled=dtype != torch.float32, cache_enabled=False):
         result = image(module(*inputs))
@@ -68,10 +74,11 @@ def measure(
 
     def agree() -> None:
         if reference is not None:
-            flat = [t for given in inputs for t in (given if isinstance(given, tuple) else (given,))]
             results = []
             for module in (ours, reference):
-                results.append(outputs(lambda *_, module=module: image(module(*inputs)), flat, kernels(module)))
+                results.append(
+                    outputs(lambda *_, module=module: image(module(*inputs)), leaves(inputs), kernels(module))
+                )
             check(*results, torch.float32)
 
     compare(

@@ -34,11 +34,6 @@ from gankit.core.errors import GankitError
 
 PROJECTS = {"junyanz": "cyclegan", "ugatit": "ugatit-light"}
 """Option that names the checkout -> our recipe of the same training."""
-DEFAULT = {
-    "cpu": ["fp32", "bf16", "bf16-nhwc", "bf16-compiled-nhwc"],
-    "cuda": ["fp32", "fp32-graphed", "bf16", "bf16-graphed", "bf16-graphed-nhwc", "bf16-default"],
-}
-"""Of our variants."""
 
 
 # -- their steps ------------------------------------------------------------------------------------------------------
@@ -253,7 +248,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args(given)
     options.steps = options.steps or (20 if options.device == "cuda" else 1)
-    options.ours = options.ours.split(",") if options.ours else DEFAULT[options.device]
+    options.ours = options.ours.split(",") if options.ours else steps.OF[options.device]
     if unknown := set(options.ours) - set(steps.VARIANTS):
         parser.error(f"no variant is called {', '.join(sorted(unknown))}; there are {', '.join(steps.VARIANTS)}")
     return options

@@ -31,6 +31,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "bf16-checkpointed": {**EAGER, "precision": "bf16", "checkpoint_activations": True},
 }
 """What `train` is set to. `default`: what gankit chooses for the device and the batch."""
+OF = {
+    "cpu": ["fp32", "bf16", "bf16-nhwc", "bf16-compiled-nhwc"],
+    "cuda": ["fp32", "fp32-graphed", "bf16", "bf16-graphed", "bf16-graphed-nhwc", "bf16-default"],
+}
+"""The variants that are timed where nobody says which."""
 
 
 @cache

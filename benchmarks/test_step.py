@@ -22,7 +22,7 @@ BATCHES = (
 WIDTH, SIDE = (64, 256) if ON_GPU else (16, 128)
 
 
-@pytest.mark.parametrize("variant", steps.VARIANTS)
+@pytest.mark.parametrize("variant", [*steps.OF["cuda" if ON_GPU else "cpu"], "bf16-checkpointed"])
 @pytest.mark.parametrize(("recipe", "batch"), [(r, b) for r, batches in BATCHES.items() for b in batches])
 def test_step(recipe: str, batch: int, variant: str, device: torch.device, smallest: bool, compare: Callable) -> None:
     """CycleGAN beside the same step written plainly, the others by themselves: `peers.py` has their reference."""

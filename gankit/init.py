@@ -41,6 +41,8 @@ def initialize(module: Module, kind: Init = "normal", gain: float = 0.02) -> Mod
         raise ValueError(f"there is no initialization {kind!r}; there are {', '.join(draws)}, default")
     with torch.no_grad():
         for layer in module.modules():
+            if any(p.is_meta for p in layer.parameters(recurse=False)):
+                continue  # nothing to draw; torch would load its compiler, for seconds
             if isinstance(layer, _WEIGHTED):
                 draws[kind](layer.weight)
                 if layer.bias is not None:

@@ -19,20 +19,25 @@ def build(
     recipe: RecipeArgument,
     sets: Sets = None,
     check: Annotated[bool, typer.Option("--check", help="Play one real step of every turn on drawn noise.")] = False,
-    graph: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Draw the plan of every turn.")] = None,
+    costs: Annotated[
+        bool, typer.Option("--costs", help="Multiply-adds, shapes, memory of what the backward needs; seconds more.")
+    ] = False,
+    graph: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the plan of every turn, with its costs.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Assemble a recipe and say what it is made of; train nothing, read no picture.
 
-    Sizes, costs and memory are found without computing anything, in seconds even for the largest model. Exit code 2
-    when the recipe is wrong, 1 when --check finds that it does not train.
+    Sizes and costs are found without computing anything, even for the largest model: --costs plays a step on shapes
+    without numbers. Exit code 2 when the recipe is wrong, 1 when --check finds that it does not train.
     """
     from gankit.core.recipe import Recipe
 
     loaded = Recipe.load(recipe, sets or ())  # before torch is imported: a file that is no recipe is refused at once
     from gankit.inspect.recipe import check_recipe, summarize_recipe
 
-    summary = summarize_recipe(loaded)
+    summary = summarize_recipe(loaded, costs or graph is not None)
     if graph is not None:
         from gankit.inspect.graph import draw
 
@@ -73,9 +78,9 @@ def _print_networks(summary: Summary) -> None:
     rows = [("", "", "parameters", "multiply-adds", "output")]
     for n in summary.networks:
         output = ", ".join(map(shape_in_words, n.output)) or "not used by any loss"
-        rows.append((n.key, n.type, count_in_words(n.parameters), count_in_words(n.multiply_adds), output))
-    total = count_in_words(sum(n.parameters for n in summary.networks))
-    print_table([*rows, ("all", "", total, "", "")], indent=2)
+        rows.append((n.key, n.type, count_in_words(n.parameters), count_in_words(n.multiply_adds or 0), output))
+    rows.append(("all", "", count_in_words(sum(n.parameters for n in summary.networks)), "", ""))
+    print_table(rows if summary.played else [row[:3] for row in rows], indent=2)
 
 
 def _print_losses(summary: Summary) -> None:
@@ -105,8 +110,10 @@ def _print_turns(summary: Summary) -> None:
     print("\nturns, in this order")
     for number, turn in enumerate(summary.turns, 1):
         often = f", every {turn.every} steps" if turn.every > 1 else ""
-        costs = f"{count_in_words(turn.multiply_adds)} multiply-adds, {bytes_in_words(turn.saved_bytes)} saved"
-        print(f"  {number}. {turn.name}{often}: {costs}")
+        costs = ""
+        if turn.multiply_adds is not None and turn.saved_bytes is not None:
+            costs = f": {count_in_words(turn.multiply_adds)} multiply-adds, {bytes_in_words(turn.saved_bytes)} saved"
+        print(f"  {number}. {turn.name}{often}{costs}")
         rows = [("trains", " ".join(turn.trains))]
         if turn.given:
             rows.append(("takes", " ".join(turn.given) + "  (detached, through the pool)"))
@@ -118,7 +125,8 @@ def _print_memory(recipe: Recipe, summary: Summary) -> None:
     from gankit.inspect.words import bytes_in_words
 
     memory = summary.memory
-    print(f"\nmemory in training, in float32: {bytes_in_words(memory.total)} and the kernels' workspace")
+    more = "the kernels' workspace" if summary.played else "what the backward needs (--costs says how much)"
+    print(f"\nmemory in training, in float32: {bytes_in_words(memory.total)} and {more}")
     rows = [
         ("weights", memory.weights, ""),
         ("gradients", memory.gradients, ""),

@@ -27,9 +27,11 @@ class SpectralWeight(nn.Module):
     v: Tensor
 
     def add_estimate(self) -> None:
-        rows, columns = self.weight.flatten(1).shape
-        self.register_buffer("u", F.normalize(torch.randn(rows), dim=0, eps=EPS))
-        self.register_buffer("v", F.normalize(torch.randn(columns), dim=0, eps=EPS))
+        for name, size in zip("uv", self.weight.flatten(1).shape, strict=True):
+            vector = torch.empty(size)
+            if not vector.is_meta:  # nothing to draw there; torch would load its compiler, for seconds
+                vector = F.normalize(vector.normal_(), dim=0, eps=EPS)
+            self.register_buffer(name, vector)
 
     def normalized_weight(self) -> Tensor:
         """The weight over its spectral norm; in training mode, after one power iteration."""

@@ -172,7 +172,8 @@ class ReverseAttention(nn.Module):
 
 def drawn(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2d:
     """The convolution with the paper's initial weights."""
-    nn.init.normal_(conv.weight, 0.0, 0.02)
+    if not conv.weight.is_meta:
+        nn.init.normal_(conv.weight, 0.0, 0.02)
     return conv
 
 

@@ -182,8 +182,8 @@ class _Panel:
     def details(self) -> str:
         facts = [
             f"trains {', '.join(self.turn.trains)}",
-            f"{count_in_words(self.turn.multiply_adds)} multiply-adds",
-            f"{bytes_in_words(self.turn.saved_bytes)} kept for the backward",
+            f"{count_in_words(self.turn.multiply_adds or 0)} multiply-adds",
+            f"{bytes_in_words(self.turn.saved_bytes or 0)} kept for the backward",
         ]
         if self.turn.every > 1:
             facts.append(f"every {self.turn.every} steps")

@@ -14,7 +14,7 @@ from gankit.inspect.check import Played, check
 from gankit.inspect.summary import Shape, Summary, on_meta, summarize
 from gankit.methods.plan import TurnModule
 from gankit.training.assemble import Assembled, assemble, check_pictures, prepare, turn_fields
-from gankit.training.optimizers import make
+from gankit.training.optimizers import OptimizerConfig, state_bytes
 
 T = TypeVar("T")
 
@@ -22,16 +22,17 @@ SIDE = 256
 """Of the pictures, in pixels, when the recipe's data set does not say."""
 
 
-def summarize_recipe(recipe: Recipe) -> Summary:
-    """Measure what a recipe describes; nothing is allocated. Raises RecipeError."""
+def summarize_recipe(recipe: Recipe, costs: bool = True) -> Summary:
+    """Measure what a recipe describes; nothing is allocated. costs: see `summarize`. Raises RecipeError."""
     parts = _assemble_on_meta(recipe)
     pictures = pictures_of(parts)
     train = recipe.train
 
-    def optimizer(turn: TurnModule, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return make(train.optimizer_of(turn.turn.name).model_dump(), parameters)
+    def optimizer(turn: TurnModule, parameters: list[nn.Parameter]) -> int:
+        return state_bytes(OptimizerConfig(**train.optimizer_of(turn.turn.name).model_dump()), parameters)
 
-    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, train.ema is not None))
+    ema = train.ema is not None
+    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, ema, costs))
 
 
 def check_recipe(recipe: Recipe) -> list[Played]:

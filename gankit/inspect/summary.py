@@ -1,4 +1,4 @@
-"""What a method is made of and what it costs, found by playing one step on meta tensors: shapes without numbers.
+"""What a method is made of; and what it costs, found by playing one step on meta tensors: shapes without numbers.
 
 Nothing is allocated and nothing computed, so that a network of a gigabyte is measured in seconds.
 """
@@ -15,18 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
-from torch.utils.flop_counter import FlopCounterMode
 
 from gankit.methods.base import Method, image_of
 from gankit.methods.plan import PlannedTerm, Term, TurnModule, plan_turns
+from gankit.training.optimizers import OptimizerConfig, state_bytes
 
 Shape = tuple[int, ...]
-MakeOptimizer = Callable[[TurnModule, list[nn.Parameter]], torch.optim.Optimizer]
+StateBytes = Callable[[TurnModule, list[nn.Parameter]], int]
 
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """A network. Shapes are those of its first call, without the batch; multiply_adds is per picture of that call."""
+    """A network. Shapes are those of its first call, without the batch; multiply_adds is per picture of that call.
+    None and () where no step was played."""
 
     key: str  # generator_a2b
     role: str
@@ -35,7 +36,7 @@ class NetworkSummary:
     parameters: int
     input: Shape | None
     output: tuple[Shape, ...]  # of each tensor that it returns
-    multiply_adds: int
+    multiply_adds: int | None
 
 
 @dataclass(frozen=True)
@@ -76,23 +77,24 @@ class TurnSummary:
     given: tuple[str, ...]
     tensors: tuple[TensorSummary, ...]
     terms: tuple[TermSummary, ...]
-    multiply_adds: int
-    saved_bytes: int
+    multiply_adds: int | None
+    saved_bytes: int | None
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes in training. Not in it: workspace of kernels, caches of the allocator, the CUDA context."""
+    """Bytes in training. Not in it: workspace of kernels, caches of the allocator, the CUDA context; activations, where
+    no step was played."""
 
     weights: int
     gradients: int
     optimizer: int
     ema: int
-    activations: int  # saved for the backward, in the turn that saves most
+    activations: int | None  # saved for the backward, in the turn that saves most
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.ema + self.activations
+        return self.weights + self.gradients + self.optimizer + self.ema + (self.activations or 0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ class Summary:
     networks: tuple[NetworkSummary, ...]
     turns: tuple[TurnSummary, ...]
     memory: Memory
+
+    @property
+    def played(self) -> bool:
+        """Whether a step was played: whether there are costs."""
+        return self.memory.activations is not None
 
     def seen_from(self, direction: str, key: str) -> str:
         """A key as a loss of that direction would ask for it: `attention@b2a` is `back_attention` in a2b."""
@@ -119,26 +126,31 @@ def summarize(
     method: Method,
     terms: Mapping[str, Term | nn.Module],
     pictures: Mapping[str, Shape],
-    optimizer: MakeOptimizer | None = None,
+    optimizer: StateBytes | None = None,
     ema: bool = False,
+    costs: bool = True,
 ) -> Summary:
     """Measure a method with its losses.
 
     method: on any device; one that lies on `meta` is used as it is, another is copied there without its numbers.
-    pictures: the batch, field -> (N, C, H, W). optimizer: makes a turn's optimizer from its parameters (default: Adam).
-    ema: count a running mean of the generators' weights.
+    pictures: the batch, field -> (N, C, H, W). optimizer: bytes that a turn's optimizer keeps for its parameters
+    (default: Adam's). ema: count a running mean of the generators' weights. costs: play a step for shapes,
+    multiply-adds and activations; without it torch does not load its compiler, as it does for meta tensors, in seconds.
 
     Raises BuildError when a loss asks for what the method does not offer, and ValueError or RuntimeError from a
     network that cannot take pictures of this size.
     """
     method = on_meta(method)
     turns = plan_turns(method, {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()})
-    optimizer = optimizer or (lambda _, parameters: torch.optim.Adam(parameters))
+    optimizer = optimizer or (lambda _, parameters: state_bytes(OptimizerConfig(), parameters))
     batch = {name: torch.empty(shape, device="meta") for name, shape in pictures.items()}
     calls: dict[str, tuple[Any, ...]] = {}
-    with _first_calls(method, batch, calls):
-        played = _play(method, turns, batch)
-    state = sum(_optimizer_bytes(optimizer(turn, turn.parameters_trained())) for turn in turns)
+    if costs:
+        with _first_calls(method, batch, calls):
+            played = _play(method, turns, batch)
+    else:
+        played = [_turn(method, turn, {}, None, None) for turn in turns]
+    state = sum(optimizer(turn, turn.parameters_trained()) for turn in turns)
     trained = {key for turn in turns for key in method.trained_by(turn.turn)}
     makers = {key for turn in method.turns() if turn.side == "generator" for key in method.trained_by(turn)}
     memory = Memory(
@@ -146,10 +158,10 @@ def summarize(
         gradients=sum(_bytes(method.networks[key], gradients=True) for key in trained),
         optimizer=state,
         ema=sum(_bytes(method.networks[key]) for key in makers) if ema else 0,
-        activations=max((p.saved_bytes for p in played), default=0),
+        activations=max((p.saved_bytes or 0 for p in played), default=0) if costs else None,
     )
     fields = {direction: dict(method.fields[direction]) for direction in method.directions}
-    networks = tuple(_network(method, key, calls.get(key)) for key in method.networks)
+    networks = tuple(_network(method, key, calls.get(key), costs) for key in method.networks)
     return Summary(type_name("method", method), dict(pictures), fields, networks, tuple(played), memory)
 
 
@@ -176,6 +188,8 @@ def type_name(kind: str, component: nn.Module) -> str:
 # -- playing a step ----------------------------------------------------------------------------------------------------
 def _play(method: Method, turns: list[TurnModule], batch: Mapping[str, Tensor]) -> list[TurnSummary]:
     """One step as `gankit.training.step.Stepper` plays it, without numbers and without updates."""
+    from torch.utils.flop_counter import FlopCounterMode  # late: it takes a while
+
     ignored = _storages([*method.parameters(), *method.buffers(), *batch.values()])
     carried: dict[str, Any] = {}
     kept: dict[int, Any] = {}  # storages saved by a forward that a later turn goes on from
@@ -262,25 +276,17 @@ def _bytes(module: nn.Module, gradients: bool = False) -> int:
     return sum(t.nbytes for t in chain(module.parameters(), module.buffers()))
 
 
-def _optimizer_bytes(optimizer: torch.optim.Optimizer) -> int:
-    for group in optimizer.param_groups:
-        for p in group["params"]:
-            p.grad = torch.empty_like(p) if p.requires_grad else None
-    if isinstance(optimizer, torch.optim.LBFGS):  # two past vectors for each of its history, and three of the present
-        vectors = 3 + 2 * sum(group["history_size"] for group in optimizer.param_groups)
-        return vectors * sum(p.nbytes for group in optimizer.param_groups for p in group["params"] if p.requires_grad)
-    optimizer.step()
-    optimizer.zero_grad(set_to_none=True)
-    return sum(t.nbytes for state in optimizer.state.values() for t in state.values() if isinstance(t, Tensor))
-
-
 # -- rows --------------------------------------------------------------------------------------------------------------
-def _network(method: Method, key: str, args: tuple[Any, ...] | None) -> NetworkSummary:
+def _network(method: Method, key: str, args: tuple[Any, ...] | None, costs: bool) -> NetworkSummary:
     network, (role, direction) = method.networks[key], key.rsplit("_", 1)
     kind = {"generator": "generator", "discriminator": "discriminator"}.get(role, "attention")
     parameters = sum(p.numel() for p in network.parameters())
     if args is None:
-        return NetworkSummary(key, role, direction, type_name(kind, network), parameters, None, (), 0)
+        return NetworkSummary(
+            key, role, direction, type_name(kind, network), parameters, None, (), 0 if costs else None
+        )
+    from torch.utils.flop_counter import FlopCounterMode  # late, as in `_play`
+
     with torch.no_grad(), FlopCounterMode(display=False) as cost:
         result = network(*args)
     taken = _first_tensor(args)  # a network may take several in a list, such as features
@@ -305,7 +311,9 @@ def _first_tensor(arguments: Any) -> Tensor | None:
     return next((found for each in several if (found := _first_tensor(each)) is not None), None)
 
 
-def _turn(method: Method, turn: TurnModule, values: Mapping[str, Any], multiply_adds: int, saved: int) -> TurnSummary:
+def _turn(
+    method: Method, turn: TurnModule, values: Mapping[str, Any], multiply_adds: int | None, saved: int | None
+) -> TurnSummary:
     tensors = tuple(
         TensorSummary(
             key=node.key,

@@ -69,6 +69,16 @@ def make(
     return maker(params, **given)
 
 
+def state_bytes(config: OptimizerConfig, params: Iterable[Tensor]) -> int:
+    """What the optimizer of `config` keeps besides the parameters and their gradients from its first step on. It is not
+    made for that: torch loads its compiler, for seconds, with the first optimizer of a process."""
+    momentum = config.momentum > 0
+    copies = {"adam": 2, "adamw": 2, "tf_adam": 2, "sgd": momentum, "rmsprop": 1 + momentum}
+    copies["lbfgs"] = 3 + 2 * config.history_size  # two past vectors for each of its history, three of the present
+    counts_steps = config.type in ("adam", "adamw", "rmsprop")
+    return sum(p.nbytes * copies[config.type] + 4 * counts_steps for p in params if p.requires_grad)
+
+
 class TFAdam(Optimizer):
     """Adam as TensorFlow computes it: lr * sqrt(1 - b2^t) / (1 - b1^t) * m / (sqrt(v) + eps).
 

@@ -44,8 +44,18 @@ def test_it_says_what_the_recipe_is_made_of(recipe: Path) -> None:
     assert "discriminator: real_logits, fake_logits" in result.output
 
 
+def test_costs_are_told_when_asked_for(recipe: Path) -> None:
+    assert "multiply-adds" not in build(recipe).output
+    output = build(recipe, "--costs").output
+    assert "multiply-adds" in output and "saved tensors" in output
+    memory = {costs: json.loads(build(recipe, "--json", *costs).stdout)["memory"] for costs in ((), ("--costs",))}
+    assert memory[()].pop("activations") is None and memory["--costs",].pop("activations") > 0
+    assert memory[()].pop("total") < memory["--costs",].pop("total")
+    assert memory[()] == memory["--costs",]
+
+
 def test_json(recipe: Path) -> None:
-    found = json.loads(build(recipe, "--json", "--check").stdout)
+    found = json.loads(build(recipe, "--json", "--costs", "--check").stdout)
     assert found["recipe"] == "small"
     assert found["pictures"] == {"a": [2, 3, 16, 16], "b": [2, 3, 16, 16]}
     assert {network["key"] for network in found["networks"]} == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_garbage_is_refused_without_torch(tmp_path: Path, command: str) -> None:
     done = python(PROBE.replace("not e.code, e.code", "e.code == 2"), command, str(path))
     assert done.returncode == 0, done.stderr
     assert done.stderr == f"{path}: is larger than 256 kB: this is no recipe\n"
+
+
+@pytest.mark.parametrize("recipe", ["cyclegan", "agit", "ugatit", "munit", "pix2pix", "dcgan"])
+def test_build_loads_no_compiler(recipe: str) -> None:
+    """torch takes more than a second for each of them; meta tensors, an optimizer and torchvision load them."""
+    heavy = '{"torch._dynamo", "sympy", "torchvision", "timm", "lpips", "accelerate", "tensorboard"}'
+    done = python(re.sub("HEAVY = .*", f"HEAVY = {heavy}", PROBE), "build", recipe)
+    assert done.returncode == 0, done.stderr
+    assert "memory in training" in done.stdout
 
 
 def test_the_package_imports_nothing_but_itself() -> None:
