@@ -12,7 +12,7 @@ from gankit.core.errors import BuildError, RecipeError
 from gankit.core.recipe import Recipe
 from gankit.inspect.check import Played, check
 from gankit.inspect.summary import Shape, Summary, on_meta, summarize
-from gankit.methods.plan import TurnModule
+from gankit.methods.turns import TurnModule
 from gankit.training.assemble import Assembled, assemble, check_pictures, prepare, turn_fields
 from gankit.training.optimizers import make
 
@@ -31,7 +31,8 @@ def summarize_recipe(recipe: Recipe) -> Summary:
     def optimizer(turn: TurnModule, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
         return make(train.optimizer_of(turn.turn.name).model_dump(), parameters)
 
-    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, train.ema is not None))
+    extras = {"ema": train.ema is not None, "checkpoint_activations": train.checkpoint_activations}
+    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, **extras))
 
 
 def check_recipe(recipe: Recipe) -> list[Played]:

@@ -18,7 +18,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from gankit.methods.base import Method, image_of
-from gankit.methods.plan import PlannedTerm, Term, TurnModule, plan_turns
+from gankit.methods.plan import Term, plan_turns
+from gankit.methods.turns import PlannedTerm, TurnModule
 
 Shape = tuple[int, ...]
 MakeOptimizer = Callable[[TurnModule, list[nn.Parameter]], torch.optim.Optimizer]
@@ -121,18 +122,21 @@ def summarize(
     pictures: Mapping[str, Shape],
     optimizer: MakeOptimizer | None = None,
     ema: bool = False,
+    checkpoint_activations: bool = False,
 ) -> Summary:
     """Measure a method with its losses.
 
     method: on any device; one that lies on `meta` is used as it is, another is copied there without its numbers.
     pictures: the batch, field -> (N, C, H, W). optimizer: makes a turn's optimizer from its parameters (default: Adam).
-    ema: count a running mean of the generators' weights.
+    ema: count a running mean of the generators' weights. checkpoint_activations: do not keep what networks compute.
 
     Raises BuildError when a loss asks for what the method does not offer, and ValueError or RuntimeError from a
     network that cannot take pictures of this size.
     """
     method = on_meta(method)
     turns = plan_turns(method, {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()})
+    for turn in turns:
+        turn.checkpoint_activations = checkpoint_activations
     optimizer = optimizer or (lambda _, parameters: torch.optim.Adam(parameters))
     batch = {name: torch.empty(shape, device="meta") for name, shape in pictures.items()}
     calls: dict[str, tuple[Any, ...]] = {}

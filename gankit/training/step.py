@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gankit.features import own_state
 from gankit.methods.base import Method
-from gankit.methods.plan import Term, TurnModule, plan_turns
+from gankit.methods.plan import Term, plan_turns
+from gankit.methods.turns import TurnModule
 from gankit.training.devices import Devices
 from gankit.training.optimizers import make
 from gankit.training.passes import Batch, Passes
@@ -282,6 +283,7 @@ class Stepper:
         self.steps = state["steps"]
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_on_its_device(state["optimizers"][name], optimizer))
+            _lay_as_parameters(optimizer)
         self.scaler.load_state_dict(state["scaler"])
         for name, term in self.terms.items():
             stored = state["losses"][name]
@@ -326,3 +328,11 @@ def _on_its_device(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -
     """A stored state with this optimizer's choice of how to compute, which is the device's business."""
     groups = zip(state["param_groups"], optimizer.param_groups, strict=True)
     return {**state, "param_groups": [old | {"fused": new["fused"]} if "fused" in new else old for old, new in groups]}
+
+
+def _lay_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Bring loaded state into the memory format of its parameters: fused updates walk through both side by side."""
+    for p, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
+                state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)
