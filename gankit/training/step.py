@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from gankit.core.errors import BuildError
 from gankit.features import own_state
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, plan_turns
@@ -47,7 +48,8 @@ class Stepper:
 
     Raises
     ------
-    BuildError when a loss asks for a tensor that the method does not offer. TrainingError when a term is not finite:
+    BuildError when a loss asks for a tensor that the method does not offer, and for options of speed that the device or
+    the method cannot have. TrainingError when a term is not finite:
     on a CPU from the `step` that computed it; on other devices, which are not waited for, from the next `step` or from
     a look at the losses.
     """
@@ -316,6 +318,8 @@ class Stepper:
             )
             if isinstance(made[turn.name], LBFGS) and self.devices.precision == "fp16":
                 raise ValueError("lbfgs cannot scale its losses, as fp16 needs: set train.precision to fp32 or bf16")
+            if isinstance(made[turn.name], LBFGS) and self.speed.channels_last:
+                raise BuildError(("train", "channels_last"), "torch's lbfgs takes parameters in the usual layout alone")
         return made
 
 
