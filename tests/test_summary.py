@@ -78,6 +78,13 @@ def test_memory_grows_with_the_batch_and_counts_each_storage_once() -> None:
     assert extra == 2 * 2 * 3 * 32 * 32 * 4  # the difference that each |x| keeps; the pictures are there already
 
 
+def test_activations_that_are_computed_again_are_not_counted() -> None:
+    terms = {"adversarial": LSGAN(), "cycle": Cycle()}
+    kept, again = (summarize(cyclegan(), terms, PICTURES, checkpoint_activations=lean).memory for lean in (False, True))
+    assert again.activations < 0.4 * kept.activations
+    assert again.weights == kept.weights
+
+
 def test_what_a_turn_takes_and_what_it_trains() -> None:
     summary = summarize(agit(), {"adversarial": LSGAN(), "cycle": Cycle()}, PICTURES, ema=True)
     generator, critic = summary.turns

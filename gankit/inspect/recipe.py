@@ -12,7 +12,7 @@ from gankit.core.errors import BuildError, RecipeError
 from gankit.core.recipe import Recipe
 from gankit.inspect.check import Played, check
 from gankit.inspect.summary import Shape, Summary, on_meta, summarize
-from gankit.methods.plan import TurnModule
+from gankit.methods.turns import TurnModule
 from gankit.training.assemble import Assembled, assemble, check_pictures, prepare, turn_fields
 from gankit.training.optimizers import OptimizerConfig, state_bytes
 
@@ -31,8 +31,8 @@ def summarize_recipe(recipe: Recipe, costs: bool = True) -> Summary:
     def optimizer(turn: TurnModule, parameters: list[nn.Parameter]) -> int:
         return state_bytes(OptimizerConfig(**train.optimizer_of(turn.turn.name).model_dump()), parameters)
 
-    ema = train.ema is not None
-    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, ema, costs))
+    extras = {"ema": train.ema is not None, "checkpoint_activations": train.checkpoint_activations}
+    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, costs=costs, **extras))
 
 
 def check_recipe(recipe: Recipe) -> list[Played]:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from gankit.methods.base import Method, image_of
-from gankit.methods.plan import PlannedTerm, Term, TurnModule, plan_turns
+from gankit.methods.plan import Term, plan_turns
+from gankit.methods.turns import PlannedTerm, TurnModule
 from gankit.training.optimizers import OptimizerConfig, state_bytes
 
 Shape = tuple[int, ...]
@@ -129,6 +130,7 @@ def summarize(
     optimizer: StateBytes | None = None,
     ema: bool = False,
     costs: bool = True,
+    checkpoint_activations: bool = False,
 ) -> Summary:
     """Measure a method with its losses.
 
@@ -136,12 +138,15 @@ def summarize(
     pictures: the batch, field -> (N, C, H, W). optimizer: bytes that a turn's optimizer keeps for its parameters
     (default: Adam's). ema: count a running mean of the generators' weights. costs: play a step for shapes,
     multiply-adds and activations; without it torch does not load its compiler, as it does for meta tensors, in seconds.
+    checkpoint_activations: do not keep what networks compute.
 
     Raises BuildError when a loss asks for what the method does not offer, and ValueError or RuntimeError from a
     network that cannot take pictures of this size.
     """
     method = on_meta(method)
     turns = plan_turns(method, {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()})
+    for turn in turns:
+        turn.checkpoint_activations = checkpoint_activations
     optimizer = optimizer or (lambda _, parameters: state_bytes(OptimizerConfig(), parameters))
     batch = {name: torch.empty(shape, device="meta") for name, shape in pictures.items()}
     calls: dict[str, tuple[Any, ...]] = {}

@@ -16,7 +16,8 @@ from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
 from gankit.features import untrained
 from gankit.methods.base import Method
-from gankit.methods.plan import Term, TurnModule, plan_turns
+from gankit.methods.plan import Term, plan_turns
+from gankit.methods.turns import TurnModule
 from gankit.training.devices import Devices
 from gankit.training.speed import chosen
 from gankit.training.step import Stepper

@@ -65,7 +65,8 @@ class Cuda:
 
     def record(self, function: Callable[[], Any], pool: Any) -> tuple[Replayable, Any]:
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        # the loader's thread may pin memory meanwhile: only what this thread does can spoil the recording
+        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
             result = function()
         return graph, result
 

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from gankit.core.errors import BuildError
 from gankit.methods.base import Method
-from gankit.methods.plan import TurnModule, carried_keys, evaluate
+from gankit.methods.plan import evaluate
+from gankit.methods.turns import TurnModule, carried_keys
 from gankit.training.compiled import Compiled
 from gankit.training.devices import Devices
 from gankit.training.graphs import Graphs

@@ -45,17 +45,17 @@ def choices(device: str, batch_size: int) -> dict[str, Choice]:
     """The defaults of a device's type, with their reasons: whether a figure was measured or is predicted."""
     if device != "cuda":
         return {
-            "compile": Choice(False, "1.2 times as fast measured on a CPU, after 30 to 120 s of compiling each turn"),
+            "compile": Choice(False, "1.2 times as fast measured for a generator on a CPU, after minutes of compiling"),
             "cuda_graph": Choice(False, "is of CUDA devices"),
-            "channels_last": Choice(False, "0.89 times as fast measured on a CPU: instance norm converts back"),
-            "join_calls": Choice(False, "0.95 to 1.02 times as fast measured on a CPU"),
-            "checkpoint_activations": Choice(False, "saves memory, costs a second forward pass"),
+            "channels_last": Choice(False, "0.9 times as fast measured on a CPU: instance norm converts back"),
+            "join_calls": Choice(False, "0.95 to 1.07 times as fast measured on a CPU: within the noise"),
+            "checkpoint_activations": Choice(False, "0.7 times as fast measured on a CPU; saves memory"),
         }
     small = batch_size <= JOINED_UP_TO
     return {
         "compile": Choice(False, "not measured on a GPU by this project; compiling takes minutes"),
         "cuda_graph": Choice(False, "2 to 4 times as fast predicted at batch 1; not run on a GPU by this project yet"),
-        "channels_last": Choice(False, "not measured on a GPU by this project"),
+        "channels_last": Choice(False, "not measured on a GPU by this project: instance norm may convert back"),
         "join_calls": Choice(
             small,
             "a third fewer kernels counted at batch 1, where launches are what a step waits for"

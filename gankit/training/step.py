@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.optim import LBFGS
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from gankit.core.errors import BuildError
 from gankit.features import own_state
 from gankit.methods.base import Method
-from gankit.methods.plan import Term, TurnModule, plan_turns
+from gankit.methods.plan import Term, plan_turns
+from gankit.methods.turns import TurnModule
 from gankit.training.devices import Devices
 from gankit.training.optimizers import make
 from gankit.training.passes import Batch, Passes
@@ -46,7 +48,8 @@ class Stepper:
 
     Raises
     ------
-    BuildError when a loss asks for a tensor that the method does not offer. TrainingError when a term is not finite:
+    BuildError when a loss asks for a tensor that the method does not offer, and for options of speed that the device or
+    the method cannot have. TrainingError when a term is not finite:
     on a CPU from the `step` that computed it; on other devices, which are not waited for, from the next `step` or from
     a look at the losses.
     """
@@ -282,6 +285,7 @@ class Stepper:
         self.steps = state["steps"]
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(_on_its_device(state["optimizers"][name], optimizer))
+            _lay_as_parameters(optimizer)
         self.scaler.load_state_dict(state["scaler"])
         for name, term in self.terms.items():
             stored = state["losses"][name]
@@ -314,6 +318,8 @@ class Stepper:
             )
             if isinstance(made[turn.name], LBFGS) and self.devices.precision == "fp16":
                 raise ValueError("lbfgs cannot scale its losses, as fp16 needs: set train.precision to fp32 or bf16")
+            if isinstance(made[turn.name], LBFGS) and self.speed.channels_last:
+                raise BuildError(("train", "channels_last"), "torch's lbfgs takes parameters in the usual layout alone")
         return made
 
 
@@ -326,3 +332,11 @@ def _on_its_device(state: Mapping[str, Any], optimizer: torch.optim.Optimizer) -
     """A stored state with this optimizer's choice of how to compute, which is the device's business."""
     groups = zip(state["param_groups"], optimizer.param_groups, strict=True)
     return {**state, "param_groups": [old | {"fused": new["fused"]} if "fused" in new else old for old, new in groups]}
+
+
+def _lay_as_parameters(optimizer: torch.optim.Optimizer) -> None:
+    """Bring loaded state into the memory format of its parameters: fused updates walk through both side by side."""
+    for p, state in optimizer.state.items():
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.shape == p.shape and value.stride() != p.stride():
+                state[name] = torch.empty_like(p, dtype=value.dtype).copy_(value)

@@ -74,5 +74,5 @@ def test_commands_import_torch_only_when_run(path: Path) -> None:
 @pytest.mark.parametrize("path", [p for p in MODULES if unit(p) == "training"], ids=lambda p: p.stem)
 def test_training_knows_no_particular_method_or_part(path: Path) -> None:
     used = {name for name in imports(path) if name.startswith("gankit.methods.")}
-    assert used <= {"gankit.methods.base", "gankit.methods.plan"}
+    assert used <= {"gankit.methods.base", "gankit.methods.plan", "gankit.methods.turns"}
     assert not {name.split(".")[1] for name in imports(path) if name.startswith("gankit.")} & (PARTS - {"norms"})

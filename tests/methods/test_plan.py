@@ -17,7 +17,8 @@ from gankit.losses.reconstruction import L1, Cycle, Identity
 from gankit.losses.total_variation import TotalVariation
 from gankit.methods.base import Turn, tensor
 from gankit.methods.cyclegan import CycleGAN
-from gankit.methods.plan import Term, TurnModule, evaluate, plan_turns
+from gankit.methods.plan import Term, evaluate, plan_turns
+from gankit.methods.turns import TurnModule
 from gankit.training.step import Stepper
 from tests.methods.small import agit, batch, count_calls, critic, cyclegan, generator
 

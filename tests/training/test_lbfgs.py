@@ -99,6 +99,11 @@ def test_it_serves_players_of_a_game_too() -> None:
     assert len(stepper.step(small.batch())) == 6
 
 
+def test_the_memory_format_is_refused_in_words() -> None:
+    with pytest.raises(RecipeError, match=r"train\.channels_last: torch's lbfgs"):
+        gankit.train(recipe(CYCLEGAN, optimizer=LBFGS, channels_last=True))
+
+
 def test_fp16_is_refused_in_words() -> None:
     with pytest.raises(RecipeError, match=r"train\.optimizer: lbfgs cannot scale its losses.*fp32 or bf16"):
         gankit.train(recipe(CYCLEGAN, optimizer=LBFGS, precision="fp16"))

@@ -33,6 +33,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "momentum": {"optimizer": {"type": "sgd", "lr": 0.01, "momentum": 0.9}},
     "batch norm, noise at test": {"method": PAIRED, "losses": {"adversarial": "vanilla", "l1": "l1"}, "ema": 0.5},
     "styles drawn, steps": {"method": MUNIT, "losses": STYLED, "schedule": "step", "drop_every": 1},
+    "joined calls, activations computed again": {"join_calls": True, "checkpoint_activations": True},
+    "memory format": {"channels_last": True},
     "AdaLIN, CAM": {"method": UGATIT, "losses": CYCLE | {"cam": "cam"}},
 }
 
@@ -47,6 +49,17 @@ def test_resume_ends_with_the_same_bytes(options: dict, kill_after: Callable[[in
     model = gankit.train(chosen, tmp_path / "killed", resume=True)
     assert model.step == 6
     assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+
+
+def test_a_resumed_run_may_save_memory(kill_after: Callable[[int], None], tmp_path: Path) -> None:
+    gankit.train(recipe(save_every=3), tmp_path / "alone")
+    kill_after(3)
+    with pytest.raises(Killed):
+        gankit.train(recipe(save_every=3), tmp_path / "killed")
+    gankit.train(recipe(save_every=3, checkpoint_activations=True), tmp_path / "killed", resume=True)
+    assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+    with pytest.raises(RecipeError, match=r"train\.join_calls"):
+        gankit.train(recipe(save_every=3, join_calls=True), tmp_path / "killed", resume=True)
 
 
 def test_the_seed_matters(tmp_path: Path) -> None:
