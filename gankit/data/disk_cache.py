@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from math import prod
 from pathlib import Path
 
 import PIL
 import torch
-import torchvision
 from torch import Tensor
 
 from gankit import __version__
@@ -18,7 +18,7 @@ from gankit.core.errors import DataError, GankitError
 
 MAPS = 30_000
 """Files that a process keeps mapped: less than half of what Linux allows it."""
-_VERSIONS = (__version__, torch.__version__, torchvision.__version__, PIL.__version__)
+_VERSIONS = (__version__, torch.__version__, version("torchvision"), PIL.__version__)
 
 
 class DiskCache:
