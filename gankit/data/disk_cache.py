@@ -5,20 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from math import prod
 from pathlib import Path
 
 import PIL
 import torch
-import torchvision
 from torch import Tensor
 
 from gankit import __version__
-from gankit.core.errors import GankitError
+from gankit.core.errors import DataError, GankitError
 
 MAPS = 30_000
 """Files that a process keeps mapped: less than half of what Linux allows it."""
-_VERSIONS = (__version__, torch.__version__, torchvision.__version__, PIL.__version__)
+_VERSIONS = (__version__, torch.__version__, version("torchvision"), PIL.__version__)
 
 
 class DiskCache:
@@ -83,8 +83,14 @@ class DiskCache:
 
 
 def identity(path: Path) -> tuple[str, int, int]:
-    """What tells a file from another, and from itself once it was changed: path, time of writing, length."""
-    status = path.stat()
+    """What tells a file from another, and from itself once it was changed: path, time of writing, length.
+
+    Raises DataError where it is gone.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise DataError(f"{path}: {(error.strerror or str(error)).lower()}") from error
     return str(path.resolve()), status.st_mtime_ns, status.st_size
 
 

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.io import ImageReadMode, decode_jpeg
 
 from gankit.core.errors import DataError, GankitError
 
@@ -30,7 +29,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "PPM")  # never EPS and the li
 _ORIENTATION = 0x0112
 _TRANSPOSED = range(5, 9)  # EXIF orientations that exchange width and height
 _MODES = {1: "L", 3: "RGB"}
-_PLAIN = {("L", 1): ImageReadMode.GRAY, ("L", 3): ImageReadMode.RGB, ("RGB", 3): ImageReadMode.RGB}
+_PLAIN = {("L", 1): "GRAY", ("L", 3): "RGB", ("RGB", 3): "RGB"}
 """(mode, channels) of the JPEG files that torchvision decodes as PIL does. It weighs colours to grey otherwise."""
 
 
@@ -54,8 +53,10 @@ def _plain_jpeg(image: Image.Image, path: str | Path, channels: int) -> Tensor |
     mode = _PLAIN.get((image.mode, channels))
     if image.format != "JPEG" or mode is None or image.getexif().get(_ORIENTATION, 1) != 1:
         return None
+    from torchvision.io import ImageReadMode, decode_jpeg  # late: it takes a second
+
     try:
-        return cast(Tensor, decode_jpeg(torch.from_numpy(np.fromfile(path, np.uint8)), mode))
+        return cast(Tensor, decode_jpeg(torch.from_numpy(np.fromfile(path, np.uint8)), ImageReadMode[mode]))
     except RuntimeError:
         return None
 

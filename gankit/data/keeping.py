@@ -54,7 +54,7 @@ def memory() -> int:
     if sys.platform != "linux":
         return 0
     lines = Path("/proc/meminfo").read_text().splitlines()
-    free = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+    free = next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable")), 0)
     return min([free, *_limits()])
 
 

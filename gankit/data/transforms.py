@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional as F
 
 from gankit.data.placed import Placed, Placement
 
@@ -77,10 +77,7 @@ class Transform:
         size = self.resized(*picture.shape[-2:])
         if size == tuple(picture.shape[-2:]):
             return picture
-        if not self.exact:
-            return F.resize(picture, list(size), InterpolationMode.BICUBIC, antialias=True)
-        image = F.to_pil_image(picture)
-        return F.pil_to_tensor(F.resize(image, list(size), InterpolationMode.BICUBIC))
+        return _resize_by_pil(picture, size) if self.exact else _resize(picture, size)
 
     def draw(self, picture: Tensor, generator: torch.Generator | None) -> Placement:
         """A random placement for a resized picture; without a generator the middle, unflipped."""
@@ -106,3 +103,19 @@ class Transform:
 
 def _below(limit: int, generator: torch.Generator) -> int:
     return int(torch.randint(0, limit, (1,), generator=generator).item())
+
+
+def _resize(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    from torchvision.transforms import InterpolationMode  # late: it takes a second
+    from torchvision.transforms.v2 import functional as F
+
+    return F.resize(picture, list(size), InterpolationMode.BICUBIC, antialias=True)
+
+
+def _resize_by_pil(picture: Tensor, size: tuple[int, int]) -> Tensor:
+    channels, (height, width) = len(picture), size
+    pixels = picture.permute(1, 2, 0).numpy()
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
+    return torch.from_numpy(np.array(image).reshape(height, width, channels)).permute(2, 0, 1)

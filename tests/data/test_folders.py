@@ -285,6 +285,15 @@ def test_pictures_kept_on_disk_are_read_by_later_runs(
     assert {path.name for path in read} > {"00.png", "04.png"}  # of another size nothing was kept
 
 
+@pytest.mark.parametrize("cache", ["none", "disk"])
+def test_a_picture_that_is_gone_is_stepped_over(tmp_path: Path, cache: Where, caplog: pytest.LogCaptureFixture):
+    fill(tmp_path / "train", [1, 2])
+    data = Single(root=str(tmp_path), cache=cache, cache_folder=str(tmp_path / "kept"), **SIZES)
+    (tmp_path / "train" / "00.png").unlink()
+    assert value(data.item(0, draw(0))["a"]) == 2
+    assert "00.png: no such file" in caplog.text
+
+
 def test_a_changed_picture_is_decoded_anew(tmp_path: Path):
     fill(tmp_path / "train", [1, 2])
     options: dict = {"root": str(tmp_path), "cache": "disk", "cache_folder": str(tmp_path / "kept"), **SIZES}

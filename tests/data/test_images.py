@@ -208,7 +208,7 @@ def test_torchvision_decodes_jpeg_as_pil_does(tmp_path: Path, variant: str, mode
 
 @pytest.mark.parametrize("name", ["x.png", "x.bmp", "x.tif", "x.webp"])
 def test_other_formats_are_pils(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("gankit.data.images.decode_jpeg", lambda *_: pytest.fail("decoded by torchvision"))
+    monkeypatch.setattr("torchvision.io.decode_jpeg", lambda *_: pytest.fail("decoded by torchvision"))
     Image.fromarray(COLOUR).save(tmp_path / name)
     assert torch.equal(read_image(tmp_path / name, exact=False), read_image(tmp_path / name))
     Image.fromarray(COLOUR).save(tmp_path / "x.jpg")

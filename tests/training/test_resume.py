@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -10,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 import gankit
 from gankit.core.errors import CheckpointError, RecipeError
@@ -75,6 +78,25 @@ def test_logging_and_sampling_change_no_bit(method: dict, losses: dict, tmp_path
     gankit.train(chosen, tmp_path / "quiet")
     gankit.train(chosen | {"train": chosen["train"] | often}, tmp_path / "loud")
     assert digests(tmp_path / "quiet") == digests(tmp_path / "loud")
+
+
+def test_workers_and_where_pictures_are_kept_change_no_bit(kill_after: Callable[[int], None], tmp_path: Path) -> None:
+    for domain, i in itertools.product("AB", range(5)):
+        pixels = np.random.default_rng(i).integers(0, 256, (20, 24 + i, 3), dtype=np.uint8)
+        (tmp_path / f"train{domain}").mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(tmp_path / f"train{domain}" / f"{i}.jpg")
+    data = {"type": "unpaired", "root": str(tmp_path), "load_size": 18, "crop_size": 16}
+
+    def chosen(cache: str, **train: Any) -> dict[str, Any]:
+        kept = {"cache": cache, "cache_folder": str(tmp_path / "kept")}
+        return {**recipe(steps=7, batch_size=1, save_every=2, **train), "data": data | kept}
+
+    gankit.train(chosen("none"), tmp_path / "alone")
+    kill_after(4)
+    with pytest.raises(Killed):
+        gankit.train(chosen("disk", workers=2), tmp_path / "killed")
+    gankit.train(chosen("ram", workers=1, augment="device"), tmp_path / "killed", resume=True)
+    assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
 
 
 def test_the_log_goes_on_where_the_checkpoint_is(kill_after: Callable[[int], None], tmp_path: Path) -> None:
