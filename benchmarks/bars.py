@@ -14,6 +14,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,10 +23,9 @@ from typing import Any
 
 import torch
 
-from benchmarks import peers
-from benchmarks.measure import ceilings, conditions
+from benchmarks import peers, steps
+from benchmarks.measure import ceilings, clock, conditions, seconds
 from gankit.cli import bench
-from gankit.core.errors import GankitError
 
 LARGE = 16
 """MB of x from which a norm must reach the copy's bandwidth."""
@@ -122,6 +122,20 @@ def above_torch(command: str) -> Callable[[Found], float]:
         return case["ms"] / 1000 * (1 - case["ratio_to_reference"])
 
     return value
+
+
+def agit(found: Found) -> float:
+    """Steps a second of the recipe at 256 px, in bf16, recorded."""
+    device = torch.device(found.options.device)
+    step = steps.step_of(steps.make("agit", "bf16-graphed", None, device), steps.make_batch(1, 256, device))
+    for _ in range(5):
+        step()
+    return 50 / seconds(lambda: [step() for _ in range(50)], clock(device))
+
+
+def minutes(found: Found) -> float:
+    """Of the wall, for all benchmarks."""
+    return seconds(lambda: bench.run(bench.suite(None), smallest=False), time.perf_counter) / 60
 
 
 def loaded(found: Found) -> float:
@@ -227,7 +241,7 @@ BARS = [
         "step/agit",
         "AGIT, batch 1, steps a second (reported)",
         0,
-        lambda f: 1000 / min(f.some("step", "agit-1-", key="ms")),
+        agit,
         "cuda",
     ),
     Bar(
@@ -251,6 +265,7 @@ BARS = [
         lambda f: min(f.some("data", "uncached", "uint8", key="ratio_to_reference")),
     ),
     Bar("data", "a picture, cached", 20, lambda f: min(f.some("data", "ram", "uint8", key="ratio_to_reference"))),
+    Bar("suite", "all benchmarks on a CPU, minutes (only when named)", 15, minutes, "cpu", at_most=True),
     Bar("data", "pairs a second that eight cores load, by the CPU time of a pair", 100, loaded),
     Bar(
         "startup", "gankit --help, seconds", 0.5, lambda f: max(f.some("cli", "--help", key="ms")) / 1000, at_most=True
@@ -276,8 +291,10 @@ def judged(bar: Bar, found: Found) -> tuple[str, str]:
         return "-", "unmeasured: " + ("no CUDA device" if bar.device == "cuda" else "of a CPU; a GPU is here")
     try:
         value = bar.value(found)
-    except (Unmeasured, GankitError) as e:
+    except Unmeasured as e:
         return "-", f"unmeasured: {e}"
+    except Exception as e:  # one bar that fails must not cost the others their figures
+        return "-", f"unmeasured: {type(e).__name__}: {e}"
     return f"{value:.2f}", "reported" if not bar.required else "met" if bar.met(value) else "missed"
 
 
@@ -294,10 +311,11 @@ def main(given: list[str] | None = None) -> None:
     print(", ".join(f"{key} {value}" for key, value in about.items()), flush=True)
     lines = []
     for bar in BARS:
-        if own.only is None or bar.piece.startswith(tuple(own.only)):
+        if bar.piece.startswith(tuple(own.only)) if own.only else bar.piece != "suite":
             measured, verdict = judged(bar, found)
             required = f"{'<=' if bar.at_most else '>='} {bar.required:g}" if bar.required else "-"
             lines.append((bar.piece, bar.text, required, measured, verdict))
+            print(*lines[-1], sep="; ", flush=True)  # at once: the run may be cut off
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
     for line in [("piece", "bar", "required", "measured", "verdict"), *lines]:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -21,6 +21,7 @@ import tempfile
 import types
 from collections.abc import Iterator, Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -99,7 +100,7 @@ class Served:
 def ugatit(checkout: Path, batch: Mapping[str, Tensor], channels: int) -> Call:
     """One iteration of UGATIT.train of UGATIT-pytorch: its method is called for a training of one iteration."""
     for missing in ("cv2", "scipy.misc"):  # it draws pictures with them, which one iteration does not
-        if importlib.util.find_spec(missing) is None:
+        if find_spec(missing) is None:
             sys.modules[missing] = types.ModuleType(missing)
             parent, _, name = missing.rpartition(".")
             if parent:

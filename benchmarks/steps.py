@@ -39,17 +39,18 @@ OF = {
 
 
 @cache
-def flops_of(recipe: str, channels: int, batch: int, size: int) -> int:
+def flops_of(recipe: str, channels: int | None, batch: int, size: int) -> int:
     """Of one step, from an eager one on the CPU or GPU that is there."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     stepper, pictures = make(recipe, "fp32", channels, device, batch), make_batch(batch, size, device)
     return flops(lambda: stepper.step(pictures))
 
 
-def make(recipe: str, variant: str, channels: int, device: torch.device, batch: int = 1) -> Stepper:
-    """The stepper of a shipped recipe, at this width. Raises RecipeError where this variant cannot be."""
+def make(recipe: str, variant: str, channels: int | None, device: torch.device, batch: int = 1) -> Stepper:
+    """The stepper of a shipped recipe, at this width or its own. Raises RecipeError where this variant cannot be."""
     settings = [f"train.{key}={json.dumps(value)}" for key, value in VARIANTS[variant].items()]
-    settings += [f"method.{network}.channels={channels}" for network in ("generator", "discriminator")]
+    if channels is not None:
+        settings += [f"method.{network}.channels={channels}" for network in ("generator", "discriminator")]
     torch.manual_seed(0)
     parts = assemble(recipe, [*settings, f"train.batch_size={batch}"])
     return make_stepper(parts, Devices.open(device.type, parts.recipe.train.precision))

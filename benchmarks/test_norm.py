@@ -116,7 +116,7 @@ def both(form: Callable[..., Tensor], inputs: list[Tensor], weights: Sequence[Te
 
 
 def measure(case: Case, compare: Callable, backward: bool, form: Callable[..., Tensor] | None = None) -> None:
-    form = form or case.ours
+    form = case.ours if form is None else form
     compare(
         case.calls(form, list(case.ours.parameters()), backward),
         case.calls(case.theirs, list(case.theirs.parameters()), backward),
