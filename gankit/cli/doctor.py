@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from importlib import metadata
-from importlib.util import find_spec
 from typing import Any
 
 from gankit import __version__
@@ -36,7 +35,7 @@ def examine() -> dict[str, Any]:
         | {name: _version(name) for name in PACKAGES},
         "devices": _devices(),
         "speed": _speed(),
-        "kernels": {"norms": "torch", "triton": "installed" if find_spec("triton") else "not installed"},
+        "kernels": _kernels(),
         "weights": _weights(),
         "plugins": [f"{s.dist} {s.version}: {s.state} {s.reason}".strip() for s in plugins.statuses()],
     }
@@ -73,6 +72,21 @@ def _speed() -> dict[str, str]:
         for size, one in zip(BATCHES, (choice, large[name]), strict=True):
             place = "" if alike else f" at batch {size}"
             found[f"train.{name}{place}"] = f"{'on' if one.value else 'off'}: {one.why}"
+    return found
+
+
+def _kernels() -> dict[str, str]:
+    """The form that fused operations have on each device."""
+    import torch
+
+    from gankit.kernels.choose import FORCED, uses_triton
+
+    found = {"GANKIT_KERNELS": FORCED or "not set"}
+    for device in ("cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))):
+        try:
+            found[f"on {device}"] = "triton" if uses_triton(torch.empty(0, device=device)) else "torch"
+        except ValueError as e:
+            found[f"on {device}"] = str(e)
     return found
 
 

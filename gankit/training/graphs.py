@@ -22,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from gankit.core.errors import TrainingError
+from gankit.kernels.choose import recorded
 
 WARM_UP = 3
 KEPT = 4
@@ -122,7 +123,7 @@ class Graphs:
         self._now = self._kinds.pop(kind, None) or _Kind(self.recorder.pool())
         while len(self._kinds) >= KEPT:
             del self._kinds[next(iter(self._kinds))]
-        with nullcontext() if self._recording else self.recorder.warming():
+        with recorded(), nullcontext() if self._recording else self.recorder.warming():
             yield
         self._now.steps += 1
         self._kinds[kind] = self._now  # the newest; a step that failed leaves nothing to go on from
