@@ -116,6 +116,11 @@ def test_the_table_stands_between_its_markers() -> None:
     assert table.written(written, text) == written
 
 
+def test_the_page_shows_the_results_that_are_kept() -> None:
+    page = (table.HERE / "README.md").read_text()
+    assert table.written(page, table.rendered()) == page, "run `python -m benchmarks.table`"
+
+
 def bar(value: Any, **more: Any) -> bars.Bar:
     return bars.Bar("piece", "text", 2.0, value, **more)
 
