@@ -15,6 +15,9 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from gankit.kernels.choose import recorded
+from gankit.training.graphs import Cuda
+
 Call = Callable[[], Any]
 Clock = Callable[[], float]
 
@@ -65,18 +68,17 @@ def interleaved(calls: dict[str, Call], rounds: int, now: Clock) -> Rounds:
 
 def graphed(calls: Sequence[Call]) -> Call:
     """The calls as one CUDA graph, so that the host's overhead is not in the time of a kernel."""
-    side = torch.cuda.Stream()
-    side.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(side):
-        for _ in range(3):
-            for call in calls:
-                call()
-    torch.cuda.current_stream().wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    recorder = Cuda()
+
+    def run() -> None:
         for call in calls:
             call()
-    return graph.replay
+
+    with recorded():
+        for _ in range(3):
+            with recorder.warming():
+                run()
+        return recorder.record(run, recorder.pool())[0].replay
 
 
 # -- the machine ------------------------------------------------------------------------------------------------------
