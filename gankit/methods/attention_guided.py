@@ -71,6 +71,7 @@ class AttentionGuided(TwoWayTranslation):
         self.masked_fake = masked_fake
         self.alternate = alternate
         self.masked_phase = False
+        self._frozen: list[nn.Parameter] = []  # by this method, for the phase
         for direction in self.directions:
             self.add("generator", direction, generator(channels_a, channels_b))
             self.add("attention_net", direction, attention(channels_a))
@@ -83,8 +84,14 @@ class AttentionGuided(TwoWayTranslation):
     def set_epoch(self, epoch: int) -> None:
         """Enter or leave the phase in which critics see only what is attended to."""
         self.masked_phase = epoch >= self.whole_image_until_epoch
+        for parameter in self._frozen:
+            parameter.requires_grad_(True)
+        attention = [self.network("attention_net", d) for d in self.directions]
+        learning = [p for network in attention for p in network.parameters() if p.requires_grad]
+        self._frozen = learning if self.masked_phase and self.freeze_attention else []
+        for parameter in self._frozen:
+            parameter.requires_grad_(False)
         for direction in self.directions:
-            self.network("attention_net", direction).requires_grad_(not (self.masked_phase and self.freeze_attention))
             critic = self.network("discriminator", direction)
             if (set_norm := getattr(critic, "set_norm", None)) is not None:
                 set_norm(not (self.masked_phase and self.drop_norm))

@@ -1,14 +1,9 @@
-"""Where there is no GPU, Triton's kernels run in its interpreter: that must be known before they are defined."""
+"""Each form of the kernels: on a GPU where there is one, else Triton's in its interpreter (see tests/conftest.py)."""
 
 from __future__ import annotations
 
-import os
-
 import pytest
 import torch
-
-if not torch.cuda.is_available():
-    os.environ.setdefault("TRITON_INTERPRET", "1")
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
