@@ -103,7 +103,7 @@ def _blend(
         centre = tl.sum(tl.where(inside, mean, 0.0), 0) / width
         spread = tl.sum(tl.where(inside, variance + (mean - centre) * (mean - centre), 0.0), 0) / width
         if UNBIASED:
-            total = P.to(tl.float32) * width
+            total = 1.0 * P * width  # not P.to(): Triton makes a plain number of an argument that is 1
             spread = spread * (total / tl.maximum(total - 1, 1.0))
         whole = tl.zeros((BC,), tl.float32) + centre
         rl = tl.zeros((BC,), tl.float32) + 1.0 / tl.sqrt(spread + eps)
@@ -231,7 +231,7 @@ def _chain(
         pull = tl.sum(tl.where(inside, (1.0 - r) * (wide_two + wide_one * centre), 0.0), 0) / width
         spread = -0.5 * rl * rl * rl * pull
         if UNBIASED:
-            total = P.to(tl.float32) * width
+            total = 1.0 * P * width  # not P.to(): Triton makes a plain number of an argument that is 1
             spread = spread * (total / tl.maximum(total - 1, 1.0))
         shift = wide_one * (1.0 - r) * rl
         dvariance += spread
