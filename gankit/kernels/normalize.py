@@ -52,20 +52,27 @@ def normalize(
 ) -> Tensor:
     """act(norm(x) * weight + bias + residual), for the norms that `Rule` describes.
 
-    x: (N, C, H, W), any floating dtype, rows or channels last in memory; the result is like it. weight, bias: (C,) or
-    (N, C), None: 1 and 0. mix: (C,), in [0, 1]; needs `groups`. residual: like x. slope: of the activation below 0; 1
-    is none, 0 is ReLU. groups, eps, unbiased: see `Rule`. The norm's arithmetic is in float32 (float64 for float64),
-    whatever autocast says. Differentiable twice. Papers: arXiv 1607.08022 (instance), 1607.06450 (layer), 1803.08494
-    (group), 1907.10830 (layer-instance).
+    x: (N, C, H, W), any floating dtype, rows or channels last in memory; the result is like it. weight, bias: (C,),
+    (N, C), or (1, C) for all pictures; None: 1 and 0. mix: (C,), in [0, 1]; needs `groups`. residual: like x. slope: of
+    the activation below 0; 1 is none, 0 is ReLU. groups, eps, unbiased: see `Rule`. The norm's arithmetic is in float32
+    (float64 for float64), whatever autocast says. Differentiable twice. Papers: arXiv 1607.08022 (instance), 1607.06450
+    (layer), 1803.08494 (group), 1907.10830 (layer-instance).
 
-    Raises ValueError where the channels cannot be divided into the groups, and for a mix without groups.
+    Raises ValueError where the channels cannot be divided into the groups, for a mix without groups, and for shapes
+    that do not fit x.
     """
+    if x.ndim != 4:
+        raise ValueError(f"a norm takes maps (N, C, H, W); got {tuple(x.shape)}")
     if groups and x.shape[1] % groups:
         raise ValueError(f"{x.shape[1]} channels cannot be divided into {groups} groups")
     if mix is not None and not groups:
         raise ValueError("a mix needs groups: with what is the instance norm to be mixed?")
+    weight, bias = _fitting("weight", weight, x), _fitting("bias", bias, x)
+    if mix is not None and mix.shape != x.shape[1:2]:
+        raise ValueError(f"mix must be of shape ({x.shape[1]},) for maps {tuple(x.shape)}; got {tuple(mix.shape)}")
     rule = Rule(groups, eps, unbiased)
     if uses_triton(x):
+        residual = None if residual is None else residual.expand_as(x)
         from gankit.kernels import normalize_triton  # registers the operator
 
         return normalize_triton.operator(x, weight, bias, mix, residual, *rule, slope)[0]
@@ -75,6 +82,18 @@ def normalize(
     else:
         y = _Normalize.apply(*given, *rule)[0]
     return finish(y, slope, residual)
+
+
+def _fitting(name: str, value: Tensor | None, x: Tensor) -> Tensor | None:
+    """weight or bias, with a row for each picture if it has rows."""
+    if value is None or value.shape in (x.shape[1:2], x.shape[:2]):
+        return value
+    if value.shape != (1, x.shape[1]):
+        n, c = x.shape[:2]
+        raise ValueError(
+            f"{name} must be of shape ({c},) or ({n}, {c}) for maps {tuple(x.shape)}; got {tuple(value.shape)}"
+        )
+    return value.expand(x.shape[:2])
 
 
 def preferred(x: Tensor) -> bool:

@@ -213,11 +213,48 @@ def test_coefficients_are_the_norm() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"groups": 4}, "6 channels cannot be divided into 4"), ({"mix": torch.rand(6)}, "a mix needs groups")],
+    [
+        ({"groups": 4}, "6 channels cannot be divided into 4"),
+        ({"mix": torch.rand(6)}, "a mix needs groups"),
+        ({"mix": torch.rand(5), "groups": 1}, r"mix must be of shape \(6,\)"),
+        ({"weight": torch.rand(5)}, r"weight must be of shape \(6,\) or \(2, 6\)"),
+        ({"bias": torch.rand(3, 6)}, r"bias must be .* got \(3, 6\)"),
+        ({"x": torch.rand(6, 2, 2)}, "takes maps"),
+    ],
 )
 def test_what_cannot_be_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        normalize(torch.rand(1, 6, 2, 2), **arguments)
+        normalize(**{"x": torch.rand(2, 6, 2, 2)} | arguments)
+
+
+def test_one_style_and_one_residual_serve_all_pictures(form: str) -> None:
+    torch.manual_seed(10)
+    x = torch.randn(3, 4, 5, 6, device=DEVICE)
+    one = [torch.randn(shape, device=DEVICE).requires_grad_() for shape in ((1, 4), (1, 4), (1, 4, 5, 6))]
+    every = [t.expand(3, *t.shape[1:]).detach().requires_grad_() for t in one]
+    results = [normalize(x, weight, bias, residual=residual) for weight, bias, residual in (one, every)]
+    torch.testing.assert_close(*results)
+    dy = torch.randn_like(x)
+    found, wanted = (torch.autograd.grad(y, given, dy) for y, given in zip(results, (one, every), strict=True))
+    for ours, exact in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, exact.sum(0, keepdim=True))
+
+
+def test_a_batch_of_nothing_gives_nothing(form: str) -> None:
+    x, gamma = torch.zeros(0, 4, 5, 6, device=DEVICE, requires_grad=True), torch.ones(4, device=DEVICE).requires_grad_()
+    y = normalize(x, gamma)
+    y.sum().backward()
+    assert y.shape == x.shape and gamma.grad is not None and not gamma.grad.any()
+
+
+def test_large_maps_have_no_more_programs_across_than_cuda_allows() -> None:
+    pytest.importorskip("triton")
+    from gankit.kernels.normalize_triton import geometry
+
+    for shape in ((1, 64, 4096, 4096), (256, 1024, 64, 64)):
+        for layout in (torch.contiguous_format, torch.channels_last):
+            cut = geometry(torch.empty(shape, device="meta", memory_format=layout), 0)
+            assert all(size < 2**16 for grid in (cut.tiles, cut.chunks, cut.channels) for size in grid[1:])
 
 
 # -- the choice of a form ----------------------------------------------------------------------------------------------
