@@ -100,7 +100,7 @@ def preferred(x: Tensor) -> bool:
     """Whether `normalize` is to be taken rather than torch's own norms: where its Triton form pays, and where the
     channels are last in memory. There torch's instance norm converts forth and back, and the backward pass of its group
     norm is many times slower on CPUs."""
-    last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    last = x.stride(1) == 1 and not x.is_contiguous()
     return last or (uses_triton(x) and launches_pay(x))
 
 
@@ -108,7 +108,7 @@ def finish(y: Tensor, slope: float = 1.0, residual: Tensor | None = None) -> Ten
     """act(y + residual) in plain torch; slope: of the activation below 0. Not in place: a norm may return a view, whose
     gradient would then be copied four times."""
     if residual is not None:
-        y = residual + y
+        y = y + residual
     if slope == 1:
         return y
     if slope == 0 and not torch.compiler.is_compiling():
@@ -131,11 +131,17 @@ def _forward(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """(y, (mean, ri, M, rl, scale, offset))."""
     work = _wide(x)
-    mean, variance = _moments(work)
+    stats = _statistics(work, weight, bias, mix, rule)
+    y = torch.addcmul(_map(stats[5]), work - _map(stats[0]), _map(stats[4]))
+    return y.to(x.dtype), stats
+
+
+def _statistics(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
+) -> tuple[Tensor, ...]:
+    mean, variance = _moments(x)
     ri, whole, rl = inverse_deviations(mean, variance, x.shape[2] * x.shape[3], rule)
-    scale, offset = blend(mean, ri, whole, rl, weight, bias, mix, rule.groups)
-    y = torch.addcmul(_map(offset), work - _map(mean), _map(scale))
-    return y.to(x.dtype), (mean, ri, whole, rl, scale, offset)
+    return mean, ri, whole, rl, *blend(mean, ri, whole, rl, weight, bias, mix, rule.groups)
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,8 +214,8 @@ def _map(values: Tensor) -> Tensor:
 
 def _grouped(values: Tensor, groups: int) -> Tensor:
     """The mean of each group of channels, in the shape (N, C) of the values."""
-    by_group = values.unflatten(1, (groups, -1))
-    return by_group.mean(2, keepdim=True).expand_as(by_group).flatten(1)
+    by_group = values.reshape(values.shape[0], groups, values.shape[1] // groups)
+    return by_group.mean(2, keepdim=True).expand_as(by_group).reshape(values.shape)
 
 
 def _corrected(variance: Tensor, n: int, unbiased: bool) -> Tensor:
@@ -219,6 +225,8 @@ def _corrected(variance: Tensor, n: int, unbiased: bool) -> Tensor:
 # -- backward --------------------------------------------------------------------------------------------------------
 class _Normalize(torch.autograd.Function):
     """Saves x, and the numbers of the channels."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, mix: Any, *rule: Any) -> tuple[Tensor, Tensor]:
@@ -248,10 +256,9 @@ def differentiable(
     dy: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
 ) -> tuple[Tensor | None, ...]:
     """The gradients of x, weight, bias, mix as functions that can be differentiated again, for penalties."""
-    given = (x, weight, bias, mix)
-    learning = [t for t in given if t is not None and t.requires_grad]
-    made = iter(torch.autograd.grad(composite(x, weight, bias, mix, rule), learning, dy, create_graph=True))
-    return tuple(next(made) if _learns(t) else None for t in given)
+    stats = torch.stack(_statistics(_wide(x), weight, bias, mix, rule))
+    dx, by_channel = _backward(dy, x, stats, weight, mix, rule)
+    return dx, *shaped(by_channel, weight, bias, mix)
 
 
 def _backward(

@@ -391,7 +391,9 @@ def backward(
 
 def dense(x: Tensor) -> Tensor:
     """x with its rows or its channels last in memory."""
-    return x if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last) else x.contiguous()
+    if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last):
+        return x
+    return x.contiguous(memory_format=torch.channels_last if x.stride(1) == 1 else torch.contiguous_format)
 
 
 def like(value: Tensor, x: Tensor) -> Tensor:

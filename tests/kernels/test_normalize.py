@@ -153,6 +153,38 @@ def test_it_can_be_differentiated_twice(form: str, slope: float, sums: bool) -> 
             assert error(ours, exact) < 1e-4
 
 
+def test_flat_maps_can_be_differentiated_twice(form: str) -> None:
+    """Features are flat where a picture is, behind a ReLU above all."""
+    torch.manual_seed(11)
+    (x, weight, bias, mix, _), _ = draw((2, 4, 3, 5), groups=1, mixed=True, affine="channel")
+    x.data[0, 1], x.data[1] = 3.0, 0.5
+    found = []
+    for function in (normalize, direct):
+        y = function(x, weight, bias, mix, groups=1, unbiased=True, slope=1.0, residual=None)  # type: ignore[operator]
+        (gradient,) = torch.autograd.grad((y**3).sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(gradient.square().sum(), (x, weight, mix)))
+    for ours, exact in zip(*found, strict=True):
+        assert error(ours, exact) < 1e-4
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_torchs_form_can_be_transformed(last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients for each picture, and Jacobians, by torch.func."""
+    force(monkeypatch, "torch")
+    torch.manual_seed(12)
+    (x, weight, _, mix, _), _ = draw((3, 4, 2, 3), torch.float64, 1, True, "channel", last=last)
+    x, weight, mix = (t.detach() for t in (x, weight, mix))
+
+    def length(weight: Tensor, picture: Tensor, function: Any = normalize) -> Tensor:
+        y = function(picture[None], weight, None, mix, groups=1, unbiased=False, slope=0.2, residual=None)
+        return y.sin().sum()
+
+    exact = torch.stack([torch.func.grad(length)(weight, picture, direct) for picture in x])
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(length), (None, 0))(weight, x), exact.to(weight))
+    whole = torch.func.jacrev(lambda weight: torch.func.vmap(length, (None, 0))(weight, x))(weight)
+    torch.testing.assert_close(whole, exact.to(weight))
+
+
 def test_the_gradient_may_come_in_any_layout(form: str) -> None:
     torch.manual_seed(5)
     given, dy = draw((1, 6, 5, 7), affine="channel")
@@ -164,10 +196,14 @@ def test_the_gradient_may_come_in_any_layout(form: str) -> None:
     assert same.abs().max() < 1e-4  # a sum's gradient is one value, expanded
 
 
-def test_maps_cut_out_of_others_are_read_rightly(form: str) -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_maps_cut_out_of_others_are_read_rightly(form: str, last: bool) -> None:
     torch.manual_seed(6)
-    x = torch.randn(2, 8, 9, 9, device=DEVICE)[:, 1:7, 2:7, 3:8]
-    torch.testing.assert_close(normalize(x, groups=2), direct(x, None, None, None, 2, False, 1.0, None).float())
+    layout = torch.channels_last if last else torch.contiguous_format
+    x = torch.randn(2, 8, 9, 9, device=DEVICE).to(memory_format=layout)[:, 1:7, 2:7, 3:8]
+    y = normalize(x, groups=2)
+    torch.testing.assert_close(y, direct(x, None, None, None, 2, False, 1.0, None).float())
+    assert y.is_contiguous(memory_format=layout)
 
 
 def test_one_full_tensor_is_kept_for_the_backward_pass(form: str) -> None:
