@@ -86,14 +86,17 @@ def normalize(
 
 def _fitting(name: str, value: Tensor | None, x: Tensor) -> Tensor | None:
     """weight or bias, with a row for each picture if it has rows."""
-    if value is None or value.shape in (x.shape[1:2], x.shape[:2]):
-        return value
-    if value.shape != (1, x.shape[1]):
-        n, c = x.shape[:2]
-        raise ValueError(
-            f"{name} must be of shape ({c},) or ({n}, {c}) for maps {tuple(x.shape)}; got {tuple(value.shape)}"
-        )
-    return value.expand(x.shape[:2])
+    if value is None:
+        return None
+    n, c = x.shape[:2]  # whole shapes, compared, would compare n with c too: a condition of programs exported for any n
+    if value.ndim in (1, 2) and value.shape[-1] == c:
+        if value.ndim == 1 or value.shape[0] == n:
+            return value
+        if value.shape[0] == 1:
+            return value.expand(n, c)
+    raise ValueError(
+        f"{name} must be of shape ({c},) or ({n}, {c}) for maps {tuple(x.shape)}; got {tuple(value.shape)}"
+    )
 
 
 def preferred(x: Tensor) -> bool:

@@ -167,6 +167,7 @@ def test_flat_maps_can_be_differentiated_twice(form: str) -> None:
         assert error(ours, exact) < 1e-4
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # vmap loops over what it has no rule for
 @pytest.mark.parametrize("last", [False, True])
 def test_torchs_form_can_be_transformed(last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Gradients for each picture, and Jacobians, by torch.func."""
