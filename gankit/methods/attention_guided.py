@@ -78,16 +78,13 @@ class AttentionGuided(TwoWayTranslation):
         if not getattr(self.network("attention_net", "a2b"), "has_map", True):
             raise ValueError("attention_guided needs an attention head that gives a map: mask, cam or cbam, say")
         initialize(self.networks, init, init_gain)
-        nets = [self.network("attention_net", direction) for direction in self.directions]
-        self._attentive = [p for net in nets for p in net.parameters() if p.requires_grad]
         self.set_epoch(0)
 
     def set_epoch(self, epoch: int) -> None:
         """Enter or leave the phase in which critics see only what is attended to."""
         self.masked_phase = epoch >= self.whole_image_until_epoch
-        for p in self._attentive:  # not those that are always frozen
-            p.requires_grad_(not (self.masked_phase and self.freeze_attention))
         for direction in self.directions:
+            self.network("attention_net", direction).requires_grad_(not (self.masked_phase and self.freeze_attention))
             critic = self.network("discriminator", direction)
             if (set_norm := getattr(critic, "set_norm", None)) is not None:
                 set_norm(not (self.masked_phase and self.drop_norm))
