@@ -40,46 +40,37 @@ def conv(
 
 
 class Conv2d(nn.Conv2d):
-    """torch's convolution, which can also be had without its bias."""
+    """torch's convolution, which can leave out its bias."""
+
+    adds_bias = True
 
     def forward(self, input: Tensor) -> Tensor:
-        return self._convolve(input, self.bias)
-
-    def unbiased(self, input: Tensor) -> Tensor:
-        return self._convolve(input, None)
-
-    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
         (down, across), padding = self.padding, self.padding
         if self.padding_mode != "zeros":
-            x, padding = F.pad(x, (across, across, down, down), mode=self.padding_mode), 0  # type: ignore[misc]
-        return F.conv2d(x, self.weight, bias, self.stride, padding, self.dilation, self.groups)
+            input, padding = F.pad(input, (across, across, down, down), mode=self.padding_mode), 0  # type: ignore[misc]
+        bias = self.bias if self.adds_bias else None
+        return F.conv2d(input, self.weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
 class ConvTranspose2d(nn.ConvTranspose2d):
-    """torch's transposed convolution, which can also be had without its bias."""
+    """torch's transposed convolution, which can leave out its bias."""
 
-    def unbiased(self, input: Tensor) -> Tensor:
+    adds_bias = True
+
+    def forward(self, input: Tensor) -> Tensor:
         padding, more = cast(tuple[int, ...], self.padding), self.output_padding
-        return F.conv_transpose2d(input, self.weight, None, self.stride, padding, more, self.groups, self.dilation)
+        bias = self.bias if self.adds_bias else None
+        return F.conv_transpose2d(input, self.weight, bias, self.stride, padding, more, self.groups, self.dilation)
 
 
-def can_leave_bias(convolution: nn.Module) -> bool:
-    """Whether `without_bias` can be had of it; its bias, if it has one, is frozen then."""
+def leave_bias(convolution: nn.Module) -> None:
+    """From here on a convolution of ours, or one that ends a sequence, neither adds nor learns its bias."""
     if isinstance(convolution, nn.Sequential):
-        return can_leave_bias(convolution[-1])
-    if not hasattr(convolution, "unbiased"):
-        return False
-    bias = getattr(convolution, "bias", None)
-    if bias is not None:
-        bias.requires_grad_(False)
-    return True
-
-
-def without_bias(convolution: nn.Module, x: Tensor) -> Tensor:
-    """What a convolution, or a sequence that ends with one, makes of x without its bias."""
-    if isinstance(convolution, nn.Sequential):
-        return without_bias(convolution[-1], convolution[:-1](x))
-    return cast(Tensor, convolution.unbiased(x))  # type: ignore[operator]
+        leave_bias(convolution[-1])
+    elif isinstance(convolution, Conv2d | ConvTranspose2d):
+        convolution.adds_bias = False
+        if convolution.bias is not None:
+            convolution.bias.requires_grad_(False)
 
 
 class Pad(nn.Module):
@@ -99,13 +90,13 @@ class Pad(nn.Module):
 class SameConv2d(Conv2d):
     """TensorFlow's padding SAME: as much zero padding as the size needs, the odd column right and below."""
 
-    def _convolve(self, x: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         pad: list[int] = []
         for axis in (3, 2):
-            size, kernel, stride = x.shape[axis], self.kernel_size[axis - 2], self.stride[axis - 2]
+            size, kernel, stride = input.shape[axis], self.kernel_size[axis - 2], self.stride[axis - 2]
             total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
             pad += [total // 2, total - total // 2]
-        return super()._convolve(F.pad(x, pad), bias)
+        return super().forward(F.pad(input, pad))
 
 
 class SameConvTranspose2d(nn.ConvTranspose2d):
@@ -177,15 +168,15 @@ class ConvNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.conv = conv(bias=conv_bias(norm) if bias is None else bias)
-        self.unbiased = cancels_bias(norm) and not tapped and can_leave_bias(self.conv)
+        if cancels_bias(norm) and not tapped:
+            leave_bias(self.conv)
         self.norm = norm
         self.relu = relu
         self.activation = activation
 
     def forward(self, x: Tensor, style: Style | None = None, residual: Tensor | None = None) -> Tensor:
         """residual: added before the activation."""
-        x = without_bias(self.conv, x) if self.unbiased else self.conv(x)
-        return self.finish(x, style, residual)
+        return self.finish(self.conv(x), style, residual)
 
     def finish(self, x: Tensor, style: Style | None = None, residual: Tensor | None = None) -> Tensor:
         """What follows the convolution."""

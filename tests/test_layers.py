@@ -63,11 +63,28 @@ def test_a_bias_that_the_norm_takes_off_is_kept_but_neither_added_nor_learned(ma
     last = unit.conv[-1] if isinstance(unit.conv, nn.Sequential) else unit.conv
     nn.init.normal_(last.bias, std=3)
     x, style = torch.randn(2, 3, 9, 9).double(), tuple(torch.randn(2, 2, 4).double())
-    torch.testing.assert_close(unit(x, style), unit.finish(unit.conv(x), style))  # the bias makes no difference
-    unit(x, style).sum().backward()
+    y = unit(x, style)
+    y.sum().backward()
+    without = unit.conv(x)
+    last.adds_bias = True
+    torch.testing.assert_close(unit.conv(x), without + last.bias[:, None, None])
+    torch.testing.assert_close(unit(x, style), y)
     assert "bias" in "".join(unit.state_dict()) and not last.bias.requires_grad and last.bias.grad is None
     assert last.weight.grad is not None
     assert all(p.requires_grad for p in ConvNorm(make, norm(4), bias=True, tapped=True).parameters())
+
+
+def test_a_convolution_without_its_bias_is_called_like_any_other_module() -> None:
+    """torch's spectral norm and pruning, and those who look at features, hang hooks on it; or it is exchanged."""
+    unit, x = ConvNorm(CONVOLUTIONS["plain"], InstanceNorm(4)), torch.randn(1, 3, 8, 8)
+    seen: list[Tensor] = []
+    unit.conv.register_forward_hook(lambda module, inputs, output: seen.append(output))
+    expected = unit(x)
+    torch.testing.assert_close(unit.finish(seen[0]), expected)
+    theirs = nn.Conv2d(3, 4, 5)
+    theirs.load_state_dict(unit.conv.state_dict())
+    unit.conv = theirs
+    torch.testing.assert_close(unit(x), expected)
 
 
 def test_the_bias_in_front_of_other_norms_is_added() -> None:
@@ -85,7 +102,8 @@ def test_our_convolution_is_torchs(padding: Any) -> None:
     theirs.load_state_dict(ours.state_dict())
     x = torch.randn(1, 3, 9, 7)
     assert torch.equal(ours(x), theirs(x))
-    torch.testing.assert_close(ours.unbiased(x) + ours.bias[:, None, None], theirs(x))
+    ours.adds_bias = False
+    torch.testing.assert_close(ours(x) + ours.bias[:, None, None], theirs(x))
 
 
 @pytest.mark.parametrize("after", [False, True])

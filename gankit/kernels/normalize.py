@@ -52,20 +52,27 @@ def normalize(
 ) -> Tensor:
     """act(norm(x) * weight + bias + residual), for the norms that `Rule` describes.
 
-    x: (N, C, H, W), any floating dtype, rows or channels last in memory; the result is like it. weight, bias: (C,) or
-    (N, C), None: 1 and 0. mix: (C,), in [0, 1]; needs `groups`. residual: like x. slope: of the activation below 0; 1
-    is none, 0 is ReLU. groups, eps, unbiased: see `Rule`. The norm's arithmetic is in float32 (float64 for float64),
-    whatever autocast says. Differentiable twice. Papers: arXiv 1607.08022 (instance), 1607.06450 (layer), 1803.08494
-    (group), 1907.10830 (layer-instance).
+    x: (N, C, H, W), any floating dtype, rows or channels last in memory; the result is like it. weight, bias: (C,),
+    (N, C), or (1, C) for all pictures; None: 1 and 0. mix: (C,), in [0, 1]; needs `groups`. residual: like x. slope: of
+    the activation below 0; 1 is none, 0 is ReLU. groups, eps, unbiased: see `Rule`. The norm's arithmetic is in float32
+    (float64 for float64), whatever autocast says. Differentiable twice. Papers: arXiv 1607.08022 (instance), 1607.06450
+    (layer), 1803.08494 (group), 1907.10830 (layer-instance).
 
-    Raises ValueError where the channels cannot be divided into the groups, and for a mix without groups.
+    Raises ValueError where the channels cannot be divided into the groups, for a mix without groups, and for shapes
+    that do not fit x.
     """
+    if x.ndim != 4:
+        raise ValueError(f"a norm takes maps (N, C, H, W); got {tuple(x.shape)}")
     if groups and x.shape[1] % groups:
         raise ValueError(f"{x.shape[1]} channels cannot be divided into {groups} groups")
     if mix is not None and not groups:
         raise ValueError("a mix needs groups: with what is the instance norm to be mixed?")
+    weight, bias = _fitting("weight", weight, x), _fitting("bias", bias, x)
+    if mix is not None and mix.shape != x.shape[1:2]:
+        raise ValueError(f"mix must be of shape ({x.shape[1]},) for maps {tuple(x.shape)}; got {tuple(mix.shape)}")
     rule = Rule(groups, eps, unbiased)
     if uses_triton(x):
+        residual = None if residual is None else residual.expand_as(x)
         from gankit.kernels import normalize_triton  # registers the operator
 
         return normalize_triton.operator(x, weight, bias, mix, residual, *rule, slope)[0]
@@ -77,11 +84,26 @@ def normalize(
     return finish(y, slope, residual)
 
 
+def _fitting(name: str, value: Tensor | None, x: Tensor) -> Tensor | None:
+    """weight or bias, with a row for each picture if it has rows."""
+    if value is None:
+        return None
+    n, c = x.shape[:2]  # whole shapes, compared, would compare n with c too: a condition of programs exported for any n
+    if value.ndim in (1, 2) and value.shape[-1] == c:
+        if value.ndim == 1 or value.shape[0] == n:
+            return value
+        if value.shape[0] == 1:
+            return value.expand(n, c)
+    raise ValueError(
+        f"{name} must be of shape ({c},) or ({n}, {c}) for maps {tuple(x.shape)}; got {tuple(value.shape)}"
+    )
+
+
 def preferred(x: Tensor) -> bool:
     """Whether `normalize` is to be taken rather than torch's own norms: where its Triton form pays, and where the
     channels are last in memory. There torch's instance norm converts forth and back, and the backward pass of its group
     norm is many times slower on CPUs."""
-    last = not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last)
+    last = x.stride(1) == 1 and not x.is_contiguous()
     return last or (uses_triton(x) and launches_pay(x))
 
 
@@ -89,7 +111,7 @@ def finish(y: Tensor, slope: float = 1.0, residual: Tensor | None = None) -> Ten
     """act(y + residual) in plain torch; slope: of the activation below 0. Not in place: a norm may return a view, whose
     gradient would then be copied four times."""
     if residual is not None:
-        y = residual + y
+        y = y + residual
     if slope == 1:
         return y
     if slope == 0 and not torch.compiler.is_compiling():
@@ -112,11 +134,17 @@ def _forward(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """(y, (mean, ri, M, rl, scale, offset))."""
     work = _wide(x)
-    mean, variance = _moments(work)
+    stats = _statistics(work, weight, bias, mix, rule)
+    y = torch.addcmul(_map(stats[5]), work - _map(stats[0]), _map(stats[4]))
+    return y.to(x.dtype), stats
+
+
+def _statistics(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
+) -> tuple[Tensor, ...]:
+    mean, variance = _moments(x)
     ri, whole, rl = inverse_deviations(mean, variance, x.shape[2] * x.shape[3], rule)
-    scale, offset = blend(mean, ri, whole, rl, weight, bias, mix, rule.groups)
-    y = torch.addcmul(_map(offset), work - _map(mean), _map(scale))
-    return y.to(x.dtype), (mean, ri, whole, rl, scale, offset)
+    return mean, ri, whole, rl, *blend(mean, ri, whole, rl, weight, bias, mix, rule.groups)
 
 
 def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,8 +217,8 @@ def _map(values: Tensor) -> Tensor:
 
 def _grouped(values: Tensor, groups: int) -> Tensor:
     """The mean of each group of channels, in the shape (N, C) of the values."""
-    by_group = values.unflatten(1, (groups, -1))
-    return by_group.mean(2, keepdim=True).expand_as(by_group).flatten(1)
+    by_group = values.reshape(values.shape[0], groups, values.shape[1] // groups)
+    return by_group.mean(2, keepdim=True).expand_as(by_group).reshape(values.shape)
 
 
 def _corrected(variance: Tensor, n: int, unbiased: bool) -> Tensor:
@@ -200,6 +228,8 @@ def _corrected(variance: Tensor, n: int, unbiased: bool) -> Tensor:
 # -- backward --------------------------------------------------------------------------------------------------------
 class _Normalize(torch.autograd.Function):
     """Saves x, and the numbers of the channels."""
+
+    generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Any, weight: Any, bias: Any, mix: Any, *rule: Any) -> tuple[Tensor, Tensor]:
@@ -229,10 +259,9 @@ def differentiable(
     dy: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
 ) -> tuple[Tensor | None, ...]:
     """The gradients of x, weight, bias, mix as functions that can be differentiated again, for penalties."""
-    given = (x, weight, bias, mix)
-    learning = [t for t in given if t is not None and t.requires_grad]
-    made = iter(torch.autograd.grad(composite(x, weight, bias, mix, rule), learning, dy, create_graph=True))
-    return tuple(next(made) if _learns(t) else None for t in given)
+    stats = torch.stack(_statistics(_wide(x), weight, bias, mix, rule))
+    dx, by_channel = _backward(dy, x, stats, weight, mix, rule)
+    return dx, *shaped(by_channel, weight, bias, mix)
 
 
 def _backward(

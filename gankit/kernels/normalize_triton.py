@@ -103,7 +103,7 @@ def _blend(
         centre = tl.sum(tl.where(inside, mean, 0.0), 0) / width
         spread = tl.sum(tl.where(inside, variance + (mean - centre) * (mean - centre), 0.0), 0) / width
         if UNBIASED:
-            total = P.to(tl.float32) * width
+            total = 1.0 * P * width  # not P.to(): Triton makes a plain number of an argument that is 1
             spread = spread * (total / tl.maximum(total - 1, 1.0))
         whole = tl.zeros((BC,), tl.float32) + centre
         rl = tl.zeros((BC,), tl.float32) + 1.0 / tl.sqrt(spread + eps)
@@ -126,15 +126,21 @@ def _row(stats, number, N, C, n, c):
 
 
 @triton.jit
+def _tile(N, C, BC: tl.constexpr, BP: tl.constexpr):
+    """The picture, the channels and the pixels of this program: neighbours have the same pixels of other channels."""
+    blocks = tl.cdiv(C, BC)
+    row = tl.program_id(0) % (N * blocks)
+    p = (tl.program_id(0) // (N * blocks)) * BP + tl.arange(0, BP)
+    return row // blocks, (row % blocks) * BC + tl.arange(0, BC), p
+
+
+@triton.jit
 def _apply(
     x, stats, residual, y, N, C, P, x_n, x_c, x_p, slope,
     RESIDUAL: tl.constexpr, ACTIVE: tl.constexpr, BC: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
     """y = act(scale * (x - mean) + offset + residual)."""
-    blocks = tl.cdiv(C, BC)
-    n = tl.program_id(0) // blocks
-    c = (tl.program_id(0) % blocks) * BC + tl.arange(0, BC)
-    p = tl.program_id(1) * BP + tl.arange(0, BP)
+    n, c, p = _tile(N, C, BC, BP)
     inside = (c < C)[:, None] & (p < P)[None, :]
     at = n.to(tl.int64) * x_n + c.to(tl.int64)[:, None] * x_c + p.to(tl.int64)[None, :] * x_p
     away = tl.load(x + at, mask=inside, other=0.0).to(tl.float32) - _row(stats, 0, N, C, n, c)[:, None]
@@ -231,7 +237,7 @@ def _chain(
         pull = tl.sum(tl.where(inside, (1.0 - r) * (wide_two + wide_one * centre), 0.0), 0) / width
         spread = -0.5 * rl * rl * rl * pull
         if UNBIASED:
-            total = P.to(tl.float32) * width
+            total = 1.0 * P * width  # not P.to(): Triton makes a plain number of an argument that is 1
             spread = spread * (total / tl.maximum(total - 1, 1.0))
         shift = wide_one * (1.0 - r) * rl
         dvariance += spread
@@ -251,10 +257,7 @@ def _apply_backward(
     ACTIVE: tl.constexpr, BY_Y: tl.constexpr, SUMS: tl.constexpr, BC: tl.constexpr, BP: tl.constexpr,
 ):  # fmt: skip
     """dx = scale * dz + p * (x - mean) + q; dz too where it is the gradient of a residual."""
-    blocks = tl.cdiv(C, BC)
-    n = tl.program_id(0) // blocks
-    c = (tl.program_id(0) % blocks) * BC + tl.arange(0, BC)
-    pixel = tl.program_id(1) * BP + tl.arange(0, BP)
+    n, c, pixel = _tile(N, C, BC, BP)
     inside = (c < C)[:, None] & (pixel < P)[None, :]
     at = n.to(tl.int64) * x_n + c.to(tl.int64)[:, None] * x_c + pixel.to(tl.int64)[None, :] * x_p
     away = tl.load(x + at, mask=inside, other=0.0).to(tl.float32) - _row(stats, 0, N, C, n, c)[:, None]
@@ -280,13 +283,17 @@ class Geometry(NamedTuple):
     width: int
 
     @property
-    def tiles(self) -> tuple[int, int]:
-        n, c, p = self.size
-        return n * triton.cdiv(c, self.tile[0]), triton.cdiv(p, self.tile[1])
+    def rows(self) -> int:
+        return self.size[0] * triton.cdiv(self.size[1], self.tile[0])
+
+    @property
+    def tiles(self) -> tuple[int]:
+        """In one line: CUDA allows 65535 programs across, fewer than a large map has with its channels last."""
+        return (self.rows * triton.cdiv(self.size[2], self.tile[1]),)
 
     @property
     def chunks(self) -> tuple[int, int]:
-        return self.tiles[0], self.splits
+        return self.rows, self.splits
 
     @property
     def channels(self) -> tuple[int, int]:
@@ -304,7 +311,7 @@ def geometry(x: Tensor, groups: int) -> Geometry:
         bc = min(triton.next_power_of_2(c), 64)
         bp = min(triton.next_power_of_2(p), 2048 // bc)
     pieces = triton.cdiv(p, bp)
-    wanted = max(1, min(pieces, triton.cdiv(PROGRAMS, n * triton.cdiv(c, bc))))
+    wanted = max(1, min(pieces, triton.cdiv(PROGRAMS, max(1, n * triton.cdiv(c, bc)))))
     chunk = triton.cdiv(pieces, wanted) * bp
     strides = (c * p, p, 1) if rows else (c * p, 1, c)
     return Geometry((n, c, p), strides, (bc, bp), triton.cdiv(p, chunk), chunk, c // groups if groups else min(c, 256))
@@ -384,7 +391,9 @@ def backward(
 
 def dense(x: Tensor) -> Tensor:
     """x with its rows or its channels last in memory."""
-    return x if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last) else x.contiguous()
+    if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last):
+        return x
+    return x.contiguous(memory_format=torch.channels_last if x.stride(1) == 1 else torch.contiguous_format)
 
 
 def like(value: Tensor, x: Tensor) -> Tensor:
@@ -407,7 +416,7 @@ def _small(g: Geometry) -> dict[str, int]:
     return {"BC": wide, "BS": max(1, min(triton.next_power_of_2(g.splits), 4096 // wide, 64))}
 
 
-def _launch(kernel: Any, grid: tuple[int, int], *arguments: Any, **constants: Any) -> None:
+def _launch(kernel: Any, grid: tuple[int, ...], *arguments: Any, **constants: Any) -> None:
     kernel[grid](*arguments, **constants)
 
 

@@ -19,6 +19,8 @@ class DenseGradient(torch.autograd.Function):
     channels last (seen with torch 2.15), as it does from a loss that picks vectors of features. CUT's code is hit.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         return x.view_as(x)

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gankit.kernels.normalize import finish
+from gankit.norms.rules import cancels_bias
 from gankit.slots import Attended, Translated
 
 CHANNELS = 16
@@ -86,6 +88,26 @@ class NormCall(Call):
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         same = isinstance(output, Tensor) and output.shape == inputs[0].shape
         require(same, f"a norm returns its input's shape {shape(inputs[0])}, this one {shape(output)}")
+        if getattr(self.component, "fuses", False) or cancels_bias(self.component):
+            self._judge_promises(*inputs)
+
+    @torch.no_grad()
+    def _judge_promises(self, x: Tensor, *style: Tensor) -> None:
+        """What the class attributes `fuses` and `cancels_bias` say, which subclasses inherit."""
+        norm, plain = self.component, self.component(x, *style)
+        if getattr(norm, "fuses", False):
+            residual = torch.randn_like(x)
+            fused, expected = norm(x, *style, slope=0.2, residual=residual), finish(plain, 0.2, residual)
+            require(
+                _near(fused, expected), "it states `fuses`, but slope and residual do not give act(norm + residual)"
+            )
+        if cancels_bias(norm):
+            shifted = norm(x + torch.randn(CHANNELS, 1, 1), *style)
+            require(_near(shifted, plain), "it states `cancels_bias`, but a bias in front of it changes its result")
+
+
+def _near(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-2, atol=1e-2)
 
 
 class AttentionCall(Call):

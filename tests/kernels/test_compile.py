@@ -27,6 +27,7 @@ def kind(name, constants):
 
 def ptx(kernel, capability, **constants):
     names = kernel.arg_names
+    constants = {k: v for k, v in constants.items() if k in names}  # an argument that is 1 is compiled as a constant
     constants |= {name: name != "BY_Y" for name in names if name in FLAGS}
     signature = {name: kind(name, constants) for name in names}
     whole = [i for i, name in enumerate(names) if signature[name] not in ("constexpr", "fp32")]
@@ -34,6 +35,7 @@ def ptx(kernel, capability, **constants):
     source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=aligned)
     return triton.compile(source, target=GPUTarget("cuda", capability, 32)).asm["ptx"]
 
+ONES = dict.fromkeys(("N", "C", "P", "width", "splits", "w_n"), 1)
 for capability in (80, 90):
     for layout in ({"x_p": 1, "BC": 1, "BP": 2048}, {"x_c": 1, "BC": 64, "BP": 32}):
         for name in ("_statistics", "_apply", "_reduce", "_apply_backward"):
@@ -42,6 +44,7 @@ for capability in (80, 90):
             assert "apply" not in name or "st.global.v4" in text, (capability, layout, name)
     for name in ("_blend", "_chain"):
         ptx(getattr(kernels, name), capability, BC=256, BS=16)
+        ptx(getattr(kernels, name), capability, BC=1, BS=1, **ONES)
 print("compiled")
 """
 

@@ -153,6 +153,39 @@ def test_it_can_be_differentiated_twice(form: str, slope: float, sums: bool) -> 
             assert error(ours, exact) < 1e-4
 
 
+def test_flat_maps_can_be_differentiated_twice(form: str) -> None:
+    """Features are flat where a picture is, behind a ReLU above all."""
+    torch.manual_seed(11)
+    (x, weight, bias, mix, _), _ = draw((2, 4, 3, 5), groups=1, mixed=True, affine="channel")
+    x.data[0, 1], x.data[1] = 3.0, 0.5
+    found = []
+    for function in (normalize, direct):
+        y = function(x, weight, bias, mix, groups=1, unbiased=True, slope=1.0, residual=None)  # type: ignore[operator]
+        (gradient,) = torch.autograd.grad((y**3).sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(gradient.square().sum(), (x, weight, mix)))
+    for ours, exact in zip(*found, strict=True):
+        assert error(ours, exact) < 1e-4
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # vmap loops over what it has no rule for
+@pytest.mark.parametrize("last", [False, True])
+def test_torchs_form_can_be_transformed(last: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gradients for each picture, and Jacobians, by torch.func."""
+    force(monkeypatch, "torch")
+    torch.manual_seed(12)
+    (x, weight, _, mix, _), _ = draw((3, 4, 2, 3), torch.float64, 1, True, "channel", last=last)
+    x, weight, mix = (t.detach() for t in (x, weight, mix))
+
+    def length(weight: Tensor, picture: Tensor, function: Any = normalize) -> Tensor:
+        y = function(picture[None], weight, None, mix, groups=1, unbiased=False, slope=0.2, residual=None)
+        return y.sin().sum()
+
+    exact = torch.stack([torch.func.grad(length)(weight, picture, direct) for picture in x])
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(length), (None, 0))(weight, x), exact.to(weight))
+    whole = torch.func.jacrev(lambda weight: torch.func.vmap(length, (None, 0))(weight, x))(weight)
+    torch.testing.assert_close(whole, exact.to(weight))
+
+
 def test_the_gradient_may_come_in_any_layout(form: str) -> None:
     torch.manual_seed(5)
     given, dy = draw((1, 6, 5, 7), affine="channel")
@@ -164,10 +197,14 @@ def test_the_gradient_may_come_in_any_layout(form: str) -> None:
     assert same.abs().max() < 1e-4  # a sum's gradient is one value, expanded
 
 
-def test_maps_cut_out_of_others_are_read_rightly(form: str) -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_maps_cut_out_of_others_are_read_rightly(form: str, last: bool) -> None:
     torch.manual_seed(6)
-    x = torch.randn(2, 8, 9, 9, device=DEVICE)[:, 1:7, 2:7, 3:8]
-    torch.testing.assert_close(normalize(x, groups=2), direct(x, None, None, None, 2, False, 1.0, None).float())
+    layout = torch.channels_last if last else torch.contiguous_format
+    x = torch.randn(2, 8, 9, 9, device=DEVICE).to(memory_format=layout)[:, 1:7, 2:7, 3:8]
+    y = normalize(x, groups=2)
+    torch.testing.assert_close(y, direct(x, None, None, None, 2, False, 1.0, None).float())
+    assert y.is_contiguous(memory_format=layout)
 
 
 def test_one_full_tensor_is_kept_for_the_backward_pass(form: str) -> None:
@@ -213,11 +250,48 @@ def test_coefficients_are_the_norm() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"groups": 4}, "6 channels cannot be divided into 4"), ({"mix": torch.rand(6)}, "a mix needs groups")],
+    [
+        ({"groups": 4}, "6 channels cannot be divided into 4"),
+        ({"mix": torch.rand(6)}, "a mix needs groups"),
+        ({"mix": torch.rand(5), "groups": 1}, r"mix must be of shape \(6,\)"),
+        ({"weight": torch.rand(5)}, r"weight must be of shape \(6,\) or \(2, 6\)"),
+        ({"bias": torch.rand(3, 6)}, r"bias must be .* got \(3, 6\)"),
+        ({"x": torch.rand(6, 2, 2)}, "takes maps"),
+    ],
 )
 def test_what_cannot_be_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        normalize(torch.rand(1, 6, 2, 2), **arguments)
+        normalize(**{"x": torch.rand(2, 6, 2, 2)} | arguments)
+
+
+def test_one_style_and_one_residual_serve_all_pictures(form: str) -> None:
+    torch.manual_seed(10)
+    x = torch.randn(3, 4, 5, 6, device=DEVICE)
+    one = [torch.randn(shape, device=DEVICE).requires_grad_() for shape in ((1, 4), (1, 4), (1, 4, 5, 6))]
+    every = [t.expand(3, *t.shape[1:]).detach().requires_grad_() for t in one]
+    results = [normalize(x, weight, bias, residual=residual) for weight, bias, residual in (one, every)]
+    torch.testing.assert_close(*results)
+    dy = torch.randn_like(x)
+    found, wanted = (torch.autograd.grad(y, given, dy) for y, given in zip(results, (one, every), strict=True))
+    for ours, exact in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, exact.sum(0, keepdim=True))
+
+
+def test_a_batch_of_nothing_gives_nothing(form: str) -> None:
+    x, gamma = torch.zeros(0, 4, 5, 6, device=DEVICE, requires_grad=True), torch.ones(4, device=DEVICE).requires_grad_()
+    y = normalize(x, gamma)
+    y.sum().backward()
+    assert y.shape == x.shape and gamma.grad is not None and not gamma.grad.any()
+
+
+def test_large_maps_have_no_more_programs_across_than_cuda_allows() -> None:
+    pytest.importorskip("triton")
+    from gankit.kernels.normalize_triton import geometry
+
+    for shape in ((1, 64, 4096, 4096), (256, 1024, 64, 64)):
+        for layout in (torch.contiguous_format, torch.channels_last):
+            cut = geometry(torch.empty(shape, device="meta", memory_format=layout), 0)
+            assert all(size < 2**16 for grid in (cut.tiles, cut.chunks, cut.channels) for size in grid[1:])
 
 
 # -- the choice of a form ----------------------------------------------------------------------------------------------

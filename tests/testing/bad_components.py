@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gankit.norms.instance import InstanceNorm
 from gankit.slots import Attended, Ge, Translated
 
 
@@ -272,6 +273,21 @@ class RestlessData:
         return {"a": torch.rand(3, 8, 8)}
 
 
+class UnfusedNorm(InstanceNorm):
+    """Inherits `fuses` and forgets it. (N, C, H, W) -> the same shape. gankit's own."""
+
+    def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
+        return super().forward(input)
+
+
+class MeanKeepingNorm(InstanceNorm):
+    """Inherits `cancels_bias` and forgets it. (N, C, H, W) -> the same shape. gankit's own."""
+
+    def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
+        mean = input.mean((2, 3), keepdim=True).expand_as(input)
+        return super().forward(input, slope=slope, residual=mean if residual is None else mean + residual)
+
+
 class Contract(NamedTuple):
     kind: str
     make: type
@@ -279,6 +295,8 @@ class Contract(NamedTuple):
 
 
 CONTRACTS = (
+    Contract("norm", UnfusedNorm, "states `fuses`"),
+    Contract("norm", MeanKeepingNorm, "states `cancels_bias`"),
     Contract("attention", BareHead, "returns Attended"),
     Contract("attention", SilentHead, "has_map is False, but map is given"),
     Contract("generator", WildGenerator, r"leaves \[-1, 1\]"),
