@@ -112,9 +112,9 @@ def test_the_default_compiler_gives_the_same_training(tmp_path: Path, monkeypatc
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # what a killed compiler has left must not be found
     torch.compiler.reset()
     one = stepper("penalty, critic first", WHOLE)
-    losses, weights = train(one)
-    plain = train(stepper("penalty, critic first"))
-    assert losses == [pytest.approx(step, rel=1e-3) for step in plain[0]]
+    losses, weights = train(one, torch.float64)  # in float32 Adam makes steps of rounding where gradients are near 0
+    plain = train(stepper("penalty, critic first"), torch.float64)
+    assert losses == [pytest.approx(step, rel=1e-9) for step in plain[0]]
     for key, value in plain[1].items():
-        torch.testing.assert_close(weights[key], value, rtol=1e-3, atol=1e-4, msg=key)
+        torch.testing.assert_close(weights[key], value, rtol=1e-7, atol=1e-7, msg=key)
     assert "generator" in compiled_turns(one)
