@@ -133,27 +133,25 @@ def _forward(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """(y, (mean, ri, M, rl, scale, offset))."""
-    work = _wide(x)
-    stats = _statistics(work, weight, bias, mix, rule)
-    y = torch.addcmul(_map(stats[5]), work - _map(stats[0]), _map(stats[4]))
+    centred, stats = _statistics(_wide(x), weight, bias, mix, rule)
+    y = torch.addcmul(_map(stats[5]), centred, _map(stats[4]))
     return y.to(x.dtype), stats
 
 
 def _statistics(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
-) -> tuple[Tensor, ...]:
-    mean, variance = _moments(x)
-    ri, whole, rl = inverse_deviations(mean, variance, x.shape[2] * x.shape[3], rule)
-    return mean, ri, whole, rl, *blend(mean, ri, whole, rl, weight, bias, mix, rule.groups)
-
-
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance (N, C)."""
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """(x about its mean, (mean, ri, M, rl, scale, offset))."""
+    n = x.shape[2] * x.shape[3]
     if torch.compiler.is_compiling():
         variance, mean = torch.var_mean(x, (2, 3), correction=0)
-        return mean, variance
-    mean = x.mean((2, 3))  # without a compiler, on CPUs, several times faster than var_mean
-    return mean, torch.linalg.vector_norm(x - _map(mean), dim=(2, 3)).square() / (x.shape[2] * x.shape[3])
+        centred = x - _map(mean)
+    else:  # on CPUs several times faster than var_mean
+        mean = x.mean((2, 3))
+        centred = x - _map(mean)
+        variance = torch.linalg.vector_norm(centred, dim=(2, 3)).square() / n
+    ri, whole, rl = inverse_deviations(mean, variance, n, rule)
+    return centred, (mean, ri, whole, rl, *blend(mean, ri, whole, rl, weight, bias, mix, rule.groups))
 
 
 def inverse_deviations(mean: Tensor, variance: Tensor, n: int, rule: Rule) -> tuple[Tensor, Tensor, Tensor]:
@@ -259,8 +257,8 @@ def differentiable(
     dy: Tensor, x: Tensor, weight: Tensor | None, bias: Tensor | None, mix: Tensor | None, rule: Rule
 ) -> tuple[Tensor | None, ...]:
     """The gradients of x, weight, bias, mix as functions that can be differentiated again, for penalties."""
-    stats = torch.stack(_statistics(_wide(x), weight, bias, mix, rule))
-    dx, by_channel = _backward(dy, x, stats, weight, mix, rule)
+    _, parts = _statistics(_wide(x), weight, bias, mix, rule)
+    dx, by_channel = _backward(dy, x, torch.stack(parts), weight, mix, rule)
     return dx, *shaped(by_channel, weight, bias, mix)
 
 
