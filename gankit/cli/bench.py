@@ -124,7 +124,10 @@ def read(path: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         return {"machine": stored["machine"], "cases": dict(stored["cases"])}
-    except (OSError, ValueError, KeyError, TypeError) as e:
+    except OSError as e:
+        reason = (e.strerror or str(e)).lower()
+        raise BenchError(f"{path} is no stored result of `gankit bench --save`: {reason}") from e
+    except (ValueError, KeyError, TypeError) as e:
         raise BenchError(f"{path} is no stored result of `gankit bench --save`: {e}") from e
 
 
