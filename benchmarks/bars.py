@@ -26,6 +26,7 @@ import torch
 from benchmarks import peers, steps
 from benchmarks.measure import ceilings, clock, conditions, seconds
 from gankit.cli import bench
+from gankit.precision import too_slow
 
 LARGE = 16
 """MB of x from which a norm must reach the copy's bandwidth."""
@@ -77,7 +78,9 @@ class Found:
     @cache  # noqa: B019
     def peak(self, name: str, batch: int) -> float:
         """GB at the peak of a process that takes this step."""
-        project = name.partition(":")[0]
+        project, _, variant = name.partition(":")
+        if variant and (reason := too_slow(steps.dtype_of(variant), torch.device(self.options.device))):
+            raise Unmeasured(reason)
         found = peers.peak_in_own_process(name, self._options(project, batch))
         if found is None:
             raise Unmeasured(f"{name} cannot be run here")

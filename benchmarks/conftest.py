@@ -13,16 +13,19 @@ import pytest
 import torch
 
 from benchmarks.measure import Call, ceilings, clock, conditions, flops, graphed, machine, seconds
+from gankit.precision import too_slow
 
 BUDGET = {"cpu": 1.5, "cuda": 0.3}
 """Seconds for the rounds of one case."""
 SHORTEST = 5e-3
 """Seconds of one timing at least, so that to read the clock, and to wait for a GPU, is no part of it."""
+SMALLEST = 0.1
+"""Seconds for the rounds of one case with --smallest: one round for a step, several for a norm."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("gankit")
-    group.addoption("--smallest", action="store_true", help="the smallest sizes, one round: whether all still runs")
+    group.addoption("--smallest", action="store_true", help="the smallest sizes, few rounds: whether all still runs")
     group.addoption("--on", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -55,7 +58,7 @@ def device(request: pytest.FixtureRequest) -> torch.device:
     return torch.device(request.config.getoption("--on"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def smallest(request: pytest.FixtureRequest) -> bool:
     return request.config.getoption("--smallest")
 
@@ -67,8 +70,8 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
     ours, reference: a call, or the same call on several inputs (so that on a GPU no cache holds the next one's).
     check: compares the results; runs first. nbytes: what one call must read and write at least. work: its
     FLOP, counted when not given. dtype: of the matrix
-    products, for the floor. graph: on a GPU, time a CUDA graph of the calls: kernels, without the host's overhead.
-    now: another clock. Returns the case's figures.
+    products, for the floor; where it is too slow to be timed, the case is skipped. graph: on a GPU, time a CUDA graph
+    of the calls: kernels, without the host's overhead. now: another clock. Returns the case's figures.
     """
 
     def run(
@@ -83,6 +86,8 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
         now: Callable[[], float] | None = None,
         **more: Any,
     ) -> dict[str, Any]:
+        if reason := too_slow(dtype, device):
+            pytest.skip(reason)
         if check is not None:
             check()
         several = [ours] if callable(ours) else list(ours)
@@ -95,7 +100,8 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
             if calls is not None:
                 together = _together([calls] if callable(calls) else list(calls), graph)
                 together()
-                often = 1 if smallest else math.ceil(SHORTEST / max(seconds(together, now), 1e-9))
+                shortest = SHORTEST / 10 if smallest else SHORTEST
+                often = math.ceil(shortest / max(seconds(together, now), 1e-9))
                 timed[name], counts[name] = partial(_repeat, together, often), often * len(several)
                 spent += seconds(timed[name], now)
 
@@ -103,7 +109,8 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
             if name in timed:
                 times[name].append(seconds(timed[name], now) / counts[name])
 
-        rounds = 1 if smallest else min(max(int(BUDGET[device.type] / max(spent, 1e-9)), 3), 30)
+        budget, fewest, most = (SMALLEST, 1, 5) if smallest else (BUDGET[device.type], 3, 30)
+        rounds = min(max(int(budget / max(spent, 1e-9)), fewest), most)
         benchmark.pedantic(measure, ("ours",), setup=lambda: measure("reference"), rounds=rounds)
 
         took = median(times["ours"])

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gankit
-from gankit.data.images import list_images, read_image
+from gankit.codecs.images import read_image
+from gankit.data.images import list_images
 from gankit.training import checkpoint
 
 ENOUGH = 0.02

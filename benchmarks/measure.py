@@ -16,6 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gankit.kernels.choose import recorded
+from gankit.precision import too_slow
 from gankit.training.graphs import Cuda
 
 Call = Callable[[], Any]
@@ -96,21 +97,19 @@ class Ceilings:
 
 @cache
 def ceilings(device: torch.device) -> Ceilings:
-    """Measured once in a session, the best of several. fp32 products run without TF32."""
+    """Measured once in a session, the best of several; not for a dtype that is `too_slow`. fp32 runs without TF32."""
     on_gpu, now = device.type == "cuda", clock(device)
     size = 2**30 if on_gpu else 2**27
     source, target = (torch.ones(size // 4, device=device) for _ in range(2))
     copy = 2 * size / _fastest(lambda: target.copy_(source), now)
-    side, dtypes = (8192, [torch.float32, torch.bfloat16, torch.float16]) if on_gpu else (1024, list(_CPU))
+    halves = [torch.bfloat16, torch.float16] if on_gpu else [torch.bfloat16]
+    side, dtypes = 8192 if on_gpu else 1024, [torch.float32, *(d for d in halves if not too_slow(d, device))]
     rates = {}
     with tf32(False):
         for dtype in dtypes:
             a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
             rates[dtype] = 2 * side**3 / _fastest(partial(torch.matmul, a, b), now)
     return Ceilings(copy, rates)
-
-
-_CPU = (torch.float32, torch.bfloat16)
 
 
 def _fastest(call: Call, now: Clock) -> float:

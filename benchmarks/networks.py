@@ -24,8 +24,8 @@ def image(result: Any) -> Tensor:
 
 
 def leaves(inputs: Sequence[Any]) -> list[Tensor]:
-    """The tensors of a call; a style is a pair of them."""
-    return [t for given in inputs for t in (given if isinstance(given, tuple) else (given,))]
+    """The tensors of a call; a style is a dictionary of them."""
+    return [t for given in inputs for t in (given.values() if isinstance(given, dict) else (given,))]
 
 
 def counted_bytes(module: nn.Module, inputs: Sequence[Any], itemsize: int) -> int:

@@ -17,6 +17,13 @@ def instance_relu(channels: int) -> nn.Module:
     return nn.Sequential(nn.InstanceNorm2d(channels), nn.ReLU(True))
 
 
+class GroupNorm(nn.GroupNorm):
+    """torch's, with its weights in the dtype of x: on a GPU it refuses others."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.group_norm(x, self.num_groups, self.weight.to(x), self.bias.to(x), self.eps)
+
+
 def standardized(x: Tensor, dims: tuple[int, ...], eps: float) -> Tensor:
     mean, variance = x.mean(dims, keepdim=True), x.var(dims, keepdim=True)
     return (x - mean) / torch.sqrt(variance + eps)
@@ -76,10 +83,10 @@ class AdaLINResidual(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, bias=False) for _ in range(2))
         self.norms = nn.ModuleList(AdaLIN(channels) for _ in range(2))
 
-    def forward(self, x: Tensor, style: tuple[Tensor, Tensor]) -> Tensor:
-        y = self.norms[0](self.convs[0](F.pad(x, (1, 1, 1, 1), mode="reflect")), *style)
+    def forward(self, x: Tensor, style: dict[str, Tensor]) -> Tensor:
+        y = self.norms[0](self.convs[0](F.pad(x, (1, 1, 1, 1), mode="reflect")), **style)
         y = F.relu(y, inplace=True)
-        return self.norms[1](self.convs[1](F.pad(y, (1, 1, 1, 1), mode="reflect")), *style) + x
+        return self.norms[1](self.convs[1](F.pad(y, (1, 1, 1, 1), mode="reflect")), **style) + x
 
 
 def down(inputs: int, outputs: int) -> nn.Module:

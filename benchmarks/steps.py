@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from benchmarks.measure import flops
+from gankit.core.errors import GankitError
+from gankit.precision import too_slow
 from gankit.training.assemble import assemble, make_stepper
 from gankit.training.devices import Devices
 from gankit.training.step import Stepper
@@ -38,6 +40,15 @@ OF = {
 """The variants that are timed where nobody says which."""
 
 
+class Unfit(GankitError):
+    """A variant that this machine is too slow for."""
+
+
+def dtype_of(variant: str) -> torch.dtype:
+    """Of the matrix products."""
+    return torch.bfloat16 if VARIANTS[variant]["precision"] == "bf16" else torch.float32
+
+
 @cache
 def flops_of(recipe: str, channels: int | None, batch: int, size: int) -> int:
     """Of one step, from an eager one on the CPU or GPU that is there."""
@@ -47,7 +58,12 @@ def flops_of(recipe: str, channels: int | None, batch: int, size: int) -> int:
 
 
 def make(recipe: str, variant: str, channels: int | None, device: torch.device, batch: int = 1) -> Stepper:
-    """The stepper of a shipped recipe, at this width or its own. Raises RecipeError where this variant cannot be."""
+    """The stepper of a shipped recipe, at this width or its own.
+
+    Raises RecipeError where this variant cannot be, Unfit where the machine is too slow for it.
+    """
+    if reason := too_slow(dtype_of(variant), device):
+        raise Unfit(reason)
     settings = [f"train.{key}={json.dumps(value)}" for key, value in VARIANTS[variant].items()]
     if channels is not None:
         settings += [f"method.{network}.channels={channels}" for network in ("generator", "discriminator")]

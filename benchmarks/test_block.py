@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,8 @@ def test_block(
     torch.manual_seed(0)
     ours, reference, channels, side = make(*((32, 8) if smallest else (WIDTH, SIDE)))
     same_weights(ours.to(device), reference.to(device))
-    inputs = [torch.randn(batch, channels, side, side, device=device, requires_grad=True)]
+    inputs: list[Any] = [torch.randn(batch, channels, side, side, device=device, requires_grad=True)]
     if make is adalin:
-        inputs.append(tuple(torch.rand(batch, channels, device=device, requires_grad=True) for _ in range(2)))
+        style = {name: torch.rand(batch, channels, device=device, requires_grad=True) for name in ("gamma", "beta")}
+        inputs.append(style)
     measure(compare, ours, reference, inputs, kind, graph=True)

@@ -53,8 +53,8 @@ NORMS: dict[str, tuple[Callable[[int], nn.Module], Callable[[int], nn.Module]]] 
         lambda c: padded(InstanceNorm(c)),
         lambda c: nn.Sequential(*theirs.instance_relu(c).children(), nn.ReflectionPad2d(1)),
     ),
-    "layer": (LayerNorm, partial(nn.GroupNorm, 1)),
-    "group": (partial(GroupNorm, groups=32), partial(nn.GroupNorm, 32)),
+    "layer": (LayerNorm, partial(theirs.GroupNorm, 1)),
+    "group": (partial(GroupNorm, groups=32), partial(theirs.GroupNorm, 32)),
     "lin": (LIN, theirs.LIN),
     "adalin": (AdaLIN, theirs.AdaLIN),
 }

@@ -12,23 +12,30 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from gankit.contracts import ModuleContract
+
+__all__ = ["FeatureLoss", "FeatureNet", "Features"]
+
 
 class Features(dict[str, Tensor]):
     """Features of one batch of pictures by the names of their layers, each (N, C, h, w)."""
 
 
 class FeatureNet(nn.Module):
-    """Base of backbones: frozen, always in evaluation mode, only as deep as it was asked to be.
+    """Base of backbones: frozen, always in evaluation mode, only as deep as it was asked to be. Inside of a generator,
+    a critic or a loss it is not part of a checkpoint: its weights come from where they came from first.
 
     key: equal for two networks that differ in nothing but depth (same weights, same normalization). depth: how far it
     reaches; of two with equal keys the deeper one can stand for the other. layer_names: what it can give, in order.
-    weights: `pretrained`, `random`, or a path. suggested: the layers that a loss takes when it is told none, by what
-    for: `content`, `style`.
+    weights: `pretrained`, `random`, or a path. network: under which name they are looked for. suggested: the layers
+    that a loss takes when it is told none, by what for (`content`, `style`); default_layers: where none are suggested.
     """
 
+    keeps_weights: ClassVar[bool] = True
     key: Hashable
     depth: int
     weights: str = "pretrained"
+    network: ClassVar[str] = ""
     suggested: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
@@ -39,6 +46,15 @@ class FeatureNet(nn.Module):
     @property
     def layer_names(self) -> tuple[str, ...]:
         raise NotImplementedError
+
+    @property
+    def default_layers(self) -> tuple[str, ...]:
+        return self.layer_names
+
+    @property
+    def last_layer(self) -> str:
+        """The deepest of its layers."""
+        return self.layer_names[-1]
 
     def forward(self, x: Tensor, layers: Sequence[str]) -> Features:
         """Pictures (N, 3, H, W) in [-1, 1] -> the features of these layers. Normalization is done here."""
@@ -100,11 +116,35 @@ def untrained(losses: Mapping[str, nn.Module]) -> list[str]:
     return [name for name, loss in losses.items() if isinstance(loss, FeatureLoss) and loss.backbone.random]
 
 
-def own_state(loss: nn.Module) -> dict[str, Tensor]:
-    """The state dict of a loss without its frozen backbones, which are not a checkpoint's business."""
-    frozen = [name for name, module in loss.named_modules() if isinstance(module, FeatureNet)]
-    return {
-        key: value
-        for key, value in loss.state_dict().items()
-        if not any(key.startswith(f"{name}." if name else "") for name in frozen)
-    }
+def own_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Its parameters without those of parts that are not a training's business, see `settled`."""
+    others = {id(p) for part in settled(module).values() for p in part.parameters()}
+    return [p for p in module.parameters() if id(p) not in others]
+
+
+def own_state(module: nn.Module) -> dict[str, Tensor]:
+    """The state dict of a network or a loss without what is not a checkpoint's business, see `settled`."""
+    return {key: value for key, value in module.state_dict().items() if not _within(key, settled(module))}
+
+
+def load_own_state(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Take over what `own_state` gave, or a whole state dict. Raises RuntimeError where keys or shapes differ."""
+    there = {key: value for key, value in module.state_dict().items() if _within(key, settled(module))}
+    module.load_state_dict(there | dict(state))
+
+
+def settled(module: nn.Module) -> dict[str, nn.Module]:
+    """Name -> the parts whose weights are there as soon as they are built and stay what they are: they declare
+    `keeps_weights`, nothing in them learns, and no buffer moves, as those of batch norms do in training mode."""
+    return {name: part for name, part in module.named_modules() if ModuleContract(part).keeps_weights and _still(part)}
+
+
+def _still(part: nn.Module) -> bool:
+    moving = (inner for inner in part.modules() if inner.training)
+    return not any(p.requires_grad for p in part.parameters()) and not any(
+        True for inner in moving for _ in inner.buffers(recurse=False)
+    )
+
+
+def _within(key: str, parts: Iterable[str]) -> bool:
+    return any(key.startswith(f"{name}." if name else "") for name in parts)

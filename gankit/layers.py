@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.conditions import STYLE, Conditions, chosen, takes_of, wants
+from gankit.fields import Field
 from gankit.norms.rules import cancels_bias, conv_bias, normed
 
 Padding = Literal["reflect", "replicate", "zero"]
 Geometry = Literal["symmetric", "tensorflow"]
 """Where the odd column of padding of a stride-2 layer goes: TensorFlow's SAME puts it at the right and bottom."""
 Activation = Callable[[Tensor], Tensor]
-Style = tuple[Tensor, Tensor]
-"""gamma and beta, each (N, C), for adaptive norms."""
 
 
 def conv(
@@ -149,7 +149,8 @@ class ConvNorm(nn.Module):
 
     Args:
         conv: makes the convolution, given `bias`.
-        norm: the built norm; an adaptive one needs `style` in the forward.
+        norm: the built norm; what it asks for beside x must be among the conditions of the forward. A map comes in the
+            size of the picture.
         bias: of the convolution; None follows the norm's rule.
         activation: what follows the norm.
         tapped: the convolution's own result is looked at too. Else a bias that the norm takes off again is kept in the
@@ -170,20 +171,39 @@ class ConvNorm(nn.Module):
         self.conv = conv(bias=conv_bias(norm) if bias is None else bias)
         if cancels_bias(norm) and not tapped:
             leave_bias(self.conv)
-        self.norm = norm
+        self.norm, self.wants = norm, wants(norm)
         self.relu = relu
         self.activation = activation
 
-    def forward(self, x: Tensor, style: Style | None = None, residual: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, conditions: Conditions | None = None, residual: Tensor | None = None) -> Tensor:
         """residual: added before the activation."""
-        return self.finish(self.conv(x), style, residual)
+        return self.finish(self.conv(x), conditions, residual)
 
-    def finish(self, x: Tensor, style: Style | None = None, residual: Tensor | None = None) -> Tensor:
+    def finish(self, x: Tensor, conditions: Conditions | None = None, residual: Tensor | None = None) -> Tensor:
         """What follows the convolution."""
+        values = chosen(self.wants, conditions)
         slope = slope_of(self.activation) if self.relu else 1.0
         if slope is not None:
-            return normed(self.norm, x, style, slope=slope, residual=residual)
-        return self.activation(normed(self.norm, x, style, residual=residual))
+            return normed(self.norm, x, values, slope=slope, residual=residual)
+        return self.activation(normed(self.norm, x, values, residual=residual))
+
+
+def taken_inside(host: nn.Module) -> dict[str, Field]:
+    """What the parts of a host want of the batch: what a host that passes all on declares as its own `takes`.
+
+    Raises ValueError where a norm does not say what it asks for, or two parts disagree on it.
+    """
+    fields: dict[str, Field] = {}
+    for part in host.modules():
+        if isinstance(part, ConvNorm):
+            unsaid = [name for name in part.wants if name not in (*STYLE, *takes_of(part.norm))]
+            if unsaid:
+                kind = type(part.norm).__name__
+                raise ValueError(f"{kind} asks for `{unsaid[0]}`, and its `takes` does not say what that is")
+        for name, field in ({} if part is host else takes_of(part)).items():
+            if fields.setdefault(name, field) != field:
+                raise ValueError(f"its parts disagree on what `{name}` is: {fields[name].words}, and {field.words}")
+    return fields
 
 
 def slope_of(activation: Activation) -> float | None:
@@ -199,7 +219,7 @@ class ResidualBlock(nn.Module):
     """x + norm(conv(relu(norm(conv(x))))), with 3x3 convolutions; (N, C, H, W) -> the same shape.
 
     Args:
-        norm: a factory; adaptive norms need `style` in the forward.
+        norm: a factory; what such norms ask for beside x must be among the conditions of the forward.
         dropout: drop half of the features between the convolutions, in training.
         relu_after_sum: rectify the sum (the code of AGIT).
         bias: of the convolutions; None follows the norm's rule.
@@ -226,9 +246,10 @@ class ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(0.5) if dropout else nn.Identity()
         self.second = ConvNorm(convolution, norm(channels), relu=relu_after_sum, bias=bias)
 
-    def forward(self, x: Tensor, style: Style | None = None, second: Style | None = None) -> Tensor:
-        """style: of both norms, or of the first where the `second` has its own."""
-        return self.second(self.dropout(self.first(x, style)), second or style, residual=x)
+    def forward(self, x: Tensor, conditions: Conditions | None = None, second: Conditions | None = None) -> Tensor:
+        """conditions: of both norms, or of the first where the `second` has its own."""
+        after = conditions if second is None else second
+        return self.second(self.dropout(self.first(x, conditions)), after, residual=x)
 
 
 def check_image(x: Tensor, channels: int, *, multiple: int = 1, minimum: int = 1) -> None:

@@ -6,11 +6,12 @@ A slot is a parameter that a recipe fills with another component. `norm: Norm = 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, NamedTuple, Protocol
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from gankit.core.schema import Slot
 
@@ -27,21 +28,12 @@ __all__ = [
     "Lt",
     "MinLen",
     "Norm",
+    "Optimizer",
+    "Position",
+    "Schedule",
     "Translated",
+    "Unit",
 ]
-
-Norm = Annotated[Callable[..., nn.Module], Slot("norm")]
-"""A factory of norms: called with `channels`."""
-Attention = Annotated[Callable[..., nn.Module], Slot("attention")]
-"""A factory of attention heads: called with `channels`; the head's forward returns `Attended`."""
-Generator = Annotated[Callable[..., nn.Module], Slot("generator")]
-"""A factory of generators: called with `in_channels, out_channels`."""
-Discriminator = Annotated[Callable[..., nn.Module], Slot("discriminator")]
-"""A factory of discriminators: called with `in_channels`."""
-Backbone = Annotated[Callable[..., nn.Module], Slot("backbone")]
-"""A factory of frozen feature networks: called with `layers`, the names of the features that are wanted."""
-Loss = Annotated[nn.Module, Slot("loss")]
-"""A built loss."""
 
 
 class Attended(NamedTuple):
@@ -53,6 +45,108 @@ class Attended(NamedTuple):
     features: Tensor
     map: Tensor | None = None
     logits: Tensor | None = None
+
+
+# -- factories ------------------------------------------------------------------------------------------------------
+# A factory is a class, a function, or a partial of one. A type checker knows it from a built part by what only the
+# former have (`__name__`, `func`), and one kind from another by the names and number of what it is made with.
+class Named(Protocol):
+    """A class or a function."""
+
+    @property
+    def __name__(self) -> str: ...
+
+
+class Partial(Protocol):
+    """A `functools.partial`."""
+
+    @property
+    def func(self) -> Callable[..., Any]: ...
+
+
+class NamedNorm(Named, Protocol):
+    def __call__(self, channels: int) -> nn.Module: ...
+
+
+class PartialNorm(Partial, Protocol):
+    def __call__(self, channels: int) -> nn.Module: ...
+
+
+class NamedGenerator(Named, Protocol):
+    def __call__(self, in_channels: int, out_channels: int) -> nn.Module: ...
+
+
+class PartialGenerator(Partial, Protocol):
+    def __call__(self, in_channels: int, out_channels: int) -> nn.Module: ...
+
+
+class NamedDiscriminator(Named, Protocol):
+    def __call__(self, in_channels: int) -> nn.Module: ...
+
+
+class PartialDiscriminator(Partial, Protocol):
+    def __call__(self, in_channels: int) -> nn.Module: ...
+
+
+class NamedBackbone(Named, Protocol):
+    def __call__(self, layers: Sequence[str]) -> nn.Module: ...
+
+
+class PartialBackbone(Partial, Protocol):
+    def __call__(self, layers: Sequence[str]) -> nn.Module: ...
+
+
+class Head(Protocol):
+    """What a head is known by: its forward."""
+
+    @property
+    def forward(self) -> Callable[..., Attended]: ...
+
+
+class NamedHead(Named, Head, Protocol):
+    def __call__(self, channels: int, /) -> nn.Module: ...
+
+
+class PartialHead(Protocol):
+    @property
+    def func(self) -> Callable[..., Head]: ...
+    def __call__(self, channels: int, /) -> nn.Module: ...
+
+
+Norm = Annotated[NamedNorm | PartialNorm, Slot("norm")]
+"""A factory of norms: called with `channels`."""
+Attention = Annotated[NamedHead | PartialHead, Slot("attention")]
+"""A factory of attention heads: called with the number of channels; the head's forward returns `Attended`."""
+Generator = Annotated[NamedGenerator | PartialGenerator, Slot("generator")]
+"""A factory of generators: called with `in_channels, out_channels`."""
+Discriminator = Annotated[NamedDiscriminator | PartialDiscriminator, Slot("discriminator")]
+"""A factory of discriminators: called with `in_channels`."""
+Backbone = Annotated[NamedBackbone | PartialBackbone, Slot("backbone")]
+"""A factory of frozen feature networks: called with `layers`, the names of the features that are wanted."""
+Loss = Annotated[nn.Module, Slot("loss")]
+"""A built loss."""
+Optimizer = Annotated[Callable[..., optim.Optimizer], Slot("optimizer")]
+"""A factory of optimizers: called with `params`."""
+Unit = Literal["epoch", "step"]
+"""What a schedule may count by."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a training is. step, epoch: of the step to come, counted from 0. steps, epochs: of the whole training."""
+
+    step: int
+    epoch: int
+    steps: int
+    epochs: int
+
+    def by(self, unit: Unit) -> tuple[int, int]:
+        """How many units lie behind, and how many there are in all."""
+        return (self.epoch, self.epochs) if unit == "epoch" else (self.step, self.steps)
+
+
+Schedule = Annotated[Callable[[Position], float], Slot("schedule")]
+"""A built schedule: called with a Position, it returns the factor on the learning rate, 0 or more."""
 
 
 class Translated(NamedTuple):

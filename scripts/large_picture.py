@@ -21,8 +21,8 @@ import torch
 
 from gankit.attention.mask import MaskAttention
 from gankit.discriminators.patch import PatchDiscriminator
-from gankit.evaluation.tiles import large
 from gankit.generators.resnet import ResnetGenerator
+from gankit.inference.tiles import large
 from gankit.methods.attention_guided import AttentionGuided
 from gankit.methods.base import Method
 from gankit.methods.cyclegan import CycleGAN

@@ -22,9 +22,12 @@ import typer
 from pydantic import BaseModel
 
 from gankit.cli.main import COMMANDS, app
+from gankit.contracts import CONTRACTS, Contract, LossContract
+from gankit.contracts.declared import spelled_type
 from gankit.core import explain, library, listing, recipe
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import RecipeError
-from gankit.core.registry import BUILTIN, KINDS, Entry, components
+from gankit.core.registry import BUILTIN, KINDS, Entry
 from gankit.methods.base import Method
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -52,7 +55,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def shipped(kind: str) -> list[Entry]:
     """What gankit itself brings: the plugins that happen to be installed here do not count."""
-    return [entry for entry in components().entries(kind) if entry.source == BUILTIN]
+    return [entry for entry in catalogue().entries(kind) if entry.source == BUILTIN]
 
 
 # -- components.md ---------------------------------------------------------------------------------------------------
@@ -97,11 +100,37 @@ def _short(filled: dict[str, Any]) -> Any:
     raise LookupError(filled["type"])
 
 
+# -- contracts.md ----------------------------------------------------------------------------------------------------
+@generates("contracts")
+def contracts() -> str:
+    return "\n\n".join(_contract(contract) for contract in CONTRACTS.values())
+
+
+def _contract(contract: type[Contract]) -> str:
+    """A kind: what it is, how it is used, what it may declare, an example."""
+    used, types = contract.interface, contract.value_types()
+    lines = [("made with", used.made_with), ("forward", used.forward), ("result", used.result)]
+    rows = [
+        (f"`{name}`", f"`{spelled_type(types[name])}`", field.shown, field.meaning)
+        for name, field in contract.declared().items()
+    ]
+    attributes = table(("attribute", "type", "default", "meaning"), rows) if rows else "It declares nothing."
+    return "\n\n".join(
+        (
+            f"## {contract.kind}",
+            inspect.getdoc(contract) or "",
+            "\n".join(f"- {name}: {text}" for name, text in lines),
+            attributes,
+            *([f"```python\n{used.example.strip()}\n```"] if used.example else []),
+        )
+    )
+
+
 # -- recipes.md ------------------------------------------------------------------------------------------------------
 @generates("recipe keys")
 def recipe_keys() -> str:
-    models = [recipe.Recipe, recipe.About, recipe.LossTerm, recipe.Train, *recipe.OPTIMIZERS.values(), recipe.Evaluate]
-    titles = ["recipe", "about", "loss term", "train", *(f"optimizer {name}" for name in recipe.OPTIMIZERS), "evaluate"]
+    models = [recipe.Recipe, recipe.About, recipe.LossTerm, recipe.Train, recipe.Evaluate]
+    titles = ["recipe", "about", "loss term", "train", "evaluate"]
     return "\n\n".join(f"### {title}\n\n{_keys(model)}" for title, model in zip(titles, models, strict=True))
 
 
@@ -202,9 +231,8 @@ def losses() -> str:
     """Which tensors each loss takes, in which turn."""
     rows = []
     for entry in shipped("loss"):
-        own = getattr(entry.make, "turn", None)
+        own, critic = LossContract(entry.make).turn, LossContract(entry.make).discriminator
         forward = _names(_arguments(entry.make.forward, skip=1))
-        critic = getattr(entry.make, "discriminator", None)
         sides = {"generator": forward if own is None else "", "discriminator": forward if own else ""}
         if critic is not None:
             sides["discriminator"] = _names(_arguments(critic, skip=1))

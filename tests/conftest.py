@@ -13,3 +13,5 @@ if (
     not torch.cuda.is_available()
 ):  # the kernels run in Triton's interpreter, which must be known before Triton is imported
     os.environ.setdefault("TRITON_INTERPRET", "1")
+
+from tests.installed import install as install

@@ -19,7 +19,7 @@ from gankit.core.recipe import Recipe
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LAUNCHED = re.compile(r"^(?:torchrun|accelerate launch) .*-m gankit\.cli\.main ")
-PARSED = ("train", "import")
+PARSED = ("train", "ablate", "import")
 """Commands that are not run: their arguments and the recipe are checked."""
 
 
@@ -60,5 +60,5 @@ def parse(arguments: list[str]) -> None:
     if hasattr(command, "commands") and arguments[1:]:
         command, arguments = command.get_command(typer.Context(command), arguments[1]), arguments[1:]
     parameters = command.make_context(arguments[0], arguments[1:]).params
-    if arguments[0] == "train":
+    if arguments[0] in ("train", "ablate"):
         Recipe.load(parameters["recipe"], parameters["sets"] or ())

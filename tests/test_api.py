@@ -13,6 +13,7 @@ from PIL import Image
 import gankit
 from gankit import CheckpointError, DataError, Recipe, RecipeError
 from gankit.training import checkpoint
+from gankit.training.devices import Devices
 from gankit.training.run import Run
 from tests.training.tiny import AGIT, CYCLE, CYCLEGAN, recipe
 
@@ -73,7 +74,23 @@ def test_a_run_is_measured_and_reported(run: Path) -> None:
     rows = json.loads((run / "evaluation.json").read_text())["results"]
     assert {row["metric"] for row in rows} >= {"attention_iou", "background_psnr", "translation_error"}
     assert all(row["protocol"]["ema"] is True and row["protocol"]["step"] == 2 for row in rows)
-    assert gankit.evaluate(run, limit=1)["results"][0]["protocol"]["n"] == 1
+    assert gankit.evaluate(run, limit=1).rows[0].protocol["n"] == 1
+
+
+def test_a_training_is_measured_where_it_ran(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--device cpu` on a machine with a GPU."""
+    asked: list[str] = []
+    choose = Devices.choose
+
+    def recorded(device: str = "auto") -> torch.device:
+        asked.append(device)
+        return choose(device)
+
+    monkeypatch.setattr(Devices, "choose", staticmethod(recorded))
+    measured = Run(run).evaluation.stat().st_mtime_ns
+    gankit.train(recipe(method=AGIT, steps=2, ema=0.5), run, resume=True, device="cpu")
+    assert Run(run).evaluation.stat().st_mtime_ns > measured
+    assert set(asked) == {"cpu"}
 
 
 def test_load_gives_the_averaged_networks_at_rest(run: Path) -> None:

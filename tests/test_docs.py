@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 import gankit
+from gankit.core.catalogue import catalogue
 from gankit.core.recipe import Recipe
-from gankit.core.registry import components
 from scripts import reference
+from tests.core.test_layers import ORDER
 from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play, recipes
 from tests.training.tiny import AGIT, MUNIT, STYLED, recipe
 
@@ -49,7 +50,7 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         Image.new("RGB", (20, 16), (200, 120, 40)).save(tmp_path / path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    components.cache_clear()  # what the pages have registered
+    catalogue.cache_clear()  # what the pages have registered
 
 
 @pages
@@ -95,3 +96,21 @@ def test_python(page: Path, place: Path) -> None:
     names: dict[str, Any] = {"__name__": page.stem}
     for text in blocks(page, "python"):
         exec(compile(text, page.name, "exec"), names)
+
+
+# -- the house ---------------------------------------------------------------------------------------------------------
+HOUSE = (ROOT / "docs" / "architecture.md", ROOT / "CONTRIBUTING.md")
+
+
+def test_the_map_has_every_unit_in_its_order() -> None:
+    table = HOUSE[0].read_text(encoding="utf-8").partition("| unit | what |")[2].partition("\n\n")[0]
+    units = tuple(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    assert units == ORDER, f"{HOUSE[0]}: its table of units is that of tests/core/test_layers.py, in its order"
+
+
+@pytest.mark.parametrize("page", HOUSE, ids=name)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    named = set(re.findall(r"`([\w.]+/[\w./]*|[\w./]+\.(?:py|md|txt))`", page.read_text(encoding="utf-8")))
+    named -= {"recipes/NAME.yaml", "__init__.py"}
+    assert len(named) > 20
+    assert not [path for path in named if not (ROOT / path).exists() and not (ROOT / "gankit" / path).exists()]

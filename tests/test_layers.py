@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.conditions import STYLE
 from gankit.layers import Conv2d, ConvNorm, ConvTranspose2d, ResidualBlock, conv, slope_of
 from gankit.norms.adain import AdaIN
 from gankit.norms.adalin import LIN, AdaLIN
@@ -40,8 +41,8 @@ def name(value: Any) -> str:
 def test_a_fused_norm_is_the_norm_then_the_sum_then_the_activation(make: Any, slope: float) -> None:
     torch.manual_seed(0)
     norm, x, residual = make(4).double(), *torch.randn(2, 2, 4, 5, 5).double()
-    style = tuple(torch.randn(2, 2, 4).double()) if is_adaptive(norm) else None
-    plain = norm(x, *style or ()) + residual
+    style = dict(zip(STYLE, torch.randn(2, 2, 4).double(), strict=True)) if is_adaptive(norm) else {}
+    plain = norm(x, **style) + residual
     expected = torch.where(plain > 0, plain, slope * plain)
     torch.testing.assert_close(normed(norm, x, style, slope=slope, residual=residual), expected)
 
@@ -62,7 +63,7 @@ def test_a_bias_that_the_norm_takes_off_is_kept_but_neither_added_nor_learned(ma
     unit = ConvNorm(make, norm(4), bias=True).double()
     last = unit.conv[-1] if isinstance(unit.conv, nn.Sequential) else unit.conv
     nn.init.normal_(last.bias, std=3)
-    x, style = torch.randn(2, 3, 9, 9).double(), tuple(torch.randn(2, 2, 4).double())
+    x, style = torch.randn(2, 3, 9, 9).double(), dict(zip(STYLE, torch.randn(2, 2, 4).double(), strict=True))
     y = unit(x, style)
     y.sum().backward()
     without = unit.conv(x)

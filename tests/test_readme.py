@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 
 import gankit
+from gankit.core.catalogue import catalogue
 from gankit.core.recipe import Recipe
-from gankit.core.registry import components
 from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play, recipes
 from tests.training.tiny import recipe
 
@@ -25,7 +25,7 @@ README = ROOT / "README.md"
 @pytest.fixture
 def notebook() -> Iterator[dict[str, Any]]:
     yield {"__name__": "notebook"}
-    components.cache_clear()  # what it has registered
+    catalogue.cache_clear()  # what it has registered
 
 
 def test_the_two_commands() -> None:
@@ -56,8 +56,10 @@ def test_the_recipe_builds() -> None:
 
 
 def test_the_research_example(notebook: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    example = blocks(README, "python")[0]
+    assert len(re.findall(r"^(?:from|import) gankit", example, re.MULTILINE)) <= 5
     torch.manual_seed(0)
-    exec(blocks(README, "python")[0], notebook)
+    exec(example, notebook)
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert notebook["picture"].shape == (4, 3, 32, 32) and notebook["attention"].shape == (4, 1, 32, 32)
     losses = notebook["stepper"].step(notebook["batch"])

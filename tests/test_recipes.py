@@ -30,6 +30,11 @@ SMALL = {
         *("method.discriminator.channels=2", "method.discriminator.levels=3"),
     ],
     "pconv": ["method.generator.channels=2", "method.generator.downs=4", "train.batch_size=2", *RANDOM],
+    "demo": ["method.generator.channels=2", "method.attention.channels=2", "method.discriminator.channels=2"],
+    "demo-cyclegan": ["method.generator.channels=2", "method.discriminator.channels=2"],
+    "demo-pix2pix": ["method.generator.channels=2", "method.discriminator.channels=2"],
+    "demo-ugatit": ["method.generator.channels=2", "method.discriminator.channels=2"],
+    "munit": ["method.generator.channels=2", "method.discriminator.discriminator.channels=2"],
     "style": [
         *("method.generator.channels=2", "method.generator.blocks=1", "method.style=PICTURE", "method.style_size=32"),
         *("losses.content.backbone.weights=random", "losses.style.backbone.weights=random"),
@@ -43,19 +48,49 @@ SMALL = {
         for factor in (4, 8)
     },
 }
-SIDE = {"dcgan": 64, "ugatit": 128, "ugatit-light": 128}
+SIDE = {"dcgan": 64, "ugatit": 128, "ugatit-light": 128, "munit": 128}
+SIZED = ("gatys", "demo", "demo-cyclegan", "demo-ugatit", "demo-pix2pix", "gan-mnist", "dcgan-mnist")
+"""Recipes whose pictures have no `crop_size`."""
+TWO_PHASES = ("agit", "demo")
+
+
+def test_every_recipe_takes_its_step() -> None:
+    missing = {path.stem for path in FOLDER.glob("*.yaml")} - SMALL.keys()
+    assert not missing, (
+        f"no test takes a step of {', '.join(sorted(missing))}: add a row to SMALL in {Path(__file__).name}, with the "
+        "`--set` options that make its networks small"
+    )
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_step_of_every_turn(name: str, tmp_path: Path) -> None:
     side = SIDE.get(name, 32)
-    sizes = [] if "mnist" in name or name == "gatys" else [f"data.crop_size={side}", f"data.load_size={side}"]
+    sizes = [] if name in SIZED else [f"data.crop_size={side}", f"data.load_size={side}"]
     Image.effect_noise((48, 32), 80).convert("RGB").save(tmp_path / "picture.png")
     sets = [text.replace("PICTURE", str(tmp_path / "picture.png")) for text in SMALL[name]]
     recipe = Recipe.load(FOLDER / f"{name}.yaml", [*sets, *sizes])
     played = check_recipe(recipe)
-    assert [step.epoch for step in played] == (["first", "last"] if name == "agit" else ["first"])
-    assert {key.split("/")[1] for key in played[0].losses} == set(recipe.losses)
+    assert [step.epoch for step in played] == (["first", "last"] if name in TWO_PHASES else ["first"])
+    assert {key.split("/")[1] for key in played[0].losses} == {
+        name for name, term in recipe.losses.items() if term.weight
+    }
+
+
+WITHOUT_CAM = ["method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0"]
+COMPARED = {
+    **{norm: [f"method.generator.norm={norm}"] for norm in ("instance", "layer", "group", "bin", "adain", "adalin")},
+    "without CAM": WITHOUT_CAM,
+    "without CAM in the generators": [WITHOUT_CAM[0], WITHOUT_CAM[2]],
+    "without CAM in the critics": [WITHOUT_CAM[1]],
+}
+
+
+@pytest.mark.parametrize("sets", COMPARED.values(), ids=COMPARED)
+def test_what_ugatits_paper_compares_takes_a_step(sets: list[str]) -> None:
+    small = ["method.generator.channels=8", "method.discriminator.channels=2", "data.size=32", "train.batch_size=2"]
+    layers = ["method.discriminator.layers=[3]"]
+    (step,) = check_recipe(Recipe.load(FOLDER / "demo-ugatit.yaml", [*small, *layers, *sets]))
+    assert any("/cam/" in key for key in step.losses) == (WITHOUT_CAM[2] not in sets)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda p: p.stem)

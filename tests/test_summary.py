@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -11,6 +12,7 @@ import torch
 from torch import nn
 
 from gankit.discriminators.patch import PatchDiscriminator
+from gankit.fields import Picture
 from gankit.generators.resnet import ResnetGenerator
 from gankit.inspect.graph import draw
 from gankit.inspect.layout import place
@@ -20,9 +22,10 @@ from gankit.losses.adversarial import LSGAN
 from gankit.losses.reconstruction import Cycle, Identity
 from gankit.methods.cyclegan import CycleGAN
 from gankit.methods.plan import Term
+from gankit.training.pictures import Batch
 from tests.methods.small import agit, cyclegan
 
-PICTURES = {"a": (2, 3, 32, 32), "b": (2, 3, 32, 32)}
+PICTURES = Batch({"a": Picture(3), "b": Picture(3)}, 2, (32, 32))
 
 
 class OneConvolution(nn.Module):
@@ -68,7 +71,7 @@ def test_the_meta_copy_shares_what_the_method_shares() -> None:
 
 def test_memory_grows_with_the_batch_and_counts_each_storage_once() -> None:
     terms = {"adversarial": LSGAN(), "cycle": Cycle()}
-    one = summarize(cyclegan(), terms, {k: (1, *s[1:]) for k, s in PICTURES.items()})
+    one = summarize(cyclegan(), terms, replace(PICTURES, count=1))
     two = summarize(cyclegan(), terms, PICTURES)
     assert two.memory.activations == pytest.approx(2 * one.memory.activations, rel=0.01)
     assert two.memory.weights == one.memory.weights
@@ -134,4 +137,4 @@ def test_bytes_in_words() -> None:
 def test_a_network_that_refuses_the_size_says_so() -> None:
     method = CycleGAN(partial(ResnetGenerator, channels=2, blocks=1), partial(PatchDiscriminator, channels=2))
     with pytest.raises(ValueError):
-        summarize(method, {"adversarial": LSGAN()}, {k: (1, 3, 9, 9) for k in "ab"})
+        summarize(method, {"adversarial": LSGAN()}, replace(PICTURES, count=1, size=(9, 9)))

@@ -34,6 +34,8 @@ class MaskAttention(nn.Module):
         start: about what the map is everywhere before training, 0.5 in the paper. Cycle consistency pulls the map down
             from here; near 0 the generator behind it learns nothing any more, so that a higher start, 0.9 say, is the
             remedy for maps that die or stay grey in short trainings (gankit's own).
+        sharpness: by what the logits of the map are multiplied, 1 in the paper. Where little has to change, a generator
+            can make up for a map that is low; a steeper one is nearly 0 or 1, so that it says where (gankit's own).
 
     Raises:
         ValueError: an adaptive norm, an even kernel; in the forward, a wrong number of channels or size.
@@ -57,6 +59,7 @@ class MaskAttention(nn.Module):
         geometry: Geometry = "symmetric",
         relu_after_sum: bool = True,
         start: Annotated[float, Gt(0), Lt(1)] = 0.5,
+        sharpness: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         super().__init__()
         wide = 2 * channels
@@ -64,7 +67,7 @@ class MaskAttention(nn.Module):
             raise ValueError(f"the mask network has no style to give to the adaptive norm {type(probe).__name__}")
         first, second, last = decoder_kernels
         self.in_channels = in_channels
-        self.offset = math.log(start / (1 - start))
+        self.offset, self.sharpness = math.log(start / (1 - start)), sharpness
         self.pad = Pad(3, padding)
         self.stem = ConvNorm(partial(Conv2d, in_channels, channels, 7, 2), norm(channels))
         self.down = ConvNorm(partial(conv, channels, wide, 3, stride=2, padding="zero", geometry=geometry), norm(wide))
@@ -84,5 +87,5 @@ class MaskAttention(nn.Module):
         for unit, like in zip(self.up, (half, x), strict=True):
             # The size of the way down, not twice the last one: so every size of input works.
             y = unit(F.interpolate(y, size=like.shape[2:], mode="nearest"))
-        mask = torch.sigmoid(self.head(y) + self.offset)
+        mask = torch.sigmoid(self.head(y) * self.sharpness + self.offset)
         return Attended(x * mask, mask)

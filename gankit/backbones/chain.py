@@ -34,8 +34,6 @@ class Chain(FeatureNet):
     Raises ValueError for a layer that there is not, and for weights that are missing or do not fit.
     """
 
-    network: ClassVar[str]
-    """Under which name its weights are looked for."""
     aliases: ClassVar[dict[str, str]] = {}
     """Other names of layers."""
 
@@ -56,6 +54,10 @@ class Chain(FeatureNet):
     def layer_names(self) -> tuple[str, ...]:
         reached = self.names[: self.depth]
         return (*reached, *(alias for alias, name in self.aliases.items() if name in reached))
+
+    @property
+    def last_layer(self) -> str:
+        return self.names[self.depth - 1]
 
     def forward(self, x: Tensor, layers: Sequence[str]) -> Features:
         wanted = {self._index(name): name for name in layers}
@@ -97,10 +99,10 @@ class Chain(FeatureNet):
             draw(self.features)
             return "random", SEED
         on_meta = any(p.is_meta for p in self.parameters())
-        found = find(self.network, self.weights, fetch=not on_meta)
-        if found.path is not None and not on_meta:
-            load(self, self.network, found.path, self.key_of)
-        return "sha256", found.sha256
+        file = find(self.network, self.weights, fetch=not on_meta)
+        if file.path is not None and not on_meta:
+            load(self, self.network, file.path, self.key_of)
+        return "sha256", file.sha256
 
     def extra_repr(self) -> str:
         return f"weights={self.weights!r}, normalize={self.normalize.kind!r}, up to {self.names[self.depth - 1]}"
@@ -108,11 +110,11 @@ class Chain(FeatureNet):
 
 def conv(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0) -> nn.Conv2d:
     """A convolution whose weights are not drawn: that would move torch's random generator."""
-    made = nn.utils.skip_init(
+    layer = nn.utils.skip_init(
         nn.Conv2d, inputs, outputs, size, stride=stride, padding=padding, device=torch.get_default_device()
     )
-    assert isinstance(made, nn.Conv2d)
-    return made
+    assert isinstance(layer, nn.Conv2d)
+    return layer
 
 
 @torch.no_grad()
@@ -143,8 +145,8 @@ def load(module: nn.Module, network: str, path: Path, key_of: Callable[[str], st
         if key not in state:
             raise WeightsError(f"{path} holds no weights of {network}: it lacks {key}")
         if state[key].shape != parameter.shape:
-            found, wanted = tuple(state[key].shape), tuple(parameter.shape)
-            raise WeightsError(f"{path} holds no weights of {network}: {key} is {found} instead of {wanted}")
+            shape, wanted = tuple(state[key].shape), tuple(parameter.shape)
+            raise WeightsError(f"{path} holds no weights of {network}: {key} is {shape} instead of {wanted}")
         parameter.copy_(state[key])
 
 

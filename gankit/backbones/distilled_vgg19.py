@@ -25,17 +25,17 @@ class ReflectedConv(nn.Module):
 
 def steps() -> tuple[Steps, dict[str, str]]:
     """The layers by name; and for the convolutions among them, what the file of weights calls them."""
-    found: list[tuple[str, Callable[[], nn.Module]]] = [("conv0", partial(conv, 3, 3, 1))]
+    layers: list[tuple[str, Callable[[], nn.Module]]] = [("conv0", partial(conv, 3, 3, 1))]
     called, channels = {"0": "conv0"}, 3
     for block, (convs, width) in enumerate(zip((2, 2, 4, 4, 1), (16, 32, 64, 128, 128), strict=True), 1):
         for number in range(1, convs + 1):
-            called[f"{len(found)}.conv"] = f"conv{block}{number}"
-            found.append((f"conv{block}_{number}", partial(ReflectedConv, channels, width)))
-            found.append((f"relu{block}_{number}", nn.ReLU))
+            called[f"{len(layers)}.conv"] = f"conv{block}{number}"
+            layers.append((f"conv{block}_{number}", partial(ReflectedConv, channels, width)))
+            layers.append((f"relu{block}_{number}", nn.ReLU))
             channels = width
         if block < 5:
-            found.append((f"pool{block}", partial(nn.MaxPool2d, 2)))
-    return found, called
+            layers.append((f"pool{block}", partial(nn.MaxPool2d, 2)))
+    return layers, called
 
 
 STEPS, CALLED = steps()

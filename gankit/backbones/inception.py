@@ -71,10 +71,10 @@ class Inception(FeatureNet):
             draw(self.net)
             return "random", SEED
         on_meta = any(p.is_meta for p in self.parameters())
-        found = find(self.network, self.weights, fetch=not on_meta)
-        if found.path is not None and not on_meta:
-            self._load(found.path)
-        return "sha256", found.sha256
+        file = find(self.network, self.weights, fetch=not on_meta)
+        if file.path is not None and not on_meta:
+            self._load(file.path)
+        return "sha256", file.sha256
 
     def _load(self, path: Path) -> None:
         state = state_in(self.network, path)
@@ -91,12 +91,12 @@ class Inception(FeatureNet):
     def forward(self, x: Tensor, layers: Sequence[str]) -> Features:
         if min(x.shape[-2:]) < 75:
             raise ValueError(f"inception needs pictures of at least 75 px, not {x.shape[-1]} x {x.shape[-2]}")
-        found, x = Features(), full(x).expand(-1, 3, -1, -1)
+        features, x = Features(), full(x).expand(-1, 3, -1, -1)
         for name, stage in zip(self.layer_names, _stages(self.net), strict=False):
             for module in stage:
                 x = module(x)
-            found[name] = x
-        return Features({name: found[name] for name in layers})
+            features[name] = x
+        return Features({name: features[name] for name in layers})
 
 
 def _stages(net: Any) -> tuple[tuple[Callable[[Tensor], Tensor], ...], ...]:

@@ -51,10 +51,10 @@ class Timm(FeatureNet):
         chosen = {*out_indices, *map(self._index, layers)} or set(range(len(self.names)))
         self.wanted = tuple(sorted(chosen))
         self.depth = 1 + max(chosen)
-        found = None if weights == "random" else self._find()
-        self.body = self._build(found)
+        file = None if weights == "random" else self._find()
+        self.body = self._build(file)
         self.normalize = _normalization(self.body, normalize)
-        self.key = ("timm", model, normalize, ("sha256", found.sha256) if found else ("random", SEED))
+        self.key = ("timm", model, normalize, ("sha256", file.sha256) if file else ("random", SEED))
         self.requires_grad_(False)
         self.train(False)
 
@@ -99,17 +99,17 @@ class Timm(FeatureNet):
             drawn = self._draw()
             if path is None:
                 return drawn
-            made = self._draw(pretrained=True, **more)
+            network = self._draw(pretrained=True, **more)
         except (RuntimeError, KeyError) as e:
             if path is None:
                 raise ValueError(f"timm cannot make {self.model}: {e}") from e
             first = str(e).strip().splitlines()
             raise WeightsError(f"{path} holds no weights of {self.model}: {' '.join(first[:2])}") from e
         before = dict(drawn.named_parameters())  # timm says nothing of weights that a file lacks
-        for name, weight in made.named_parameters():
+        for name, weight in network.named_parameters():
             if weight.ndim > 1 and torch.equal(weight, before[name]):
                 raise WeightsError(f"{path} holds no weights of {self.model}: it lacks {name}")
-        return made
+        return network
 
     def _draw(self, **arguments: Any) -> Any:
         with torch.random.fork_rng(devices=[]):  # timm draws weights before it loads any
@@ -142,7 +142,7 @@ def modules_of(model: str) -> tuple[str, ...]:
     return tuple(row["module"] for row in info.info)
 
 
-def _normalization(body: nn.Module, kind: str) -> Normalize:
-    config: Any = getattr(body, "pretrained_cfg", None) or {}
+def _normalization(body: Any, kind: str) -> Normalize:
+    config = body.pretrained_cfg or {}
     values = {k: tuple(config[k]) for k in ("mean", "std") if kind == "model" and config.get(k)}
     return Normalize("none" if kind == "none" else "imagenet", **values)

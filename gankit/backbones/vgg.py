@@ -16,15 +16,15 @@ Pooling = Literal["max", "average"]
 
 def steps(blocks: Sequence[int], pooling: Pooling) -> Steps:
     """The layers of a VGG: so many convolutions 3 x 3 in each block, each with a ReLU, and a pooling after them."""
-    found, channels = [], 3
+    layers, channels = [], 3
     pool = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
     for block, (convs, width) in enumerate(zip(blocks, (64, 128, 256, 512, 512), strict=True), 1):
         for number in range(1, convs + 1):
-            found.append((f"conv{block}_{number}", partial(conv, channels, width, 3, padding=1)))
-            found.append((f"relu{block}_{number}", nn.ReLU))
+            layers.append((f"conv{block}_{number}", partial(conv, channels, width, 3, padding=1)))
+            layers.append((f"relu{block}_{number}", nn.ReLU))
             channels = width
-        found.append((f"pool{block}", partial(pool, 2)))
-    return found
+        layers.append((f"pool{block}", partial(pool, 2)))
+    return layers
 
 
 class VGG16(Chain):

@@ -55,8 +55,8 @@ def build(
 
 
 def _as_dict(recipe: Recipe, summary: Summary, played: list[Played]) -> dict[str, Any]:
-    found = {"recipe": recipe.name, **summary.as_dict()}
-    return found | {"check": [{"epoch": step.epoch, "losses": step.losses} for step in played]} if played else found
+    content = {"recipe": recipe.name, **summary.as_dict()}
+    return content | {"check": [{"epoch": step.epoch, "losses": step.losses} for step in played]} if played else content
 
 
 def _print(recipe: Recipe, summary: Summary) -> None:
@@ -130,7 +130,7 @@ def _print_memory(recipe: Recipe, summary: Summary) -> None:
     rows = [
         ("weights", memory.weights, ""),
         ("gradients", memory.gradients, ""),
-        ("optimizer", memory.optimizer, recipe.train.optimizer.type),
+        ("optimizer", memory.optimizer, recipe.train.optimizer.entry.name),
         ("averaged weights", memory.ema, ""),
         ("saved tensors", memory.activations, "of the turn that saves most, each storage once"),
     ]

@@ -7,9 +7,12 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+MARKUP = None
+"""Help is plain text: rich would take `gankit[export]` in it for markup, and leave it out."""
 
 
 def complete_component(incomplete: str) -> list[tuple[str, str]]:
@@ -40,16 +43,20 @@ RecipeArgument = Annotated[
 Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: method.generator.blocks=6.")
 ]
+Checkpoint = Annotated[
+    str,
+    typer.Option(metavar="last|best|STEP", help="Of the run; `best` is what the callback of that name has kept."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """To stdout; what is no JSON (a path, say) as text."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
     print()
 
 
-def print_table(rows: Iterable[Sequence[Any]], indent: int = 0) -> None:
+def print_table(rows: Iterable[Sequence[object]], indent: int = 0) -> None:
     """Aligned columns; the last one is wrapped on a terminal."""
     table = [[str(cell) for cell in row] for row in rows]
     if not table:

@@ -16,10 +16,10 @@ PACKAGES = ("torch", "torchvision", "triton", "accelerate", "timm", "lpips", "ei
 
 def doctor(as_json: Json = False) -> None:
     """Say what is here: versions, devices, options of speed, kernels, weights found. For bug reports too."""
-    found = examine()
+    report = examine()
     if as_json:
-        return print_json(found)
-    for title, content in found.items():
+        return print_json(report)
+    for title, content in report.items():
         print(title)
         rows = content.items() if isinstance(content, dict) else [(line,) for line in content]
         print_table(list(rows) or [("none",)], indent=2)
@@ -27,9 +27,10 @@ def doctor(as_json: Json = False) -> None:
 
 def examine() -> dict[str, Any]:
     """Versions, devices, defaults of speed, kernels, weights and plugins, as plain data."""
-    from gankit.core import plugins, registry
+    from gankit.core import plugins
+    from gankit.core.catalogue import catalogue
 
-    registry.components()
+    catalogue()
     return {
         "versions": {"gankit": __version__, "python": sys.version.split()[0], "system": platform.platform()}
         | {name: _version(name) for name in PACKAGES},
@@ -51,11 +52,17 @@ def _version(name: str) -> str:
 def _devices() -> dict[str, str]:
     import torch
 
-    found = {"cpu": f"{os.cpu_count()} cores, {torch.get_num_threads()} threads for torch"}
+    from gankit.precision import processor_multiplies
+    from gankit.training.devices import DTYPES
+
+    lacking = [name for name, dtype in DTYPES.items() if not processor_multiplies(dtype)]
+    slow = f"no instructions for {' and '.join(lacking)}, which are many times slower than fp32" if lacking else ""
+    kinds = [f"{os.cpu_count()} cores", torch.backends.cpu.get_cpu_capability(), slow]
+    devices = {"cpu": ", ".join(filter(None, [*kinds, f"{torch.get_num_threads()} threads for torch"]))}
     for i in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(i)
-        found[f"cuda:{i}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
-    return found
+        devices[f"cuda:{i}"] = f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB"
+    return devices
 
 
 def _speed() -> dict[str, str]:
@@ -66,13 +73,13 @@ def _speed() -> dict[str, str]:
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     small, large = (choices(device, size) for size in BATCHES)
-    found = {}
+    options = {}
     for name, choice in small.items():
         alike = choice == large[name]
         for size, one in zip(BATCHES, (choice, large[name]), strict=True):
             place = "" if alike else f" at batch {size}"
-            found[f"train.{name}{place}"] = f"{'on' if one.value else 'off'}: {one.why}"
-    return found
+            options[f"train.{name}{place}"] = f"{'on' if one.value else 'off'}: {one.why}"
+    return options
 
 
 def _kernels() -> dict[str, str]:
@@ -81,13 +88,13 @@ def _kernels() -> dict[str, str]:
 
     from gankit.kernels.choose import FORCED, uses_triton
 
-    found = {"GANKIT_KERNELS": FORCED or "not set"}
+    forms = {"GANKIT_KERNELS": FORCED or "not set"}
     for device in ("cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))):
         try:
-            found[f"on {device}"] = "triton" if uses_triton(torch.empty(0, device=device)) else "torch"
+            forms[f"on {device}"] = "triton" if uses_triton(torch.empty(0, device=device)) else "torch"
         except ValueError as e:
-            found[f"on {device}"] = str(e)
-    return found
+            forms[f"on {device}"] = str(e)
+    return forms
 
 
 def _weights() -> list[str]:

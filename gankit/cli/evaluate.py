@@ -6,17 +6,25 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gankit.cli.common import Json, print_json, print_table
+from gankit.cli.common import Checkpoint, Json, print_json, print_table
+
+if TYPE_CHECKING:
+    from gankit.api import Model
 
 
 class Reference(StrEnum):
     target = "target"
     source = "source"
     mean = "mean"
+
+
+class SplitName(StrEnum):
+    val = "val"
+    test = "test"
 
 
 class Protocol(StrEnum):
@@ -27,11 +35,11 @@ class Protocol(StrEnum):
 
 def complete_metric(incomplete: str) -> list[tuple[str, str]]:
     """Names for the shell, of the last in a list."""
-    from gankit.core.registry import components
+    from gankit.core.catalogue import catalogue
 
     before, comma, last = incomplete.rpartition(",")
-    found = components().entries("metric")
-    return [(f"{before}{comma}{e.name}", e.summary) for e in found if e.name.startswith(last)]
+    entries = catalogue().entries("metric")
+    return [(f"{before}{comma}{e.name}", e.summary) for e in entries if e.name.startswith(last)]
 
 
 def evaluate(
@@ -61,6 +69,8 @@ def evaluate(
     direction: Annotated[
         str | None, typer.Option(help="This one alone; with --against the first one.", show_default=False)
     ] = None,
+    split: Annotated[SplitName, typer.Option(help="Which pictures; only figures of `test` are kept.")] = SplitName.test,
+    checkpoint: Checkpoint = "last",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON there.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N pictures alone.")] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 16,
@@ -80,17 +90,18 @@ def evaluate(
 
     chosen = None if metrics is None else choose.named(metrics.split(","), how)
     if against is None or _is_run(what):
-        from gankit.evaluation.evaluate import evaluate_run
+        from gankit.report.showcase import measure_run
 
-        found = evaluate_run(
-            _load(what, device),
-            batch_size,
+        evaluation = measure_run(
+            _load(what, device, checkpoint),
+            batch_size=batch_size,
             limit=limit,
             metrics=chosen,
             reference=with_reference,
             against=against,
             direction=direction,
             protocol=how,
+            split=split.value,
         )
     else:
         from gankit.evaluation.folders import evaluate_folders
@@ -99,25 +110,25 @@ def evaluate(
         if direction:
             raise typer.BadParameter("two folders have no direction", param_hint="--direction")
         place = Devices.choose(device)
-        found = evaluate_folders(what, against, chosen, batch_size, place, limit, how, with_reference or "target")
+        evaluation = evaluate_folders(what, against, chosen, batch_size, place, limit, how, with_reference or "target")
     if out:
-        from gankit.evaluation.files import write_whole
+        from gankit.core.files import write_whole
 
-        write_whole(out, json.dumps(found, indent=2, allow_nan=False) + "\n")
+        write_whole(out, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     if as_json:
-        print_json(found)
+        print_json(evaluation.as_dict())
     else:
-        print_results(found["results"])
-    if metrics is not None and any("unavailable" in row for row in found["results"]):
+        print_results(evaluation.as_dict()["results"])
+    if metrics is not None and any(row.unavailable for row in evaluation):
         raise typer.Exit(2)
 
 
-def _load(path: Path, device: str) -> Any:
+def _load(path: Path, device: str, checkpoint: str) -> Model:
     import gankit
     from gankit.core.errors import CheckpointError
 
     try:
-        return gankit.load(path, device=device)
+        return gankit.load(path, device, checkpoint)
     except CheckpointError as e:
         if path.is_dir() and not _is_run(path):
             e.args = (f"{e}; a folder of pictures is measured --against another",)
@@ -126,21 +137,24 @@ def _load(path: Path, device: str) -> Any:
 
 def _is_run(path: Path) -> bool:
     """Whether a directory is a run's, or a checkpoint's, rather than a folder of pictures."""
-    from gankit.evaluation.report import TRACES
     from gankit.training.checkpoint import INDEX
+    from gankit.training.run import Run
 
-    return any((path / name).exists() for name in (*TRACES, INDEX))
+    return Run(path).begun or (path / INDEX).exists()
 
 
 def print_results(results: list[dict[str, Any]]) -> None:
     """The figures as a table; below it what all protocols share, what to beware of, and what cannot be had."""
     if not results:
         return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
-    from gankit.evaluation.report import called, describe, figure, interval, shared_protocol
+    from gankit.report.page import called, describe, figure, interval, shared_protocol, trivial
 
     shared = shared_protocol(results)
-    head = ("metric", "direction", "value", "95 % interval", "protocol")
-    rows = [(called(r), r["direction"], figure(r), interval(r), describe(r["protocol"], shared)) for r in results]
+    head = ("metric", "direction", "value", "95 % interval", "trivial answers", "protocol")
+    rows = [
+        (called(r), r["direction"], figure(r), interval(r), trivial(r), describe(r["protocol"], shared))
+        for r in results
+    ]
     if not any(row["direction"] for row in results):
         head, rows = head[:1] + head[2:], [row[:1] + row[2:] for row in rows]
     print_table([head, *rows])

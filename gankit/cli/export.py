@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from gankit.cli.common import Checkpoint
+
 
 def export(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
@@ -20,6 +22,7 @@ def export(
         list[Path] | None, typer.Option(help="Pictures or folders to compare on; drawn ones if not given.")
     ] = None,
     licence: Annotated[str, typer.Option(help="For the model card, as of the weights and the data.")] = "unknown",
+    checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
     """Write a run for other programs: ONNX, torch.export, safetensors, or a folder with a model card.
@@ -31,8 +34,8 @@ def export(
     import gankit
     from gankit.interop.export import export as write
 
-    made = write(
-        gankit.load(run, device="cpu"),
+    exported = write(
+        gankit.load(run, "cpu", checkpoint),
         to,
         out,
         direction or None,
@@ -40,5 +43,5 @@ def export(
         licence=licence,
         overwrite=overwrite,
     )
-    typer.echo(f"largest difference from the run {made.difference:.1e} of [-1, 1] ({made.on})", err=True)
-    typer.echo(made.path)
+    typer.echo(f"largest difference from the run {exported.difference:.1e} of [-1, 1] ({exported.on})", err=True)
+    typer.echo(exported.path)

@@ -13,7 +13,7 @@ from gankit.core.sources import SOURCES
 
 def _known(name: str) -> str:
     if name not in SOURCES:
-        from gankit.core.registry import suggest
+        from gankit.core.words import suggest
 
         near = suggest(name, SOURCES)
         hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(SOURCES)}"
@@ -41,8 +41,8 @@ def import_(
 ) -> None:
     """Turn weights of another project into a run directory, for `translate`, `evaluate`, `export` and `train --from`.
 
-    Files are .pth, .pt or .safetensors; those that hold more than weights are refused. What the networks look like is
-    read off the weights. --set says what they do not tell, as method.generator.padding=replicate.
+    Files are .pth, .pt, .safetensors or .npz; those that hold more than weights are refused. What the networks look
+    like is read off the weights. --set says what they do not tell, as method.generator.padding=replicate.
     """
     from gankit.interop.runs import import_run
 

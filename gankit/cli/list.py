@@ -18,10 +18,10 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the parts that a recipe can name."""
-    found = components(kind)
+    parts = components(kind)
     if as_json:
-        return print_json([asdict(c) for c in found])
-    for group, members in groupby(found, key=lambda c: c.kind):
+        return print_json([asdict(c) for c in parts])
+    for group, members in groupby(parts, key=lambda c: c.kind):
         print(group)
         print_table(((c.name, _summary(c)) for c in members), indent=2)
 

@@ -13,12 +13,18 @@ import typer
 from typer.core import TyperGroup
 
 from gankit import __version__
-from gankit.core import plugins, registry
+from gankit.cli import extensions
+from gankit.cli.common import MARKUP
+from gankit.core import plugins
 from gankit.core.errors import GankitError, RecipeError
 
+USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""Of click, or of Typer's copy of it: they print themselves."""
 COMMANDS: dict[str, str] = {
     "build": "gankit.cli.build:build",
     "train": "gankit.cli.train:train",
+    "ablate": "gankit.cli.ablate:ablate",
+    "compare": "gankit.cli.compare:compare",
     "translate": "gankit.cli.translate:translate",
     "sample": "gankit.cli.sample:sample",
     "evaluate": "gankit.cli.evaluate:evaluate",
@@ -45,11 +51,11 @@ class Commands(TyperGroup):
         self.commands = dict.fromkeys(COMMANDS)  # pyright: ignore[reportAttributeAccessIssue]  # None: not imported yet
         self._extended = False
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: typer.Context) -> list[str]:
         self._extend()
         return list(self.commands)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             self._extend()
         if cmd_name in COMMANDS and self.commands[cmd_name] is None:
@@ -57,18 +63,14 @@ class Commands(TyperGroup):
         return self.commands.get(cmd_name)
 
     def _extend(self) -> None:
-        """Add the commands of plugins; none can take a name of ours."""
+        """Add the commands of plugins; none can take a name of ours: it becomes `plugin/name`."""
         if self._extended:
             return
         self._extended = True
-        registry.components()
-        added = typer.Typer()
-        added.callback()(lambda: None)
-        plugins.add_commands(added)
-        for name, command in typer.main.get_group(added).commands.items():
-            self.commands.setdefault(name, command)
+        for name, command in extensions.commands(taken=COMMANDS).items():
+            self.commands[name] = command
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: typer.Context) -> Any:
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -83,7 +85,7 @@ class Commands(TyperGroup):
             _report(e, ctx.params.get("trace"))
             raise typer.Exit(e.exit_code) from None
         except Exception as e:
-            if isinstance(e, typer.Exit | typer.Abort) or hasattr(e, "show"):  # Typer's own, usage errors among them
+            if isinstance(e, typer.Exit | typer.Abort | USAGE_ERROR):
                 raise
             _report(e, ctx.params.get("trace"))
             raise typer.Exit(1) from None
@@ -93,7 +95,7 @@ def _command(name: str, target: Any) -> Any:
     if isinstance(target, typer.Typer):
         command = typer.main.get_command(target)
     else:
-        app = typer.Typer(add_completion=False)
+        app = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
         app.command()(target)
         command = typer.main.get_command(app)
     command.name = name
@@ -117,7 +119,7 @@ app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else None,
+    rich_markup_mode=MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -135,7 +137,9 @@ def _no_plugin(names: list[str] | None) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_version, help="Say which.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
+    ] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Show where an error arose.")] = False,
     no_plugin: Annotated[
         list[str] | None,

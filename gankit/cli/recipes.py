@@ -9,12 +9,17 @@ from typing import Annotated
 
 import typer
 
-from gankit.cli.common import Json, complete_recipe, print_json, print_table
+from gankit.cli.common import MARKUP, Json, complete_recipe, print_json, print_table
 from gankit.core.document import Text, decode, parse
 from gankit.core.errors import RecipeError
 from gankit.core.library import Shipped, find, shipped
 
-app = typer.Typer(help="List the recipes that ship, or copy one to change it.", invoke_without_command=True)
+app = typer.Typer(
+    help="List the recipes that ship, or copy one to change it.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=MARKUP,
+)
 
 
 @app.callback()

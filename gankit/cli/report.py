@@ -10,6 +10,6 @@ import typer
 
 def report(run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]) -> None:
     """Write report.html of a run: figures, curves, sample grids, the filled recipe. It needs nothing beside it."""
-    from gankit.evaluation.report import write
+    from gankit.report.page import write
 
     typer.echo(write(run))

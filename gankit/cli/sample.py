@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gankit.cli.common import Checkpoint
+
 
 def sample(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
@@ -14,6 +16,7 @@ def sample(
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Of the noise: another one gives other pictures.")] = 0,
     grid: Annotated[bool, typer.Option("--grid", help="Write all of them into one picture too, grid.png.")] = False,
+    checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
 ) -> None:
@@ -25,15 +28,16 @@ def sample(
     from rich.progress import Progress
 
     import gankit
-    from gankit.evaluation.sample import sample as draw
-    from gankit.evaluation.sample import save_samples
+    from gankit.inference.sample import sample as draw
+    from gankit.inference.sample import save_samples
+    from gankit.report.grids import plain_grid
 
-    loaded = gankit.load(run, device=device)
+    loaded = gankit.load(run, device, checkpoint)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("drawing")
         pictures = draw(
             loaded.method, count, seed, lambda done, total: progress.update(task, completed=done, total=total)
         )
-    for path in save_samples(pictures, out, grid, overwrite):
+    for path in save_samples(pictures, out, plain_grid(pictures) if grid else None, overwrite, loaded.codecs["a"]):
         typer.echo(path)

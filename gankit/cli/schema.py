@@ -18,10 +18,10 @@ def schema(
     """Print the JSON Schema of recipes, for editors: the first line of a recipe then completes and checks it."""
     from gankit.core.jsonschema import recipe_schema
 
-    found, left_out = recipe_schema()
+    definition, left_out = recipe_schema()
     for line in left_out:
         print(f"gankit: left out: {line}", file=sys.stderr)
     if out is None:
-        print_json(found)
+        print_json(definition)
     else:
-        out.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(definition, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

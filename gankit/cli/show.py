@@ -21,10 +21,10 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a part: its parameters with types and defaults, what it does, its paper, where it comes from."""
-    found = [details(entry) for entry in named(f"{kind}:{name}" if kind else name)]
+    parts = [details(entry) for entry in named(f"{kind}:{name}" if kind else name)]
     if as_json:
-        return print_json([asdict(d) for d in found])
-    for i, part in enumerate(found):
+        return print_json([asdict(d) for d in parts])
+    for i, part in enumerate(parts):
         print("\n" * bool(i), end="")
         _print(part)
 

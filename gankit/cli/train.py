@@ -12,14 +12,8 @@ import typer
 from gankit.cli.common import RecipeArgument, Sets, print_table
 from gankit.cli.evaluate import print_results
 
-PLACES = {
-    "report": "report.html",
-    "result": "result.png",
-    "samples": "samples",
-    "checkpoints": "checkpoints",
-    "metrics": "metrics.jsonl",
-    "curves": "tensorboard",
-}
+PLACES = ("report", "result", "samples", "checkpoints", "metrics", "tensorboard")
+"""What a run tells at its end where to find, in this order: attributes of `Run`."""
 
 
 def train(
@@ -52,10 +46,12 @@ def train(
     sets = [*(sets or ()), *([f"train.init_from={json.dumps(source)}"] if source else [])]
     loaded = Recipe.load(recipe, sets)  # before torch is imported: a file that is no recipe is refused at once
     import gankit
+    from gankit.training.run import Run
 
-    run = gankit.train(loaded, out, resume, device=device).run_dir
+    run = Run(gankit.train(loaded, out, resume, device=device).run_dir)
     if int(os.environ.get("RANK", 0)):
         return
-    if (run / "evaluation.json").is_file():
-        print_results(json.loads((run / "evaluation.json").read_text())["results"])
-    print_table([(name, str(run / place)) for name, place in PLACES.items() if (run / place).exists()])
+    if run.evaluation.is_file():
+        print_results(json.loads(run.evaluation.read_text())["results"])
+    places = {name: getattr(run, name) for name in PLACES}
+    print_table([(name, str(place)) for name, place in places.items() if place.exists()])

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gankit.cli.common import Checkpoint
+
 
 def translate(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
@@ -18,6 +20,14 @@ def translate(
         Path | None,
         typer.Option(help="What to fill (inpainting): a picture, white = hole, or a folder of them with these names."),
     ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="What else the run needs, as label=2, pose=0.1,0.2 or segmentation=map.png: a value, a file, or a "
+            "folder of files with these names. Repeatable.",
+        ),
+    ] = None,
     styles: Annotated[
         int | None, typer.Option(min=1, help="So many results of each picture, in random styles (munit).")
     ] = None,
@@ -28,23 +38,26 @@ def translate(
     tile: Annotated[
         int, typer.Option(min=0, help="Pictures with a longer side are computed in tiles of this; 0: never.")
     ] = 2048,
+    checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
 ) -> None:
     """Translate pictures of any size to PNG, and videos to MP4.
 
     Folders are searched with their subfolders, whose structure is kept. `photo.jpg` becomes `photo.png`, beside it
-    `photo_attention.png`. Transparent pictures are laid on white; inpainting fills what is transparent, or white in
-    the --mask. With --styles the results are `photo_style1.png`, `photo_style2.png` and so on. A picture that cannot be
-    read is named, the rest go on, and the exit code is 1.
+    `photo_attention.png`. Files of other kinds, such as 16-bit TIFFs of a run that was trained on them, are read and
+    written by the codecs of the run, in the source's kind and depth. Transparent pictures are laid on white; inpainting
+    fills what is transparent, or white in the --mask. With --styles the results are `photo_style1.png`,
+    `photo_style2.png` and so on. A picture that cannot be read is named, the rest go on, and the exit code is 1.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     import gankit
-    from gankit.evaluation.translate import translate_paths
+    from gankit.inference.given import pairs
+    from gankit.inference.translate import translate_paths
 
-    loaded = gankit.load(run, device=device)
+    loaded = gankit.load(run, device, checkpoint)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("translating")
@@ -54,10 +67,12 @@ def translate(
             out,
             direction or None,
             channels=loaded.channels,
+            codecs=loaded.codecs,
             attention=attention,
             overwrite=overwrite,
             tile=tile,
             mask=mask,
+            given=pairs(given or ()),
             styles=styles,
             style_image=style_image,
             seed=seed,

@@ -7,9 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from gankit.cli.common import Json, print_json, print_table
+from gankit.cli.common import MARKUP, Json, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Weights of the frozen networks that losses and metrics look through.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Weights of the frozen networks that losses and metrics look through.",
+    add_completion=False,
+    rich_markup_mode=MARKUP,
+)
 
 
 @app.command("list")
@@ -49,7 +54,7 @@ def rows_of() -> list[dict[str, Any]]:
     """What is here, as plain data; then, for the networks that have nothing, what to get."""
     from gankit import weights
 
-    found = [
+    rows = [
         {
             "network": network,
             "state": "known" if file.known else "unknown",
@@ -60,9 +65,9 @@ def rows_of() -> list[dict[str, Any]]:
         }
         for network, file in weights.listing()
     ]
-    here = {row["network"] for row in found}
+    here = {row["network"] for row in rows}
     absent = dict.fromkeys(known.network for known in weights.KNOWN if known.network not in here)
     for network in absent:
         about = " or ".join(known.about for known in weights.known_of(network))
-        found.append({"network": network, "state": "missing", "where": "", "file": "", "sha256": "", "about": about})
-    return found
+        rows.append({"network": network, "state": "missing", "where": "", "file": "", "sha256": "", "about": about})
+    return rows

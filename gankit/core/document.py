@@ -97,12 +97,12 @@ class Option(Text):
 class Refusal(Exception):
     """What is wrong with a document, and where; parse() collects them."""
 
-    def __init__(self, message: str, mark: Any) -> None:
+    def __init__(self, message: str, mark: yaml.Mark) -> None:
         super().__init__(message)
         self.message, self.at = message, _place(mark)
 
 
-def _place(mark: Any) -> Place:
+def _place(mark: yaml.Mark) -> Place:
     return (mark.line + 1, mark.column + 1)
 
 
@@ -181,11 +181,11 @@ class Composer:
                 self._alias(event)
         return self.root
 
-    def _plain_tag(self, event: Any) -> None:
+    def _plain_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag is not None:
             raise Refusal(f"a recipe has no tags: take `{event.tag}` away", event.start_mark)
 
-    def _scalar(self, event: Any) -> None:
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
         if self._expects_key():
             self._key(event)
         else:
@@ -195,7 +195,7 @@ class Composer:
                 self.anchors[event.anchor] = node
             self._put(node, event)
 
-    def _open(self, event: Any) -> None:
+    def _open(self, event: yaml.CollectionStartEvent) -> None:
         if self._expects_key():
             raise Refusal("a key is a word, not a list or a mapping", event.start_mark)
         if len(self.stack) >= MAX_DEPTH:
@@ -205,7 +205,7 @@ class Composer:
         value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         self.stack.append((Node(value, _place(event.start_mark)), event.anchor, [None, None, []]))
 
-    def _close(self, event: Any) -> None:
+    def _close(self, event: yaml.CollectionEndEvent) -> None:
         node, anchor, (_, _, merges) = self.stack.pop()
         for merged in merges:
             for key, child in merged.value.items():
@@ -216,7 +216,7 @@ class Composer:
             self.anchors[anchor] = node
         self._put(node, event, new=False)
 
-    def _alias(self, event: Any) -> None:
+    def _alias(self, event: yaml.AliasEvent) -> None:
         if self._expects_key():
             raise Refusal("a key is a word, not an alias", event.start_mark)
         if event.anchor not in self.anchors:
@@ -229,7 +229,7 @@ class Composer:
     def _expects_key(self) -> bool:
         return bool(self.stack) and isinstance(self.stack[-1][0].value, dict) and self.stack[-1][2][1] is None
 
-    def _key(self, event: Any) -> None:
+    def _key(self, event: yaml.ScalarEvent) -> None:
         node, _, state = self.stack[-1]
         key = event.value
         if key in node.value:
@@ -241,7 +241,7 @@ class Composer:
         if event.anchor:
             raise Refusal("an anchor belongs to a value, not to a key", event.start_mark)
 
-    def _put(self, node: Node, event: Any, new: bool = True) -> None:
+    def _put(self, node: Node, event: yaml.Event, new: bool = True) -> None:
         self.count += node.size if new else 1
         if self.count > MAX_NODES:
             raise Refusal(f"has more than {MAX_NODES:,} values, counting aliases: this is no recipe", event.start_mark)
@@ -260,14 +260,14 @@ class Composer:
             parent.value[key] = node
             parent.keys.setdefault(key, _place(key_event.start_mark))
 
-    def _mergeable(self, node: Node, event: Any) -> list[Node]:
-        found = node.value if isinstance(node.value, list) else [node]
-        if not all(isinstance(n.value, dict) for n in found):
+    def _mergeable(self, node: Node, event: yaml.ScalarEvent) -> list[Node]:
+        mappings = node.value if isinstance(node.value, list) else [node]
+        if not all(isinstance(n.value, dict) for n in mappings):
             raise Refusal("`<<` takes a mapping, or a list of mappings", event.start_mark)
-        return found
+        return mappings
 
 
-def resolve(text: str, mark: Any) -> Any:
+def resolve(text: str, mark: yaml.Mark) -> Any:
     """A plain scalar by the core schema of YAML 1.2."""
     if text in _WORDS:
         return _WORDS[text]
@@ -282,7 +282,7 @@ def resolve(text: str, mark: Any) -> Any:
     return text
 
 
-def from_data(value: Any, depth: int = 0) -> Node:
+def from_data(value: object, depth: int = 0) -> Node:
     """The tree of Python data: it has no places."""
     if depth > MAX_DEPTH:
         raise RecipeError(Problem(f"is nested deeper than {MAX_DEPTH} levels"))

@@ -53,8 +53,8 @@ class RecipeError(GankitError):
     exit_code = 2
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
-        found = [problems] if isinstance(problems, Problem) else list(problems)
-        self.problems = sorted(found, key=lambda p: (p.file, p.line, p.col))
+        several = [problems] if isinstance(problems, Problem) else list(problems)
+        self.problems = sorted(several, key=lambda p: (p.file, p.line, p.col))
         super().__init__("\n".join(map(str, self.problems)))
 
     def __reduce__(self):

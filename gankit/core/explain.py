@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
-from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from gankit.core.registry import suggest
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from gankit.core.words import article, suggest
 
 BOUNDS = {
     "greater_than_equal": ("must be at least {}", "ge"),
@@ -26,51 +25,60 @@ BOUNDS = {
 OURS = frozenset({"gankit", "unknown_key"})
 
 
-def fault(loc: tuple[str | int, ...], message: str, value: Any = None, sort: str = "gankit") -> InitErrorDetails:
+class Named(BaseModel):
+    """A model that has a name in messages."""
+
+    @classmethod
+    def called(cls) -> str:
+        return cls.model_config.get("title") or f"`{cls.__name__.lower()}`"
+
+
+@dataclass(frozen=True)
+class OfKind:
+    """Marks a type: it takes the name of a part of this kind."""
+
+    kind: str
+
+
+def fault(loc: tuple[str | int, ...], message: str, value: object = None, sort: str = "gankit") -> InitErrorDetails:
     """A line of a pydantic ValidationError with a message of ours."""
     error = PydanticCustomError(sort, "{text}", {"text": message})  # pyright: ignore[reportArgumentType]
     return {"type": error, "loc": loc, "input": value}
 
 
-def explain(model: type[BaseModel], error: ValidationError) -> list[InitErrorDetails]:
+def explain(model: type[Named], error: ValidationError) -> list[InitErrorDetails]:
     """The faults of one model, each with its place. Several failed branches of one union become one fault."""
-    found: list[InitErrorDetails] = []
+    faults: list[InitErrorDetails] = []
     unions: set[str] = set()
     for e in error.errors(include_url=False):
         loc, field = e["loc"], model.model_fields.get(str(e["loc"][0])) if e["loc"] else None
-        if field is not None and e["type"] != "missing" and _branches(field.annotation) > 1:
+        if field is not None and e["type"] != "missing" and _branches(field) > 1:
             name = str(loc[0])
             if name not in unions:
                 unions.add(name)
                 value = e["input"] if len(loc) <= 2 else None
-                given = f", not {shown(value)}" if value is not None else ""
-                found.append(fault(loc[:1], f"must be {describe(_full(field))}{given}"))
+                instead = f", not {shown(value)}" if value is not None else ""
+                faults.append(fault(loc[:1], f"must be {describe(_full(field))}{instead}"))
         elif e["type"] == "extra_forbidden" and len(loc) == 1:
-            found.append(fault(loc, _unknown_key(model, str(loc[0])), e["input"], "unknown_key"))
+            faults.append(fault(loc, _unknown_key(model, str(loc[0])), e["input"], "unknown_key"))
         else:
-            found.append(fault(loc, _say(e, field, model), e["input"], e["type"] if e["type"] in OURS else "gankit"))
-    return found
+            faults.append(fault(loc, _say(e, field, model), e["input"], e["type"] if e["type"] in OURS else "gankit"))
+    return faults
 
 
-def _unknown_key(model: type[BaseModel], key: str) -> str:
+def _unknown_key(model: type[Named], key: str) -> str:
     known = list(model.model_fields)
     near = suggest(key, known)
-    entry = getattr(model, "entry", None)
-    owner = entry.name if entry else _title(model)
-    return f"{owner} takes no `{key}`; " + (f"did you mean `{near}`?" if near else f"it takes {', '.join(known)}")
+    hint = f"did you mean `{near}`?" if near else f"it takes {', '.join(known)}"
+    return f"{model.called()} takes no `{key}`; {hint}"
 
 
-def _title(model: type[BaseModel]) -> str:
-    return model.model_config.get("title") or f"`{model.__name__.lower()}`"
-
-
-def _say(e: Any, field: Any, model: type[BaseModel]) -> str:
+def _say(e: ErrorDetails, field: FieldInfo | None, model: type[Named]) -> str:
     kind, context, value = e["type"], e.get("ctx", {}), e["input"]
     if kind in OURS or kind in ("shape",):
         return e["msg"]
     if kind == "missing":
-        entry = getattr(model, "entry", None)
-        return f"{entry.name if entry else _title(model)} needs `{e['loc'][-1]}`"
+        return f"{model.called()} needs `{e['loc'][-1]}`"
     if kind in BOUNDS:
         text, key = BOUNDS[kind]
         return f"{text.format(context.get(key))}, not {shown(value)}"
@@ -92,7 +100,7 @@ def _say(e: Any, field: Any, model: type[BaseModel]) -> str:
     return f"{e['msg'][:1].lower()}{e['msg'][1:]}, not {shown(value)}"
 
 
-def shown(value: Any, width: int = 40) -> str:
+def shown(value: object, width: int = 40) -> str:
     """A value as a recipe would have it, cut short."""
     if value is None:
         return "null"
@@ -113,9 +121,9 @@ def describe(hint: Any) -> str:
     if hint in simple:
         return simple[hint]
     if origin is Annotated:
-        kind = next((m.kind for m in hint.__metadata__ if hasattr(m, "pick")), None)
+        kind = next((m.kind for m in hint.__metadata__ if isinstance(m, OfKind)), None)
         if kind:
-            return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+            return article(kind)
         return " ".join([describe(args[0]), *_bounds(hint.__metadata__)])
     if origin is Literal:
         return _any_of(args)
@@ -129,12 +137,12 @@ def describe(hint: Any) -> str:
         return "a list, each item " + describe(args[0]) if args else "a list"
     if origin is dict:
         return f"a mapping of names to {describe(args[1])}"
-    if isinstance(hint, type) and hasattr(hint, "model_fields"):
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
         return "a mapping of " + ", ".join(f"`{name}`" for name in hint.model_fields)
-    return getattr(hint, "__name__", str(hint))
+    return hint.__name__ if isinstance(hint, type) else str(hint)
 
 
-def _bounds(marks: Any) -> list[str]:
+def _bounds(marks: Iterable[object]) -> list[str]:
     said: list[str] = []
     for mark in marks:
         match mark:
@@ -153,15 +161,17 @@ def _bounds(marks: Any) -> list[str]:
     return [" and ".join(said)] if said else []
 
 
-def _full(field: Any) -> Any:
+def _full(field: FieldInfo) -> Any:
     """A field's annotation with the bounds that pydantic took off it."""
     return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
 
 
-def _branches(hint: Any) -> int:
-    if get_origin(hint) in (Union, types.UnionType):
-        return sum(a is not type(None) for a in get_args(hint))
-    return 1
+def _branches(field: FieldInfo) -> int:
+    """Of how many types a value may be, besides null. A part is one, whatever its slot is to type checkers."""
+    hint = field.annotation
+    if get_origin(hint) not in (Union, types.UnionType) or any(isinstance(m, OfKind) for m in field.metadata):
+        return 1
+    return sum(a is not type(None) for a in get_args(hint))
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:
@@ -170,6 +180,6 @@ def _choices(hint: Any) -> tuple[Any, ...]:
     return tuple(c for a in get_args(hint) for c in _choices(a))
 
 
-def _any_of(choices: Any) -> str:
+def _any_of(choices: Iterable[object]) -> str:
     said = [shown(c) for c in choices]
     return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}"

@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from gankit.core.errors import ComponentError
-from gankit.core.recipe import OptimizerPick, Recipe, TermSlot
+from gankit.core.recipe import Recipe, TermSlot
 from gankit.core.registry import KINDS
-from gankit.core.schema import Pick, Slot, Spec, Typed
+from gankit.core.schema import Slot, Spec, Typed
 
 WITHOUT_TYPE = {"type": "object", "not": {"required": ["type"]}}
 DRAFT = "http://json-schema.org/draft-07/schema#"
@@ -24,9 +25,9 @@ def recipe_schema() -> tuple[dict[str, Any], list[str]]:
     """The schema, and a line for each component that could not be imported and is left out."""
     schema, left_out = _of_model(Recipe), []
     definitions = schema.setdefault("$defs", {})
-    picks: Iterable[Pick] = [TermSlot("loss"), OptimizerPick("optimizer"), *map(Slot, KINDS)]
-    for pick in picks:
-        definitions[pick.definition] = _of_pick(pick, definitions, left_out)
+    slots: Iterable[Slot] = [TermSlot("loss"), *map(Slot, KINDS)]
+    for slot in slots:
+        definitions[slot.definition] = _of_slot(slot, definitions, left_out)
     by_turn = definitions["Train"]["properties"]["optimizers"]  # without a `type` they change the main one's settings
     by_turn["additionalProperties"] = {"anyOf": [by_turn["additionalProperties"], WITHOUT_TYPE]}
     schema = {"$schema": DRAFT, **schema, "title": "gankit recipe"}
@@ -34,12 +35,12 @@ def recipe_schema() -> tuple[dict[str, Any], list[str]]:
     return schema, sorted(set(left_out))
 
 
-def _of_pick(pick: Pick, definitions: dict[str, Any], left_out: list[str]) -> dict[str, Any]:
+def _of_slot(slot: Slot, definitions: dict[str, Any], left_out: list[str]) -> dict[str, Any]:
     """A name, or a mapping whose constant `type` chooses the rest."""
     names, choices = [], []
-    for name in pick.names():
+    for name in slot.names():
         try:
-            model = pick.model(name)
+            model = slot.model(name)
         except ComponentError as e:
             left_out.append(str(e))
             continue
@@ -47,11 +48,9 @@ def _of_pick(pick: Pick, definitions: dict[str, Any], left_out: list[str]) -> di
         definitions.update(schema.pop("$defs", {}))
         schema["properties"]["type"] = {"const": name}
         schema["required"] = ["type", *(key for key in schema.get("required", []) if key != "type")]
-        definitions[f"{pick.definition}.{name.replace('/', '.')}"] = {**schema, "title": name, **_about(model)}
+        definitions[f"{slot.definition}.{name.replace('/', '.')}"] = {**schema, "title": name, **_about(model)}
         names.append(name)
-        choices.append({"$ref": f"#/$defs/{pick.definition}.{name.replace('/', '.')}"})
-    if not isinstance(pick, Slot):
-        return {"anyOf": [{"enum": names}, *choices]}
+        choices.append({"$ref": f"#/$defs/{slot.definition}.{name.replace('/', '.')}"})
     in_full: dict[str, Any] = {"type": "string", "pattern": "/"}  # gankit-cut/patchnce: checked by `gankit build`
     mapping = {"type": "object", "properties": {"type": in_full}, "required": ["type"]}
     return {"anyOf": [{"enum": names}, in_full, *choices, mapping]}
@@ -69,7 +68,7 @@ class _Draft7(GenerateJsonSchema):
     ignored_warning_kinds = {"skipped-choice", "non-serializable-default"}
 
 
-def _of_model(model: type[Any]) -> dict[str, Any]:
+def _of_model(model: type[BaseModel]) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return _draft7(model.model_json_schema(mode="validation", schema_generator=_Draft7))
@@ -82,8 +81,8 @@ def _draft7(node: Any) -> Any:
     if not isinstance(node, dict):
         return node
     node = {key: value if key in ("default", "const", "enum") else _draft7(value) for key, value in node.items()}
-    if "x-pick" in node:
-        node = _slot(node)
+    if "x-slot" in node:
+        node = _reference(node)
     if "prefixItems" in node:
         node["items"] = node.pop("prefixItems")
         node["additionalItems"] = False
@@ -92,8 +91,8 @@ def _draft7(node: Any) -> Any:
     return node
 
 
-def _slot(node: dict[str, Any]) -> dict[str, Any]:
-    ref = {"$ref": f"#/$defs/{node.pop('x-pick')}"}
-    if isinstance(node.get("default"), dict):  # a mapping without `type` is about the default
+def _reference(node: dict[str, Any]) -> dict[str, Any]:
+    ref = {"$ref": f"#/$defs/{node.pop('x-slot')}"}
+    if isinstance(node.get("default"), dict | str):  # a mapping without `type` is about the default
         return {"anyOf": [ref, WITHOUT_TYPE], **node}
     return {**ref, **node}

@@ -8,8 +8,10 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import Problem, RecipeError
-from gankit.core.registry import BUILTIN, components, suggest
+from gankit.core.registry import BUILTIN
+from gankit.core.words import suggest
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,13 @@ def shipped() -> dict[str, Shipped]:
     """Name -> recipe. One of gankit keeps its name; a plugin's of the same name is there as `plugin/name`."""
     from gankit.core import plugins
 
-    components()  # loads the plugins
-    found = {path.stem: Shipped(path.stem, path) for path in sorted(_folder().glob("*.yaml"))}
+    catalogue()  # loads the plugins
+    recipes = {path.stem: Shipped(path.stem, path) for path in sorted(_folder().glob("*.yaml"))}
     for status in plugins.statuses():
         for name, path in status.recipes.items():
-            key = f"{status.dist}/{name}" if name in found else name
-            found[key] = Shipped(key, path, status.dist)
-    return found
+            key = f"{status.dist}/{name}" if name in recipes else name
+            recipes[key] = Shipped(key, path, status.dist)
+    return recipes
 
 
 def find(source: str | os.PathLike[str]) -> Path:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
+from pydantic import BaseModel
+
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import GankitError
-from gankit.core.registry import KINDS, Entry, suggest
-from gankit.core.registry import components as registry
+from gankit.core.registry import KINDS, Entry
+from gankit.core.words import suggest
 
 
 class UnknownComponent(GankitError, LookupError):
@@ -57,19 +61,19 @@ def components(kind: str | None = None) -> list[Component]:
         near = suggest(kind, KINDS)
         hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(KINDS)}"
         raise UnknownComponent(f"there is no kind {kind!r}; {hint}")
-    return [Component(e.kind, e.name, e.summary, e.source, e.where) for e in registry().entries(kind)]
+    return [Component(e.kind, e.name, e.summary, e.source, e.where) for e in catalogue().entries(kind)]
 
 
 def named(ref: str) -> list[Entry]:
     """The components called `resnet`, `gankit-cut/patchnce` or `generator:resnet`. Raises UnknownComponent."""
     kind, _, name = ref.rpartition(":")
     source, _, bare = name.rpartition("/")
-    found = [e for e in registry().entries(kind or None) if e.name == bare and source in ("", e.source)]
-    if not found:
-        near = suggest(bare, sorted({e.name for e in registry().entries()}))
+    entries = [e for e in catalogue().entries(kind or None) if e.name == bare and source in ("", e.source)]
+    if not entries:
+        near = suggest(bare, sorted({e.name for e in catalogue().entries()}))
         hint = f"did you mean {near!r}?" if near else "see `gankit list`"
         raise UnknownComponent(f"no component is called {ref!r}; {hint}")
-    return found
+    return entries
 
 
 def details(entry: Entry) -> Details:
@@ -85,13 +89,21 @@ def details(entry: Entry) -> Details:
         for name, field in model.model_fields.items()
         if name != "type"
     )
-    doc = inspect.getdoc(entry.make) or ""
+    doc = "\n\n".join(_docs(entry.make))
     arxiv = tuple(dict.fromkeys(re.findall(r"\b\d{4}\.\d{4,5}\b", doc)))
     return Details(entry.kind, entry.name, entry.summary, entry.source, entry.where, parameters, doc, arxiv)
 
 
+def _docs(make: Callable[..., Any]) -> Iterator[str]:
+    """Its docstring; of a dataclass also those of the bases whose fields it takes."""
+    yield inspect.getdoc(make) or ""
+    for base in make.__mro__[1:] if inspect.isclass(make) and is_dataclass(make) else ():
+        if "__dataclass_fields__" in vars(base):
+            yield inspect.getdoc(base) or ""
+
+
 def _plain(value: Any) -> Any:
-    if hasattr(value, "model_dump"):
+    if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
-from pydantic import Field, PrivateAttr, Strict, ValidationError, ValidationInfo, field_validator
+from annotated_types import Ge, Gt, Lt, MinLen
+from packaging.version import InvalidVersion, Version
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    PrivateAttr,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import ErrorDetails
 
 from gankit.core import library
+from gankit.core.catalogue import catalogue
 from gankit.core.document import MAX_BYTES, Document, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
-from gankit.core.registry import UnknownName, components, suggest
-from gankit.core.schema import Number, Pick, Slot, Spec, Strictly, Typed, spec_of
+from gankit.core.schema import Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
+from gankit.core.versions import of_sources, warn_of_newer
 
 FORMAT = 1
 
@@ -23,9 +35,18 @@ Line = Annotated[str, Strict(), MinLen(1)]
 Count = Annotated[int, Strict(), Ge(1)]
 Whole = Annotated[int, Strict(), Ge(0)]
 Positive = Annotated[Number, Gt(0)]
-NonNegative = Annotated[Number, Ge(0)]
-Fraction = Annotated[Number, Ge(0), Le(1)]
 Decay = Annotated[Number, Ge(0), Lt(1)]
+
+
+def _is_version(text: str) -> str:
+    try:
+        Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is no version; write it as '0.2.1'") from None
+    return text
+
+
+VersionText = Annotated[Line, AfterValidator(_is_version)]
 
 
 class LossTerm(Spec):
@@ -53,76 +74,8 @@ class TermSlot(Slot):
     def definition(self) -> str:
         return "term"
 
-    def model(self, name: str) -> type[Typed]:
-        return spec_of(components().find("loss", name), LossTerm)
-
-
-class _Gradient(Typed):
-    lr: Positive = 2e-4
-    weight_decay: NonNegative = 0.0
-
-
-class Adam(_Gradient, title="the optimizer adam"):
-    """torch's Adam; weight_decay is L2 inside the gradient."""
-
-    betas: tuple[Decay, Decay] = (0.5, 0.999)
-    eps: Positive = 1e-8
-
-
-class AdamW(Adam, title="the optimizer adamw"):
-    """Adam with decoupled weight decay."""
-
-
-class TFAdam(Adam, title="the optimizer tf_adam"):
-    """Adam as TensorFlow computes it: eps is added before the bias correction."""
-
-
-class SGD(_Gradient, title="the optimizer sgd"):
-    momentum: Decay = 0.0
-
-
-class RMSprop(_Gradient, title="the optimizer rmsprop"):
-    alpha: Decay = 0.99
-    eps: Positive = 1e-8
-    momentum: Decay = 0.0
-
-
-class LBFGS(Typed, title="the optimizer lbfgs"):
-    """torch's L-BFGS, for objectives that do not change from step to step: the picture of `gatys`.
-
-    max_iter: iterations in a step. history_size: of past gradients. Without line_search_fn it goes `lr` along
-    its direction.
-    """
-
-    lr: Positive = 1.0
-    max_iter: Count = 20
-    history_size: Count = 100
-    line_search_fn: Literal["strong_wolfe"] | None = None
-
-
-OPTIMIZERS: dict[str, type[Typed]] = {
-    "adam": Adam,
-    "adamw": AdamW,
-    "tf_adam": TFAdam,
-    "sgd": SGD,
-    "rmsprop": RMSprop,
-    "lbfgs": LBFGS,
-}
-
-
-class OptimizerPick(Pick):
-    def model(self, name: str) -> type[Typed]:
-        if name in OPTIMIZERS:
-            return OPTIMIZERS[name]
-        near = suggest(name, OPTIMIZERS)
-        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(OPTIMIZERS)}"
-        raise UnknownName(f"no optimizer is called {name!r}; {hint}")
-
-    def names(self) -> list[str]:
-        return list(OPTIMIZERS)
-
-
-Optimizer = Annotated[Any, OptimizerPick("optimizer")]
+    def model(self, name: str) -> type[Spec]:
+        return spec_of(catalogue().find("loss", name), LossTerm)
 
 
 class About(Strictly, title="about"):
@@ -136,6 +89,20 @@ class About(Strictly, title="about"):
     notes: Line | None = None
 
 
+class Measure(Strictly, title="measure"):
+    """What is measured while training, on pictures that are not trained on."""
+
+    every: Annotated[Count, Field(description="steps between measurements")] = 500
+    metrics: Annotated[
+        tuple[Annotated[Any, Slot("metric")], ...],
+        Field(description="these; none named: all whose tensors are there, save those with networks of their own"),
+    ] = ()
+    samples: Annotated[Count | None, Field(description="the first so many pictures of the split; null: all")] = 64
+    split: Annotated[Literal["val", "test"], Field(description="of the data; `test` is better left for the end")] = (
+        "val"
+    )
+
+
 class Train(Strictly, title="train"):
     """How long, how fast, on what."""
 
@@ -143,27 +110,23 @@ class Train(Strictly, title="train"):
     steps: Annotated[Count | None, Field(description="updates of the generator; or give `epochs`")] = None
     steps_per_epoch: Annotated[Count | None, Field(description="shorten or lengthen an epoch to this")] = None
     batch_size: Count = 1
-    optimizer: Optimizer = Adam(type="adam")
+    optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
     optimizers: Annotated[
-        dict[Line, Optimizer], Field(description="by turn, where it differs; the rest is as in `optimizer`")
+        dict[Line, Annotated[Any, Slot("optimizer")]],
+        Field(description="by turn, where it differs; the rest is as in `optimizer`"),
     ] = {}
-    schedule: Literal["linear", "cosine", "constant", "step"] = "linear"
-    decay_from: Annotated[Fraction, Field(description="the part of the training that keeps the full rate")] = 0.5
-    decay_every: Annotated[Literal["epoch", "step"], Field(description="when the rate changes")] = "epoch"
-    drop_every: Annotated[
-        Count | None, Field(description="of the schedule `step`: epochs or steps, as `decay_every` says, between drops")
-    ] = None
-    drop_factor: Annotated[Fraction, Field(description="of the schedule `step`: what each drop multiplies by")] = 0.5
-    decay_at: Annotated[
-        Literal["start", "end"],
-        Field(description="CycleGAN's code lowers the rate at an epoch's start since 2020, at its end before"),
-    ] = "end"
+    schedule: Annotated[
+        Any, Slot("schedule"), Field(validate_default=True, description="of the learning rates: a factor on each")
+    ] = "linear"
     pool_size: Annotated[Whole, Field(description="past fakes kept for the critic; 0: none")] = 50
     ema: Annotated[Decay | None, Field(description="decay of the averaged generator, per step")] = None
     precision: Annotated[
         Literal["fp32", "tf32", "bf16", "fp16"],
         Field(description="weights stay fp32; `tf32` is of CUDA devices, `bf16` and `fp16` are autocast"),
     ] = "fp32"
+    deterministic: Annotated[
+        bool, Field(description="on a GPU, algorithms that give the same bits in every run; slower")
+    ] = False
     compile: Annotated[bool | None, Field(description="compile each turn; null: the default of the device")] = None
     cuda_graph: Annotated[
         bool | None, Field(description="record each turn on the GPU and replay it; null: the default of the device")
@@ -185,7 +148,7 @@ class Train(Strictly, title="train"):
     ] = None
     seed: Annotated[Whole, Lt(2**32)] = 0
     workers: Annotated[Whole, Field(description="processes that read pictures; 0: the training itself does")] = 2
-    augment: Annotated[
+    place: Annotated[
         Literal["workers", "device"],
         Field(description="who crops and flips, to the same bits; a CPU leaves it to the workers"),
     ] = "workers"
@@ -193,31 +156,45 @@ class Train(Strictly, title="train"):
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500
     save_every: Annotated[Count, Field(description="steps between checkpoints")] = 500
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
+    keep_every: Annotated[Count | None, Field(description="those of every so many steps are kept for ever")] = None
+    measure: Annotated[Measure | None, Field(description="what is measured while training; null: nothing")] = None
     samples: Annotated[Count, Field(description="pictures in a sample grid")] = 4
+    watch: Annotated[
+        tuple[Literal["gradients", "rho"], ...],
+        Field(
+            description="logged beside the losses and what critics say: norms of gradients by network; `rho` of "
+            "AdaLIN and LIN by layer"
+        ),
+    ] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    augments: Annotated[
+        tuple[Annotated[Any, Slot("augment")], ...],
+        Field(description="what stands between pictures and critics, one after the other"),
+    ] = ()
+    callbacks: Annotated[
+        tuple[Annotated[Any, Slot("callback")], ...],
+        Field(description="what listens to the training", validate_default=True),
+    ] = ("tensorboard",)
 
     @classmethod
     def _rules(cls, data: Mapping[str, Any]) -> list[tuple[Path, str]]:
-        given = [k for k in ("epochs", "steps") if data.get(k) is not None]
-        found: list[tuple[Path, str]] = []
-        if not given:
-            found.append(((), "train needs `epochs` or `steps`"))
-        if len(given) > 1:
-            found.append((("steps",), "give `epochs` or `steps`, not both"))
-        drops = data.get("drop_every") is not None
-        if data.get("schedule") == "step" and not drops:
-            found.append((("schedule",), "the schedule `step` needs `drop_every`: epochs or steps between drops"))
-        elif drops and data.get("schedule") != "step":
-            found.append((("drop_every",), "is of `schedule: step` alone"))
-        return found
+        lengths = [k for k in ("epochs", "steps") if data.get(k) is not None]
+        faults: list[tuple[Path, str]] = []
+        if not lengths:
+            faults.append(((), "train needs `epochs` or `steps`"))
+        if len(lengths) > 1:
+            faults.append((("steps",), "give `epochs` or `steps`, not both"))
+        return faults
 
     @field_validator("optimizers", mode="before")
     @classmethod
     def _same_type(cls, value: Any, info: ValidationInfo) -> Any:
         main = info.data.get("optimizer")
-        if not isinstance(value, Mapping) or main is None:
+        if not isinstance(value, Mapping):
             return value
         plain = {k: v for k, v in value.items() if isinstance(v, Mapping) and "type" not in v}
+        if main is None:  # it is refused; what these mean nobody can say
+            return {k: v for k, v in value.items() if k not in plain}
         return {**value, **{k: {"type": main.type, **v} for k, v in plain.items()}}
 
     @field_validator("optimizers", mode="after")
@@ -226,14 +203,14 @@ class Train(Strictly, title="train"):
         main = info.data.get("optimizer")
         return {
             turn: main.model_copy(update={k: getattr(own, k) for k in own.model_fields_set})
-            if main is not None and type(main) is type(own)
+            if isinstance(main, Spec) and type(main) is type(own)
             else own
             for turn, own in value.items()
         }
 
-    def optimizer_of(self, turn: str) -> Any:
-        """The optimizer's model for a turn: `type`, `lr`, and the fields of its type."""
-        return self.optimizers.get(turn, self.optimizer)
+    def optimizer_of(self, *turn: str) -> Spec:
+        """The optimizer of a turn, given by the names that it goes by: the first of them that has one of its own."""
+        return next((self.optimizers[name] for name in turn if name in self.optimizers), self.optimizer)
 
 
 class Evaluate(Strictly, title="evaluate"):
@@ -261,6 +238,10 @@ class Recipe(Strictly, title="a recipe"):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     about: About = About()
     plugins: Annotated[dict[Line, Line], Field(description="distribution -> version, as in `>=0.2`")] = {}
+    versions: Annotated[
+        dict[Line, VersionText],
+        Field(description="distribution -> the version that wrote this; gankit fills it in, in the recipes of runs"),
+    ] = {}
     method: Annotated[Spec, Slot("method")]
     losses: Annotated[
         dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], Annotated[Any, TermSlot("loss")]], MinLen(1)
@@ -272,12 +253,15 @@ class Recipe(Strictly, title="a recipe"):
     _document: Document | None = PrivateAttr(None)
 
     @classmethod
-    def load(cls, source: Any, sets: Sequence[str] = ()) -> Recipe:
+    def load(cls, source: Any, sets: Sequence[str] = (), *, for_use: bool = False) -> Recipe:
         """A recipe from a path, the name of a shipped one, a dict, or a Recipe; `sets` are `a.b=c`.
 
-        Raises RecipeError with every mistake.
+        What an older version of a plugin wrote is brought up to date by its parts. for_use: of a method that is trained
+        already; parts that only a training or its figures need may be missing, and are kept as they stand.
+
+        Raises RecipeError with every mistake. Warns of a plugin that is older than the one that wrote the recipe.
         """
-        if isinstance(source, Recipe) and not sets:
+        if isinstance(source, Recipe) and not sets and (for_use or not source.lacks()):
             return source
         document = _read(source)
         problems: list[Problem] = []
@@ -287,9 +271,11 @@ class Recipe(Strictly, title="a recipe"):
             except RecipeError as e:
                 problems += e.problems
         data = _named(document)
-        problems += _plugin_problems(document, data)
+        problems += [] if for_use else _plugin_problems(document, data)
+        written = _written(data)
+        warn_of_newer(f"the recipe {data['name']}", written)
         try:
-            recipe = cls.model_validate(data)
+            recipe = cls.model_validate(data, context=Reading(written, for_use))
         except ValidationError as e:
             raise RecipeError([*problems, *(_problem(document, f) for f in e.errors(include_url=False))]) from None
         if problems:
@@ -299,7 +285,17 @@ class Recipe(Strictly, title="a recipe"):
 
     def filled(self) -> dict[str, Any]:
         """Everything, defaults too, names qualified: JSON-able, and it loads back to an equal recipe."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json") | {"versions": self.made_with()}
+
+    def made_with(self) -> dict[str, str]:
+        """Distribution -> version: gankit's, and that of every plugin whose parts it names."""
+        absent = {part.type.rpartition("/")[0] for part in self.lacks()}
+        present = {part.entry.source for part in _parts(self) if isinstance(part, Spec)}
+        return {dist: v for dist, v in self.versions.items() if dist in absent} | of_sources(present)
+
+    def lacks(self) -> list[Absent]:
+        """The parts that are not here; of a recipe that is loaded `for_use`."""
+        return [part for part in _parts(self) if isinstance(part, Absent)]
 
     def locate(self, path: Path | str, message: str, at_key: bool = False) -> Problem:
         """A Problem at a place of this recipe: (("method", "generator"), "...") or "method.generator"."""
@@ -318,11 +314,35 @@ class Recipe(Strictly, title="a recipe"):
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
 
-def _problem(document: Document, fault: Any) -> Problem:
+def _parts(value: object) -> Iterator[Typed]:
+    """Every part that it names, at any depth."""
+    if isinstance(value, Typed):
+        yield value
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    for one in inner:
+        yield from _parts(one)
+
+
+def _written(data: Mapping[str, Any]) -> dict[str, str]:
+    """The versions that a recipe tells; those that are none are refused elsewhere."""
+
+    def fits(text: str) -> bool:
+        try:
+            return bool(Version(text))
+        except (InvalidVersion, TypeError):
+            return False
+
+    versions = data.get("versions")
+    return {dist: text for dist, text in versions.items() if fits(text)} if isinstance(versions, Mapping) else {}
+
+
+def _problem(document: Document, fault: ErrorDetails) -> Problem:
     return document.problem(fault["loc"], fault["msg"], at_key=fault["type"] == "unknown_key")
 
 
-def _read(source: Any) -> Document:
+def _read(source: object) -> Document:
     if isinstance(source, Recipe):
         return Document(from_data(source.filled()), Text(f"recipe {source.name}", ""))
     if isinstance(source, Mapping):
@@ -360,7 +380,7 @@ def _plugin_problems(document: Document, data: dict[str, Any]) -> list[Problem]:
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     wanted = data.get("plugins")
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for dist, need in wanted.items() if isinstance(wanted, dict) else ():
         if not isinstance(need, str):
             continue  # the model says so
@@ -368,11 +388,11 @@ def _plugin_problems(document: Document, data: dict[str, Any]) -> list[Problem]:
         try:
             version = metadata.version(dist)
             if not SpecifierSet(need).contains(version, prereleases=True):
-                found.append(document.problem(path, f"{dist} {version} is installed; {pip}"))
-            elif dist in components().absent:
-                found.append(document.problem(path, f"the plugin {dist} {components().absent[dist]}"))
+                problems.append(document.problem(path, f"{dist} {version} is installed; {pip}"))
+            elif dist in catalogue().absent:
+                problems.append(document.problem(path, f"the plugin {dist} {catalogue().absent[dist]}"))
         except metadata.PackageNotFoundError:
-            found.append(document.problem(path, f"{dist} is not installed; {pip}"))
+            problems.append(document.problem(path, f"{dist} is not installed; {pip}"))
         except InvalidSpecifier:
-            found.append(document.problem(path, f"{need!r} is no version; write it as '>=0.2'"))
-    return found
+            problems.append(document.problem(path, f"{need!r} is no version; write it as '>=0.2'"))
+    return problems

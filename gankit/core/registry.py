@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
-from gankit.core.builtins import BUILTINS
 from gankit.core.errors import ComponentError
+from gankit.core.words import suggest
 
-HOST_ARGUMENTS: dict[str, int] = {
+LEADING_ARGUMENTS: dict[str, int] = {
     "generator": 2,
     "discriminator": 1,
     "attention": 1,
@@ -23,15 +22,21 @@ HOST_ARGUMENTS: dict[str, int] = {
     "method": 0,
     "dataset": 0,
     "metric": 0,
+    "optimizer": 1,
+    "schedule": 0,
+    "augment": 0,
+    "codec": 0,
+    "callback": 0,
 }
 """Kind -> how many leading arguments the host gives. Above 0 the host makes the object itself, from a factory."""
 
-KINDS = tuple(HOST_ARGUMENTS)
+KINDS = tuple(LEADING_ARGUMENTS)
+NOT_FOR_USE = frozenset({"loss", "optimizer", "schedule", "augment", "callback", "metric"})
+"""Kinds that a training or its figures need, and a trained method does without: one that is missing does not keep a run
+from being used."""
 BUILTIN, LOCAL = "gankit", "local"
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]*")
 TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-
-T = TypeVar("T", bound=Callable[..., Any])
 
 
 class UnknownName(LookupError):
@@ -54,7 +59,7 @@ class Entry:
 
     @property
     def is_factory(self) -> bool:
-        return HOST_ARGUMENTS[self.kind] > 0
+        return LEADING_ARGUMENTS[self.kind] > 0
 
     @property
     def where(self) -> str:
@@ -67,15 +72,12 @@ class Entry:
             return self.target
         try:
             return pkgutil.resolve_name(self.target)
+        except ComponentError as e:  # its module says what it lacks
+            raise ComponentError(f"{self.kind} {self.qualified}: {e}") from e
         except (Exception, SystemExit) as e:
             raise ComponentError(
                 f"{self.kind} {self.qualified} cannot be imported from {self.target} ({type(e).__name__}: {e})"
             ) from e
-
-
-def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    near = difflib.get_close_matches(name, list(known), 1, cutoff)
-    return near[0] if near else None
 
 
 class Registry:
@@ -90,7 +92,7 @@ class Registry:
 
     def add(self, entry: Entry) -> None:
         """Raises ComponentError for an unknown kind, a bad name, or one that this source has already given."""
-        if entry.kind not in HOST_ARGUMENTS:
+        if entry.kind not in LEADING_ARGUMENTS:
             raise ComponentError(f"there is no kind {entry.kind!r}; there are {', '.join(KINDS)}")
         if not NAME.fullmatch(entry.name):
             raise ComponentError(f"{entry.kind} {entry.name!r}: a name is lower case letters, digits and `_.-`")
@@ -106,8 +108,8 @@ class Registry:
 
     def entries(self, kind: str | None = None) -> list[Entry]:
         """In order of kind, then built-ins first, then name."""
-        found = [e for (k, _), es in self._entries.items() if kind in (None, k) for e in es]
-        return sorted(found, key=lambda e: (KINDS.index(e.kind), e.source != BUILTIN, e.source, e.name))
+        chosen = [e for (k, _), es in self._entries.items() if kind in (None, k) for e in es]
+        return sorted(chosen, key=lambda e: (KINDS.index(e.kind), e.source != BUILTIN, e.source, e.name))
 
     def find(self, kind: str, ref: str) -> Entry:
         """The entry that a bare (`adalin`) or qualified (`gankit-cut/patchnce`) name means. Raises UnknownName."""
@@ -137,31 +139,3 @@ class Registry:
         hint = f"; did you mean {near!r}?" if near else f"; there are: {', '.join(known) or 'none'}"
         failed = [f"{dist} {why}" for dist, why in self.absent.items()]
         return hint + (f" (perhaps of a plugin that is not here: {'; '.join(failed)})" if failed else "")
-
-
-@cache
-def components() -> Registry:
-    """The registry of this process: what ships, and what the installed plugins add."""
-    from gankit.core import plugins
-
-    registry = Registry(BUILTINS)
-    plugins.load(registry)
-    return registry
-
-
-def register(kind: str, name: str) -> Callable[[T], T]:
-    """`@gankit.register("norm", "mine")` gives a class or function a name for recipes. The class stays as it is.
-
-    Meant for notebooks and scripts; a package registers through the plugin hook `gankit_components`.
-    Raises ComponentError when the name is taken or the signature cannot be described in a recipe.
-    """
-
-    def add(make: T) -> T:
-        from gankit.core.schema import spec_of
-
-        entry = Entry(kind, name, make, (make.__doc__ or "").strip().partition("\n")[0], LOCAL)
-        spec_of(entry)
-        components().add(entry)
-        return make
-
-    return add

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import types
@@ -14,16 +15,23 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
     Strict,
     ValidationError,
     create_model,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError, core_schema
 
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, ComponentError, GankitError, Path, RecipeError
-from gankit.core.explain import explain, fault
-from gankit.core.registry import BUILTIN, HOST_ARGUMENTS, Entry, UnknownName, components, suggest
+from gankit.core.explain import Named, OfKind, explain, fault
+from gankit.core.registry import BUILTIN, LEADING_ARGUMENTS, NOT_FOR_USE, Entry, UnknownName
+from gankit.core.versions import upgraded
+from gankit.core.words import article, suggest
 
 
 def _number(value: Any) -> Any:
@@ -40,7 +48,7 @@ ENVELOPE = {"loss": frozenset({"weight", "on", "from_step", "turn", "spec"})}
 """Keys that stand beside a component's own in a recipe: no parameter of the kind may have such a name."""
 
 
-class Strictly(BaseModel):
+class Strictly(Named):
     """A model that takes no unknown key and reports all of its faults in gankit's words."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -74,9 +82,17 @@ class Strictly(BaseModel):
         filled = dict(data)
         for name, field in cls.model_fields.items():
             value = filled.get(name)
-            if isinstance(field.default, Typed) and isinstance(value, Mapping) and "type" not in value:
-                filled[name] = {"type": field.default.type, **value}
+            if isinstance(value, Mapping) and "type" not in value and (default := _type_of_default(field)):
+                filled[name] = {"type": default, **value}
         return filled
+
+
+def _type_of_default(field: FieldInfo) -> str | None:
+    """The component that stands in a field's slot when the recipe does not say: given as a Spec, or by its name."""
+    if isinstance(field.default, Typed):
+        return field.default.type
+    by_name = isinstance(field.default, str) and any(isinstance(m, Slot) for m in field.metadata)
+    return field.default if by_name else None
 
 
 class Typed(Strictly):
@@ -90,75 +106,114 @@ class Spec(Typed):
 
     entry: ClassVar[Entry]
 
+    @classmethod
+    def called(cls) -> str:
+        return cls.entry.name
+
+
+class Absent(Typed, extra="allow"):
+    """A part that is not here, as a recipe gives it: of a kind that a trained method does without."""
+
+    _reason: str = PrivateAttr("")
+
+    @property
+    def reason(self) -> str:
+        return self._reason
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any], error: ValidationError) -> Absent:
+        absent = cls.model_construct(**value)
+        absent._reason = "; ".join(e["msg"] for e in error.errors(include_url=False))
+        return absent
+
 
 @dataclass(frozen=True)
-class Pick:
-    """Marks a field that takes a name, or a mapping with a `type`; the model of the mapping follows from the name."""
+class Reading:
+    """How a recipe is read.
 
-    kind: str
+    written: distribution -> its version that wrote the recipe, where it tells. for_use: what a trained method does
+    without may be missing; it is kept as it stands.
+    """
 
-    def model(self, name: str) -> type[Typed]:
+    written: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    for_use: bool = False
+
+
+@dataclass(frozen=True)
+class Slot(OfKind):
+    """`Annotated[..., Slot("norm")]`: a recipe fills this parameter with a component of that kind.
+
+    It takes a name, or a mapping with a `type`; the model of the mapping follows from the name. Kinds whose objects the
+    host makes itself (norm, attention, generator, discriminator, backbone, optimizer) arrive as picklable factories;
+    the others as built objects.
+    """
+
+    def model(self, name: str) -> type[Spec]:
         """Raises UnknownName or ComponentError."""
-        raise NotImplementedError
+        return spec_of(catalogue().find(self.kind, name))
 
     def names(self) -> list[str]:
         """All that `model` takes: bare where that is enough."""
-        raise NotImplementedError
+        return [entry.name if entry.source == BUILTIN else entry.qualified for entry in catalogue().entries(self.kind)]
 
     @property
     def definition(self) -> str:
         """What the JSON Schema calls it."""
         return self.kind
 
-    def canonical(self, model: type[Typed], name: str) -> str:
-        return name
+    def today(self, model: type[Spec], value: Mapping[str, Any], written: Mapping[str, str]) -> Mapping[str, Any]:
+        """What an older version wrote, as it is written now. Raises ComponentError."""
+        around = {"type", *ENVELOPE.get(self.kind, ())}
+        own = {k: v for k, v in value.items() if k not in around}
+        return {k: v for k, v in value.items() if k in around} | dict(upgraded(model.entry, own, written))
 
-    def pick(self, value: Any) -> Typed:
+    def pick(self, value: object, reading: Reading | None = None) -> Typed:
         if isinstance(value, Typed):
             return value
+        reading, value = reading or Reading(), self._mapping(value)
+        try:
+            return self._validated(value, reading)
+        except ValidationError as e:
+            if reading.for_use and self.kind in NOT_FOR_USE:
+                return Absent.of(value, e)
+            raise
+
+    def _mapping(self, value: object) -> Mapping[str, Any]:
+        """It has a `type`, a text."""
         value = {"type": value} if isinstance(value, str) else value
         if not isinstance(value, Mapping):
             raise PydanticCustomError(
-                "shape", "must be the name of a {kind}, or a mapping with `type`", {"kind": self.kind}
+                "shape", "must be the name of {kind}, or a mapping with `type`", {"kind": article(self.kind)}
             )
         name = value.get("type")
         if not isinstance(name, str):
-            missing = "`type` must be the name of a {kind}" if "type" in value else "needs `type`, the name of a {kind}"
+            missing = "`type` must be the name of {kind}" if "type" in value else "needs `type`, the name of {kind}"
             near = suggest("type", [k for k in value if isinstance(k, str)])
             hint = f"; did you mean `type` where it says `{near}`?" if near and "type" not in value else ""
-            raise PydanticCustomError("shape", missing + hint, {"kind": self.kind})  # pyright: ignore[reportArgumentType]
+            raise PydanticCustomError("shape", missing + hint, {"kind": article(self.kind)})  # pyright: ignore[reportArgumentType]
+        return value
+
+    def _validated(self, value: Mapping[str, Any], reading: Reading) -> Typed:
+        name = value["type"]
         try:
             model = self.model(name)
+            value = self.today(model, value, reading.written)
         except (UnknownName, ComponentError) as e:
             raise ValidationError.from_exception_data(self.kind, [fault(("type",), str(e), name)]) from e
-        return model.model_validate({**value, "type": self.canonical(model, name)})
+        return model.model_validate({**value, "type": model.entry.qualified}, context=reading)
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> core_schema.CoreSchema:
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         dump = core_schema.plain_serializer_function_ser_schema(
             lambda v, info: v.model_dump(mode=info.mode) if isinstance(v, BaseModel) else v, info_arg=True
         )
-        return core_schema.no_info_plain_validator_function(self.pick, serialization=dump)
+        return core_schema.with_info_plain_validator_function(
+            lambda value, info: self.pick(value, info.context), serialization=dump
+        )
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"x-pick": self.definition}  # gankit.core.jsonschema makes it a $ref
-
-
-@dataclass(frozen=True)
-class Slot(Pick):
-    """`Annotated[..., Slot("norm")]`: a recipe fills this parameter with a component of that kind.
-
-    Kinds whose objects the host makes itself (norm, attention, generator, discriminator, backbone) arrive as picklable
-    factories; the others as built objects.
-    """
-
-    def model(self, name: str) -> type[Typed]:
-        return spec_of(components().find(self.kind, name))
-
-    def names(self) -> list[str]:
-        return [entry.name if entry.source == BUILTIN else entry.qualified for entry in components().entries(self.kind)]
-
-    def canonical(self, model: type[Typed], name: str) -> str:
-        return model.entry.qualified if issubclass(model, Spec) else name
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"x-slot": self.definition}  # gankit.core.jsonschema makes it a $ref
 
     def of_default(self, default: Any) -> Typed:
         """`norm=InstanceNorm` or `norm=partial(AdaLIN, eps=1e-4)` in a signature -> a Spec."""
@@ -166,12 +221,12 @@ class Slot(Pick):
         make, arguments = (default.func, default.keywords) if partial else (default, {})
         if partial and default.args:
             raise ComponentError(f"the default {default!r} has positional arguments; give them by name")
-        entry = components().entry_of(self.kind, make)
+        entry = catalogue().entry_of(self.kind, make)
         if entry is None:
             raise ComponentError(f"the default {make!r} is registered as no {self.kind}")
         hints = hints_of(entry)
-        given = {k: _default(entry, k, hints.get(k), v) for k, v in arguments.items()}
-        return self.pick({"type": entry.qualified, **given})
+        described = {k: _default(entry, k, hints.get(k), v) for k, v in arguments.items()}
+        return self.pick({"type": entry.qualified, **described})
 
 
 class Factory(functools.partial):
@@ -192,6 +247,8 @@ def build_component(value: Any, path: Path = ()) -> Any:
         return type(value)(build_component(v, (*path, i)) for i, v in enumerate(value))
     if isinstance(value, dict):
         return {k: build_component(v, (*path, k)) for k, v in value.items()}
+    if isinstance(value, Absent):
+        raise BuildError((*path, "type"), value.reason)
     if not isinstance(value, Spec):
         return value
     entry = value.entry
@@ -215,8 +272,8 @@ def parameters_of(entry: Entry) -> dict[str, inspect.Parameter]:
     make = entry.make
     if inspect.isclass(make) and _without_init(make):
         return {}
-    found = list(inspect.signature(make.__init__ if inspect.isclass(make) else make).parameters.values())
-    own = found[inspect.isclass(make) + HOST_ARGUMENTS[entry.kind] :]
+    parameters = list(inspect.signature(make.__init__ if inspect.isclass(make) else make).parameters.values())
+    own = parameters[inspect.isclass(make) + LEADING_ARGUMENTS[entry.kind] :]
     for p in own:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
             raise _refuse(entry, p.name, "is variadic: a recipe cannot say what it takes")
@@ -245,15 +302,23 @@ def spec_of(entry: Entry, base: type[Spec] = Spec) -> type[Spec]:
 
 def _without_init(make: type) -> bool:
     """Whether the class has no `__init__` but that of nn.Module. (torch.compile replaces that function by its own.)"""
-    owner = next(c for c in make.__mro__ if "__init__" in vars(c))
+    owner = _with_init(make)
     return f"{owner.__module__}.{owner.__name__}" in ("builtins.object", "torch.nn.modules.module.Module")
 
 
+def _with_init(make: type) -> type:
+    """The class itself, or the base whose `__init__` it has."""
+    return next(c for c in make.__mro__ if "__init__" in vars(c))
+
+
 def hints_of(entry: Entry) -> dict[str, Any]:
-    """The annotations of what a recipe fills, resolved."""
+    """The annotations of what a recipe fills, resolved: of a dataclass each field's where its class stands."""
     make = entry.make
+    if inspect.isclass(make):
+        owner = _with_init(make)
+        make = owner if "__dataclass_fields__" in vars(owner) else make.__init__
     try:
-        return get_type_hints(make.__init__ if inspect.isclass(make) else make, include_extras=True)
+        return get_type_hints(make, include_extras=True)
     except NameError as e:
         raise ComponentError(
             f"{entry.kind} {entry.qualified} ({entry.where}): {e}; annotations must be imported, "
@@ -299,7 +364,7 @@ def strict(hint: Any) -> Any:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         inner, *marks = args
-        return hint if any(isinstance(m, Pick) for m in marks) else Annotated[strict(inner), *marks]
+        return hint if any(isinstance(m, Slot) for m in marks) else Annotated[strict(inner), *marks]
     if origin in (Union, types.UnionType):
         return Union[*map(strict, args)]
     if origin is Literal or not args or origin is Callable:

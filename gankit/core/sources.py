@@ -28,6 +28,11 @@ SOURCES: dict[str, Source] = {
     "ugatit": Source(
         "UGATIT-pytorch, light and full", "name_params_0100000.pt, all networks", "gankit.interop.from_ugatit:ugatit"
     ),
+    "aggan": Source(
+        "AGIT's TensorFlow code",
+        "agit.npz, all variables by their names in the graph",
+        "gankit.interop.from_aggan:aggan",
+    ),
     "munit": Source(
         "MUNIT",
         "gen_01000000.pt, and dis_01000000.pt where it is there; or their folder",

@@ -5,30 +5,34 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, Protocol, Self
 
 import torch
 from torch import Tensor
 
+from gankit.codecs.base import Codec
 from gankit.data.placed import Placed
+from gankit.fields import Field
 
-Split = Literal["train", "test"]
+Split = Literal["train", "val", "test"]
 
 
 class Dataset(Protocol):
     """A data set. Every random choice of an item comes from the generator given, none from a global one.
 
-    channels: those of each picture field, as {"a": 3, "b": 3}. size: the side of the pictures in pixels (of a crop;
-    the width of uncropped ones).
+    fields: what an item holds, by name, as `{"a": Picture(3), "label": Label(classes=5)}`. size: the side of the
+    pictures in pixels (of a crop; the width of uncropped ones).
     """
 
     @property
-    def channels(self) -> dict[str, int]: ...
+    def fields(self) -> Mapping[str, Field]: ...
     @property
     def size(self) -> int: ...
     def __len__(self) -> int: ...
     def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Fields of one item: pictures (C, H, W) in [-1, 1]; masks (1, H, W) in {0, 1}."""
+        """The fields of one item: pictures (C, H, W) in [-1, 1]; masks (1, H, W) in {0, 1}; labels int64 (); maps
+        (classes, H, W); vectors (size,): see `gankit.fields`."""
         ...
 
     def split(self, name: Split) -> Dataset:
@@ -43,6 +47,8 @@ class PlacedDataset(ABC):
     """
 
     _split: Split
+    codecs: Mapping[str, Codec] = MappingProxyType({})
+    """Of each picture field that comes from files: how they are read and written."""
 
     @abstractmethod
     def _enter(self, split: Split) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from gankit.codecs.base import Codec, WindowError, counted
 from gankit.core.errors import DataError
 from gankit.data.disk_cache import identity
-from gankit.data.images import image_size, list_images, read_image
+from gankit.data.images import list_images
 from gankit.data.keeping import Keeping
 from gankit.data.placed import Placed
-from gankit.data.samples import Samples
+from gankit.data.samples import Samples, from_bytes, stored_shape, to_bytes
 from gankit.data.transforms import Transform
 
 log = logging.getLogger("gankit.data")
@@ -23,18 +25,46 @@ log = logging.getLogger("gankit.data")
 
 @dataclass(frozen=True)
 class Headers:
-    """Of the pictures whose header is sound: path -> (height, width). The others were named and left out."""
+    """Of the pictures whose header is sound: path -> (height, width), and channels. The others were named and left
+    out."""
 
     sizes: dict[Path, tuple[int, int]]
+    channels: dict[Path, int]
     left_out: list[str]
 
 
-def read_headers(paths: Sequence[Path]) -> Headers:
-    """The sizes of many pictures without decoding any. Raises DataError if none is sound."""
-    headers = Headers({}, [])
+@dataclass(frozen=True)
+class Share:
+    """The part of some pictures that is inside a share of them, or outside; by their names, extensions apart."""
+
+    share: float
+    inside: bool
+
+    def of(self, paths: Sequence[Path]) -> list[Path]:
+        """Those. Raises DataError where there are none."""
+        taken = [path for path in paths if self.takes(path)]
+        if not taken:
+            kind = "validation" if self.inside else "training"
+            raise DataError(
+                f"val: {self.share:g} of the {len(paths)} pictures beside {paths[0]} leaves none for {kind}"
+            )
+        return taken
+
+    def takes(self, path: Path) -> bool:
+        digest = hashlib.sha256(path.stem.encode()).digest()
+        return (int.from_bytes(digest[:8], "big") < self.share * 2**64) == self.inside
+
+
+def read_headers(paths: Sequence[Path], codec: Codec) -> Headers:
+    """The sizes of many pictures without decoding any. Raises DataError if none is sound, or if what their values mean
+    must be said."""
+    headers = Headers({}, {}, [])
     for path in paths:
         try:
-            headers.sizes[path] = image_size(path)
+            headers.channels[path], *size = codec.shape(path)
+            headers.sizes[path] = (size[0], size[1])
+        except WindowError:
+            raise
         except DataError as error:
             log.warning("left out a picture: %s", error)
             headers.left_out.append(str(path))
@@ -43,9 +73,33 @@ def read_headers(paths: Sequence[Path]) -> Headers:
     return headers
 
 
-def read_checked(path: Path, channels: int, size: tuple[int, int], exact: bool = True) -> Tensor:
-    """`read_image`, and DataError where the decoded size is not the header's (height, width)."""
-    picture = read_image(path, channels, exact)
+def channels_of(pictures: Mapping[Path, int], codec: Codec, wanted: int | None) -> int:
+    """The channels of all pictures, given with those of their files: as many as wanted, or as they have if None.
+
+    Raises DataError where the codec cannot give them.
+    """
+    if codec.converts_to:
+        wanted = next(iter(pictures.values())) if wanted is None else wanted
+        if wanted not in codec.converts_to:
+            offered = " or ".join(map(str, sorted(codec.converts_to)))
+            raise DataError(f"its codec gives {offered} channels, not {wanted}: name another, such as tiff or npy")
+        return wanted
+    first = next(iter(pictures))
+    wanted = pictures[first] if wanted is None else wanted
+    other = next((path for path, channels in pictures.items() if channels != wanted), None)
+    if other is not None:
+        like = f" as {first} has" if pictures[first] == wanted else ""
+        raise DataError(f"{other} has {counted(pictures[other])}, not {wanted}{like}")
+    return wanted
+
+
+def read_checked(path: Path, codec: Codec, channels: int, size: tuple[int, int], exact: bool = True) -> Tensor:
+    """`Codec.raw`, and DataError where the decoded size is not the header's (height, width)."""
+    return sized(path, codec.raw(path, channels, exact), size)
+
+
+def sized(path: Path, picture: Tensor, size: tuple[int, int]) -> Tensor:
+    """The picture. Raises DataError where its size is not the header's."""
     if tuple(picture.shape[-2:]) != size:
         raise DataError(
             f"{path}: its header says {size[1]} x {size[0]} px, its content {picture.shape[-1]} x {picture.shape[-2]}"
@@ -70,17 +124,29 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
 class Pictures:
     """The pictures of a folder and its subfolders, in the order of their names.
 
-    Raises DataError at once if the folder is missing or empty, if a picture is smaller than the crop, or if more than
-    `max_bad` headers are broken.
+    channels: those of the files if None; afterwards those of all pictures. share: which of them; None: all.
+
+    Raises DataError at once if the folder is missing or empty, if a picture is smaller than the crop or has other
+    channels, if their values need a window, or if more than `max_bad` headers are broken.
     """
 
-    def __init__(self, folder: Path, transform: Transform, channels: int, max_bad: int, keeping: Keeping):
-        headers = read_headers(list_images(folder))
-        self._transform = transform
-        self._channels = channels
+    def __init__(
+        self,
+        folder: Path,
+        transform: Transform,
+        channels: int | None,
+        max_bad: int,
+        keeping: Keeping,
+        codec: Codec,
+        share: Share | None = None,
+    ):
+        paths = list_images(folder, codec.extensions)
+        headers = read_headers(share.of(paths) if share else paths, codec)
+        self._transform, self._codec = transform, codec
+        self.channels = channels = channels_of(headers.channels, codec, channels)
         self._sizes = list(headers.sizes.items())
         check_room(self._sizes, transform)
-        shapes = [(channels, *transform.resized(*size)) for size in headers.sizes.values()]
+        shapes = [stored_shape((channels, *transform.resized(*s)), codec.stored) for s in headers.sizes.values()]
         names = [str(path) for path in headers.sizes]
         self._samples = Samples(names, shapes, self._make, self._describe, max_bad, keeping, headers.left_out)
 
@@ -89,12 +155,14 @@ class Pictures:
 
     def _make(self, index: int) -> Tensor:
         path, size = self._sizes[index]
-        return self._transform.resize(read_checked(path, self._channels, size, self._transform.exact))
+        picture = read_checked(path, self._codec, self.channels, size, self._transform.exact)
+        return to_bytes(self._transform.resize(picture))
 
     def _describe(self, index: int) -> str:
-        return repr((identity(self._sizes[index][0]), self._transform.exact))
+        how = self._transform.exact, self._transform.interpolation
+        return repr((identity(self._sizes[index][0]), how, self._codec))
 
     def placed(self, index: int, generator: torch.Generator | None) -> Placed:
         """Without a generator nothing is random."""
-        _, picture = self._samples.find(index)
+        picture = from_bytes(self._samples.find(index)[1], self._codec.stored)
         return self._transform.at(picture, self._transform.draw(picture, generator))

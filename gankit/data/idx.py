@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from annotated_types import Ge
 from torch import Tensor
 
+from gankit.codecs.images import to_model_range
 from gankit.core.errors import DataError
 from gankit.data.dataset import Split
-from gankit.data.images import to_model_range
+from gankit.fields import Picture
 
 HELD_OUT = 10
 MAX_BYTES = 2**31
@@ -55,7 +56,7 @@ class IDX:
         self.divided = None in files.values()
         self._files: dict[str, Path] = {split: path or alone for split, path in files.items()}
         self._resize = resize
-        self.channels: dict[str, int] = {"a": 1}
+        self.fields: dict[str, Picture] = {"a": Picture(1)}
         self.size = size
         self._enter("train")
 

@@ -60,7 +60,7 @@ def memory() -> int:
 
 def _limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")) -> list[int]:
     """The limits of this process's control groups, and of those around them, of both versions."""
-    found = []
+    limits = []
     for line in own.read_text().splitlines() if own.is_file() else ():
         _, controllers, path = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
@@ -70,5 +70,5 @@ def _limits(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cg
         for folder in (inner, *inner.parents):
             if folder.is_relative_to(base) and (folder / name).is_file():
                 text = (folder / name).read_text().strip()
-                found += [int(text)] if text.isdigit() else []
-    return found
+                limits += [int(text)] if text.isdigit() else []
+    return limits

@@ -19,6 +19,7 @@ from torch.utils import data as torch_data
 from gankit.core.errors import DataError, GankitError
 from gankit.data.dataset import Dataset, PlacedDataset
 from gankit.data.placed import Placed, PlacedBatch
+from gankit.fields import Field
 
 Batch = dict[str, Tensor]
 Item = Mapping[str, Tensor | Placed]
@@ -192,6 +193,7 @@ class _Batches(torch_data.Dataset):
         try:
             for epoch, indices in turns:
                 items = [item(i, _generator(_ITEM, self._seed, epoch, i)) for i in indices]
+                _check_fields(self._dataset.fields, indices, items)
                 _check_shapes(items)
                 batches.append(items)
         except GankitError as error:
@@ -212,8 +214,23 @@ class _Batches(torch_data.Dataset):
 
 
 def _shapes(item: Item) -> dict[str, tuple[int, ...]]:
-    """(height, width) of each field."""
-    return {k: v.size if isinstance(v, Placed) else tuple(v.shape[-2:]) for k, v in item.items()}
+    """(height, width) of each field that has a place for each pixel."""
+    return {
+        k: v.size if isinstance(v, Placed) else tuple(v.shape[-2:])
+        for k, v in item.items()
+        if isinstance(v, Placed) or v.ndim > 1
+    }
+
+
+def _check_fields(fields: Mapping[str, Field], indices: list[int], items: list[Item]) -> None:
+    """Raise DataError where an item is not what its data set declares. Pictures that are placed are of our own."""
+    for index, item in zip(indices, items, strict=True):
+        if missing := [name for name in fields if name not in item]:
+            raise DataError(f"item {index} of the data set has no `{missing[0]}`, which its `fields` declare")
+        for name, field in fields.items():
+            value = item[name]
+            if not isinstance(value, Placed) and (wrong := field.fault(value)) is not None:
+                raise DataError(f"`{name}` of item {index} {wrong}")
 
 
 def _check_shapes(items: list[Item]) -> None:
@@ -229,5 +246,5 @@ def _check_shapes(items: list[Item]) -> None:
 
 def _item_of(dataset: Dataset) -> Callable[[int, torch.Generator], Item]:
     """`placed`, where `item` is made of it."""
-    made = isinstance(dataset, PlacedDataset) and getattr(dataset.item, "__func__", None) is PlacedDataset.item
-    return dataset.placed if made else dataset.item  # pyright: ignore[reportAttributeAccessIssue]
+    placed = isinstance(dataset, PlacedDataset) and type(dataset).item is PlacedDataset.item
+    return dataset.placed if placed else dataset.item  # pyright: ignore[reportAttributeAccessIssue]

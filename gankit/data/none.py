@@ -9,6 +9,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from gankit.data.dataset import Split
+from gankit.fields import Field
 
 
 class NoPictures:
@@ -19,7 +20,7 @@ class NoPictures:
 
     def __init__(self, *, epoch: Annotated[int, Ge(1)] = 1000) -> None:
         self._count = epoch
-        self.channels: dict[str, int] = {}
+        self.fields: dict[str, Field] = {}
         self.size = 1
 
     def split(self, name: Split) -> NoPictures:

@@ -2,99 +2,105 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
+from gankit.codecs.base import CodecSlot, as_codec
+from gankit.codecs.image import Image8
 from gankit.core.errors import DataError
-from gankit.data.dataset import PlacedDataset, Split
+from gankit.data.dataset import Split
 from gankit.data.disk_cache import identity
-from gankit.data.folder import check_room
-from gankit.data.keeping import Keeping, Where
+from gankit.data.files import PictureFiles
+from gankit.data.folder import channels_of, check_room
 from gankit.data.pairs import Pair, side_by_side, two_folders
 from gankit.data.placed import Placed
-from gankit.data.samples import Samples
-from gankit.data.transforms import Preprocess, Transform
+from gankit.data.samples import Samples, from_bytes, to_bytes
+from gankit.fields import Picture, Segmentation
 
 
-class PairedFolder(PlacedDataset):
+@dataclass(kw_only=True, eq=False, repr=False)
+class PairedFolder(PictureFiles):
     """Pairs of pictures, as pix2pix (arXiv 1611.07004) trains on them; one crop and one flip for both of a pair.
 
     An item has `a` (the source) and `b` (the target), (C, h, w) in [-1, 1].
 
-    root: the folder in which the others lie. Side by side: `train` and `test` hold pictures whose left half is A and
-    whose right half is B (an odd last column is dropped). Two folders: `a` and `b` (and `test_a`, `test_b`) hold one
-    picture of each pair under the same name, extensions apart. test: where it is empty, `test` or else `val` is looked
-    for. direction: `b2a` exchanges the two. preprocess, load_size, crop_size, flip, enlarge, exact: see
-    `gankit.data.transforms.Transform`; the test split is resized straight to `crop_size`, exact and never random.
-    channels_a, channels_b: of the source and the target, 3 for RGB, 1 for grey. max_bad: broken pairs that are named
-    and stepped over before the run stops. cache, cache_folder: where decoded, resized training pairs are kept, see
-    `gankit.data.keeping.Keeping`.
+    Side by side: `train` and `test` hold pictures whose left half is A and whose right half is B (an odd last column is
+    dropped). Two folders: `a` and `b` (and `test_a`, `test_b`) hold one picture of each pair under the same name,
+    extensions apart. test: where it is empty, `test` or else `val` is looked for. direction: `b2a` exchanges the two.
+    codec_b: of the files of the target, where they are of another kind. channels_a, channels_b: of the source and the
+    target, those of the files if None; of the codec `image` 3 for RGB (None), 1 for grey. classes_a, classes_b:
+    instead, that side holds segmentation maps of so many classes, 8-bit files whose grey values or palette indices are
+    0, 1, ..., and 255 where a pixel has no class; they become (classes, h, w), 1 at the class and 0 elsewhere.
 
-    Raises ValueError for options that do not fit together; DataError for a missing or empty folder, a picture without
-    its partner, a pair of two sizes (unless both are resized to one), too many broken pictures, or pictures smaller
-    than the crop.
+    Raises ValueError for options that do not fit together; DataError for a picture without its partner, or a pair of
+    two sizes (unless both are resized to one).
     """
 
     paired: ClassVar[bool] = True
     """`b` is the true counterpart of `a`, which metrics may compare with."""
 
-    def __init__(
-        self,
-        *,
-        root: str = "",
-        train: str = "train",
-        test: str = "",
-        a: str = "",
-        b: str = "",
-        test_a: str = "",
-        test_b: str = "",
-        direction: Literal["a2b", "b2a"] = "a2b",
-        preprocess: Preprocess = "resize_and_crop",
-        load_size: Annotated[int, Ge(4)] = 286,
-        crop_size: Annotated[int, Ge(4)] = 256,
-        flip: bool = True,
-        enlarge: bool = False,
-        channels_a: Literal[1, 3] = 3,
-        channels_b: Literal[1, 3] = 3,
-        max_bad: Annotated[int, Ge(0)] = 10,
-        cache: Where = "auto",
-        cache_folder: str = "",
-        exact: bool = False,
-    ):
-        if bool(a) != bool(b) or bool(test_a) != bool(test_b):
+    train: str = "train"
+    test: str = ""
+    a: str = ""
+    b: str = ""
+    test_a: str = ""
+    test_b: str = ""
+    direction: Literal["a2b", "b2a"] = "a2b"
+    codec_b: CodecSlot | None = None
+    channels_a: Annotated[int, Ge(1)] | None = None
+    channels_b: Annotated[int, Ge(1)] | None = None
+    classes_a: Annotated[int, Ge(2), Le(255)] | None = None
+    classes_b: Annotated[int, Ge(2), Le(255)] | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.a) != bool(self.b) or bool(self.test_a) != bool(self.test_b):
             raise ValueError("of two folders both must be named: a and b, test_a and test_b")
-        self._transform = Transform(preprocess, load_size, crop_size, flip, enlarge, exact)
-        self._base = Path(root).expanduser()
-        self._train, self._test = train, test
-        self._folders = {"train": (a, b), "test": (test_a, test_b)}
-        self._swapped = direction == "b2a"
-        self._max_bad, self._keeping = max_bad, Keeping(cache, cache_folder)
-        self.channels: dict[str, int] = {"a": channels_a, "b": channels_b}
-        self.size = self._transform.size
-        self._enter("train")
+        self.codecs = {
+            "a": Image8() if self.classes_a else as_codec(self.codec),
+            "b": Image8() if self.classes_b else as_codec(self.codec_b or self.codec),
+        }
+        if self.codecs["a"] != self.codecs["b"] and not self.a:
+            raise ValueError("side by side both pictures are in one file, which one codec reads: leave codec_b out")
+        self._folders = {"train": (self.a, self.b), "val": ("", ""), "test": (self.test_a, self.test_b)}
+        self._swapped = self.direction == "b2a"
+        self._channels, self._classes = (self.channels_a, self.channels_b), (self.classes_a, self.classes_b)
+        super().__post_init__()
 
     def _enter(self, split: Split) -> None:
-        self._split: Split = split
-        self._scaled = self._transform if split == "train" else self._transform.for_test()
-        keeping = self._keeping if split == "train" else Keeping()  # a test pair is read once
-        self._pairs, left_out = self._find(split)
+        super()._enter(split)
+        self._pairs, left_out = self._find("train" if split == "val" and self.val else split)
+        if self._taken:
+            kept = set(self._taken.of([pair.a.path for pair in self._pairs]))
+            self._pairs = [pair for pair in self._pairs if pair.a.path in kept]
         if self._swapped:
             self._pairs = [Pair(pair.b, pair.a) for pair in self._pairs]
         check_room([(part.path, part.shape) for pair in self._pairs for part in pair], self._scaled)
-        shapes = [(sum(prod(shape) for shape in self._shapes(pair)),) for pair in self._pairs]
+        self.fields = {"a": self._field(0), "b": self._field(1)}
+        shapes = [(self._places(pair)[-1].stop,) for pair in self._pairs]
         names = [str(pair.a.path) for pair in self._pairs]
-        self._samples = Samples(names, shapes, self._make, self._describe, self._max_bad, keeping, left_out)
+        self._samples = Samples(names, shapes, self._make, self._describe, self.max_bad, self._keeping, left_out)
+
+    def _field(self, side: int) -> Picture | Segmentation:
+        """What the pictures of a side are; of pictures, whether all have the same channels."""
+        if classes := self._classes[side]:
+            return Segmentation(classes, of="ba"[side])
+        files = {pair[side].path: pair[side].channels for pair in self._pairs}
+        channels = channels_of(files, self.codecs["ab"[side]], self._channels[side])
+        self._channels = tuple(channels if i == side else c for i, c in enumerate(self._channels))
+        return Picture(channels)
 
     def _find(self, split: Split) -> tuple[list[Pair], list[str]]:
-        a, b = (self._base / Path(folder).expanduser() for folder in self._folders[split])
+        a, b = map(self._below_root, self._folders[split])
         if self._folders[split] == ("", ""):
-            return side_by_side(self._one_folder(split))
-        pairs, left_out = two_folders(a, b)
+            return side_by_side(self._one_folder(split), self.codecs["a"])
+        first, second = self.codecs.values()
+        pairs, left_out = two_folders(a, b, (second, first) if self._swapped else (first, second))
         for pair in pairs:
             first, second = (self._scaled.resized(*part.shape) for part in pair)
             if first != second:
@@ -105,27 +111,42 @@ class PairedFolder(PlacedDataset):
         return pairs, left_out
 
     def _one_folder(self, split: Split) -> Path:
-        if split == "train":
-            return self._base / Path(self._train).expanduser()
-        if self._test:
-            return self._base / Path(self._test).expanduser()
-        if self._folders["train"] != ("", ""):
+        if split == "val" and self.a:
+            raise DataError("there are no validation pairs: put a share of the training pairs by, as `val: 0.1`")
+        if split != "test":
+            return self._folder_of(split, self.train, "val", "")
+        if self.test:
+            return self._below_root(self.test)
+        if self.a:
             raise DataError("there are no test pairs: name their folders by test_a and test_b")
-        return self._base / ("val" if (self._base / "val").is_dir() and not (self._base / "test").is_dir() else "test")
+        test, val = self._below_root("test"), self._below_root("val")
+        return val if val.is_dir() and not test.is_dir() else test
 
     def _shapes(self, pair: Pair) -> list[tuple[int, int, int]]:
-        """(C, h, w) of both, resized."""
-        return [(c, *self._scaled.resized(*p.shape)) for c, p in zip(self.channels.values(), pair, strict=True)]
+        """(C, h, w) of both, resized; of a map (1, h, w)."""
+        planes = [1 if isinstance(field, Segmentation) else field.channels for field in self.fields.values()]
+        return [(c, *self._scaled.resized(*p.shape)) for c, p in zip(planes, pair, strict=True)]
+
+    def _places(self, pair: Pair) -> tuple[slice, slice]:
+        """Where the bytes of both lie in one row, each at a multiple of its values' size."""
+        shapes, dtypes = self._shapes(pair), [codec.stored for codec in self.codecs.values()]
+        first, second = (prod(shape) * dtype.itemsize for shape, dtype in zip(shapes, dtypes, strict=True))
+        start = first + -first % dtypes[1].itemsize
+        return slice(0, first), slice(start, start + second)
 
     def _make(self, index: int) -> Tensor:
         """Both resized pictures in one row of bytes."""
-        (first, second), (a, b) = self._pairs[index], self.channels.values()
-        pictures = (first.read(a, self._scaled.exact), second.read(b, self._scaled.exact))
-        return torch.cat([self._scaled.resize(picture).flatten() for picture in pictures])
+        pair, places = self._pairs[index], self._places(self._pairs[index])
+        row = torch.zeros(places[-1].stop, dtype=torch.uint8)
+        for part, (name, field), place in zip(pair, self.fields.items(), places, strict=True):
+            picture = part.read(field, self.codecs[name], self._scaled.exact)
+            row[place] = to_bytes(self._scaled.resize(picture, isinstance(field, Segmentation))).flatten()
+        return row
 
     def _describe(self, index: int) -> str:
         parts = [(identity(part.path), part.left, part.width) for part in self._pairs[index]]
-        return repr((parts, self._shapes(self._pairs[index]), self._scaled.exact))
+        how = self._scaled.exact, self._scaled.interpolation
+        return repr((parts, self.fields, self._shapes(self._pairs[index]), how, self.codecs))
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -136,7 +157,9 @@ class PairedFolder(PlacedDataset):
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Placed]:
         """Item `index`; crop and flip are drawn from `generator`, once for both."""
         index, pixels = self._samples.find(index)
-        shape_a, shape_b = self._shapes(self._pairs[index])
-        a, b = pixels[: prod(shape_a)].view(shape_a), pixels[prod(shape_a) :].view(shape_b)
-        placement = self._scaled.draw(a, None if self._split == "test" else generator)
-        return {"a": self._scaled.at(a, placement), "b": self._scaled.at(b, placement)}
+        pair, dtypes = self._pairs[index], [codec.stored for codec in self.codecs.values()]
+        stored = zip(self._places(pair), self._shapes(pair), dtypes, strict=True)
+        a, b = (from_bytes(pixels[place], dtype).view(shape) for place, shape, dtype in stored)
+        placement = self._scaled.draw(a, generator if self._split == "train" else None)
+        parts = zip(("a", "b"), (a, b), strict=True)
+        return {name: self._scaled.at(part, placement, self._classes[i] or 0) for i, (name, part) in enumerate(parts)}

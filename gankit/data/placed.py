@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gankit.data.images import to_model_range
+from gankit.codecs.images import to_model_range
+from gankit.fields import Segmentation
 
 
 class Placement(NamedTuple):
@@ -20,25 +21,31 @@ class Placement(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A decoded, resized picture, uint8 (C, H, W), and the part (height, width) = `size` of it that is meant."""
+    """A decoded, resized picture, uint8 (C, H, W) or float32 in [-1, 1], and the part (height, width) = `size` of it
+    that is meant.
+
+    classes: of a segmentation map, (1, H, W) of classes; 0 for pictures.
+    """
 
     picture: Tensor
     placement: Placement
     size: tuple[int, int]
+    classes: int = 0
 
     def cut(self) -> Tensor:
-        """The part, uint8 (C, h, w); it may share the picture's memory."""
+        """The part, (C, h, w); it may share the picture's memory."""
         (top, left, flip), (height, width) = self.placement, self.size
         part = self.picture[..., top : top + height, left : left + width]
         return part.flip(-1) if flip else part
 
     def finish(self) -> Tensor:
-        """The part as float (C, h, w) in [-1, 1]."""
-        return to_model_range(self.cut())
+        """The part as float (C, h, w) in [-1, 1]; of a map, (classes, h, w)."""
+        return _finished(self.cut(), self.classes)
 
 
 class PlacedBatch(NamedTuple):
-    """Pictures as workers hand them over, uint8 (N, C, H, W).
+    """Pictures as workers hand them over, uint8 (N, C, H, W), or float32 in [-1, 1]; or maps of so many `classes`,
+    uint8 (N, 1, H, W).
 
     placements: int64 (N, 3), the `Placement` of each; None where the parts of (height, width) `size` are cut already.
     """
@@ -46,14 +53,15 @@ class PlacedBatch(NamedTuple):
     pictures: Tensor
     placements: Tensor | None
     size: tuple[int, int]
+    classes: int = 0
 
     @classmethod
     def of(cls, placed: Sequence[Placed], cut: bool) -> PlacedBatch:
         """cut: now; else later, on the device, where the pictures are of one size. The parts have one size."""
-        size = placed[0].size
+        size, classes = placed[0].size, placed[0].classes
         if cut or len({p.picture.shape for p in placed}) > 1:
-            return cls(_stack([p.cut() for p in placed]), None, size)
-        return cls(_stack([p.picture for p in placed]), torch.tensor([p.placement for p in placed]), size)
+            return cls(_stack([p.cut() for p in placed]), None, size, classes)
+        return cls(_stack([p.picture for p in placed]), torch.tensor([p.placement for p in placed]), size, classes)
 
     def part(self, which: slice) -> PlacedBatch:
         """Some of the pictures, without a copy."""
@@ -66,7 +74,16 @@ class PlacedBatch(NamedTuple):
         pictures = self.pictures.to(device, non_blocking=True)
         if self.placements is not None:
             pictures = _gather(pictures, self.placements.to(device, non_blocking=True), self.size)
-        return to_model_range(pictures)
+        return _finished(pictures, self.classes)
+
+
+def _finished(pixels: Tensor, classes: int) -> Tensor:
+    """Floats of their own memory: what is kept is not to be written to."""
+    if classes:
+        return Segmentation(classes).encode(pixels)
+    if pixels.dtype == torch.uint8:
+        return to_model_range(pixels)
+    return pixels.clone(memory_format=torch.contiguous_format)
 
 
 def _stack(pictures: Sequence[Tensor]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from gankit.core.errors import DataError
@@ -12,6 +13,21 @@ from gankit.data.cache import shared_bytes
 from gankit.data.keeping import Keeping
 
 log = logging.getLogger("gankit.data")
+
+
+def stored_shape(shape: tuple[int, int, int], dtype: torch.dtype) -> tuple[int, int, int]:
+    """Of the bytes of a picture (C, H, W): (C, H, W) for uint8, (C, H, 4 W) for float32."""
+    return (*shape[:2], shape[2] * dtype.itemsize)
+
+
+def to_bytes(picture: Tensor) -> Tensor:
+    """A picture as what caches keep, uint8."""
+    return picture if picture.dtype == torch.uint8 else picture.contiguous().view(torch.uint8)
+
+
+def from_bytes(stored: Tensor, dtype: torch.dtype) -> Tensor:
+    """The other way, without a copy."""
+    return stored if dtype == torch.uint8 else stored.view(dtype)
 
 
 class Samples:

@@ -1,7 +1,8 @@
-"""Drawing of the built-in scenes: textured backgrounds with one to three objects, in two renderings.
+"""Drawing of the built-in scenes: a background with one to three objects, in two renderings, one for each domain.
 
-Lengths are in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every
-size.
+Each task has a counterpart that follows from the picture in both directions, and from what a local network sees of it;
+and its two domains differ in their distribution, so that unpaired pictures tell which counterpart is meant. Lengths are
+in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every size.
 """
 
 from __future__ import annotations
@@ -14,30 +15,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-Task = Literal["texture", "geometry"]
+from gankit.data.stamps import Colour, Shape, Stamp, stamp
+
+Task = Literal["texture", "geometry", "colour", "season", "mixed"]
 Domain = Literal["a", "b"]
-Colour = tuple[float, float, float]
 
-SUPERSAMPLING = 3
-STRIPE_CONTRAST = 0.4  # a stripe is this much lighter or darker than the plain object: their mean is the plain colour
-STRIPE_TURN, STRIPE_PERIOD = np.pi / 4, 6 / 64  # one material: only the phase is each object's own
-GRAIN = 0.25  # of every pixel: finer than stripes, so that it is neither taken for them nor for a plain object
-STAR_POINTS, STAR_INNER = 5, 0.42
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A disc (`points` 0) or a star; a star whose inner radius is cos(pi / points) is a regular polygon."""
-
-    x: float
-    y: float
-    radius: float
-    turn: float  # radians
-    stretch: float  # height over width before the turn
-    points: int
-    inner: float
-    colour: Colour
-    stripe_phase: float
+LOW, HIGH = 0.22, 0.78  # of colours: stripes stay inside of [0, 1] on both sides
+FAINT, STRONG = 0.05, 0.22  # contrasts of stripes: a stripe is this much lighter or darker than its object
+STAR_POINTS, STAR_INNER, UPRIGHT = 5, 0.42, -np.pi / 2
+CHROMA, HUES, HUE_TURN = 0.24, 2 * np.pi / 3, np.pi / 3
+"""Of coloured objects: their distance from grey; the range of a's hues, about red; how much further those of b are."""
+SUMMER, AUTUMN = np.array([1.0, 1.0, 0.85]), np.array([0.8, 0.8, 1.0])
+"""The light of the two seasons, by which every colour is multiplied."""
 
 
 @dataclass(frozen=True)
@@ -48,25 +37,72 @@ class Rendering:
     mask: Tensor
 
 
-def draw_scene(rng: np.random.Generator, task: Task, size: int) -> dict[Domain, Rendering]:
-    """One scene, drawn as domain a and as domain b: same background, same objects."""
-    colours = draw_colour(rng), draw_colour(rng)
-    background = draw_background(rng, size, *colours)
-    shapes = [draw_shape(rng, task, colours) for _ in range(int(rng.integers(1, 4)))]
-    return render(background, shapes, task)
+class Look(NamedTuple):
+    """What an object is painted as in one domain."""
+
+    stamp: Stamp
+    colour: np.ndarray
+    contrast: float
 
 
-def draw_colour(rng: np.random.Generator) -> Colour:
-    """The one distribution of the colours of objects and backgrounds; leaves room for the stripes on both sides."""
-    red, green, blue = rng.uniform(STRIPE_CONTRAST, 1 - STRIPE_CONTRAST, 3)
+def draw_scene(
+    rng: np.random.Generator, task: Task, size: int, grain: float = 0.03, distractors: int = 0
+) -> dict[Domain, Rendering]:
+    """One scene, drawn as domain a and as domain b. distractors: squares that are the same in both."""
+    palette = draw_colour(rng, task), draw_colour(rng, task)
+    background = draw_background(rng, size, *palette, grain)
+    shapes = [draw_shape(rng, task, palette) for _ in range(int(rng.integers(1, 4)))]
+    if task in ("geometry", "mixed"):
+        shapes = apart(shapes)
+    squares = [draw_square(rng, palette) for _ in range(distractors)]
+    return render(background, shapes, task, squares)
+
+
+# -- what is drawn ---------------------------------------------------------------------------------------------------
+def draw_colour(rng: np.random.Generator, task: Task) -> Colour:
+    """The one distribution of the colours of backgrounds, and of most objects. In `season` they are those of leaves."""
+    red, green, blue = rng.uniform(LOW, HIGH, 3)
+    if task == "season":
+        red = rng.uniform(0.05, 0.65)
+        green, blue = red + rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.45)
     return float(red), float(green), float(blue)
 
 
-def draw_background(rng: np.random.Generator, size: int, first: Colour, second: Colour) -> np.ndarray:
-    """(S, S, 3): two colours mixed in blotches, under a grain in which every part of the picture differs."""
+def draw_violet(rng: np.random.Generator) -> Colour:
+    """The colour of a season's objects, which no leaf has, so that a network can tell what turns from what stays.
+
+    It is redder than green: with red and green exchanged, as leaves have them in autumn, no object would look right.
+    """
+    green = rng.uniform(LOW, 0.45)
+    return float(green + rng.uniform(0.1, 0.3)), float(green), float(rng.uniform(0.55, HIGH))
+
+
+def draw_hue(rng: np.random.Generator, spread: float) -> Colour:
+    """A colour about red, from purple to yellow, and the lighter the nearer it is to yellow.
+
+    So it has one counterpart: with the hues in the other order the light would be wrong. spread: of the colours, 1
+    where they take all of [0, 1].
+    """
+    along = rng.uniform(-1, 1)
+    light = 0.14 * along + rng.uniform(-0.12, 0.12)
+    channels = (light + CHROMA * np.cos(HUES * along / 2 - channel * 2 * np.pi / 3) for channel in range(3))
+    red, green, blue = (0.5 + spread * channel for channel in channels)
+    return float(red), float(green), float(blue)
+
+
+def turned(colour: Colour, angle: float) -> np.ndarray:
+    """A colour with its hue turned about the axis of greys; the mean of its channels is kept."""
+    shares = (1 + 2 * np.cos(angle - np.arange(3) * 2 * np.pi / 3)) / 3  # of this channel and those before it
+    return np.array([sum(shares[i] * colour[channel - i] for i in range(3)) for channel in range(3)])
+
+
+def draw_background(
+    rng: np.random.Generator, size: int, first: Colour, second: Colour, grain: float = 0.03
+) -> np.ndarray:
+    """(S, S, 3): two colours mixed in blotches, under a grain of each pixel."""
     blend = np.clip(0.5 + _noise(rng, 5, size) + 0.7 * _noise(rng, 11, size), 0, 1)[..., None]
-    grain = GRAIN * rng.spawn(1)[0].uniform(-1, 1, (size, size, 1))  # of its own stream: the size changes nothing else
-    return np.clip(np.array(first) * (1 - blend) + np.array(second) * blend + grain, 0, 1)
+    noise = grain * rng.spawn(1)[0].uniform(-1, 1, (size, size, 1))  # of its own stream: the size changes nothing else
+    return np.clip(np.array(first) * (1 - blend) + np.array(second) * blend + noise, 0, 1)
 
 
 def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
@@ -75,102 +111,87 @@ def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
     return F.interpolate(grid, size=(size, size), mode="bilinear", align_corners=True)[0, 0].numpy()
 
 
-def draw_shape(rng: np.random.Generator, task: Task, background: tuple[Colour, Colour]) -> Shape:
-    """An object of random place, size, turn and colour, wholly inside the picture.
+def draw_shape(rng: np.random.Generator, task: Task, palette: tuple[Colour, Colour]) -> Shape:
+    """An object of random place, size and colour, wholly inside the picture; stars are upright, as discs tell no turn.
 
-    One in three has a colour of its own background, so that colour alone does not find the objects.
+    Where its colour is not the task, one in three has a colour of its own background, so that colour alone does not
+    find the objects.
     """
     radius = rng.uniform(0.22, 0.32)
     x, y = rng.uniform(radius, 1 - radius, 2)
     turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.0)
     points = int(rng.choice([0, 5, 6]))
     inner = float(np.cos(np.pi / points)) if points else 1.0
-    if task == "geometry":
-        points, inner, stretch = STAR_POINTS, STAR_INNER, 1.0
-    colour = background[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng)
+    if task in ("geometry", "mixed"):
+        points, inner, turn, stretch = STAR_POINTS, STAR_INNER, UPRIGHT, 1.0
+    colour = palette[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng, "texture")
+    if task == "season":
+        colour = draw_violet(rng)
+    if task in ("colour", "mixed"):
+        colour = draw_hue(rng, spread=1 if task == "colour" else 0.9)
     return Shape(x, y, radius, turn, stretch, points, inner, colour, stripe_phase=rng.uniform())
 
 
-def render(background: np.ndarray, shapes: list[Shape], task: Task) -> dict[Domain, Rendering]:
-    """Paint the shapes over the background in their order: plain and striped, or as discs and as stars."""
-    pictures: dict[Domain, np.ndarray] = {"a": background.copy(), "b": background.copy()}
-    masks: dict[Domain, np.ndarray] = {domain: np.zeros(background.shape[:2], np.uint8) for domain in pictures}
+def apart(shapes: list[Shape]) -> list[Shape]:
+    """Those that touch none before them: what one hides, no network could draw in another form."""
+    kept: list[Shape] = []
     for shape in shapes:
-        own = _stamp(shape, len(background))
-        other = own if task == "texture" else _stamp(replace(shape, points=0), len(background))
-        _paint(pictures["a"], masks["a"], other, shape, striped=False)
-        _paint(pictures["b"], masks["b"], own, shape, striped=task == "texture")
-    return {domain: _rendering(pictures[domain], masks[domain]) for domain in pictures}
+        if all(np.hypot(shape.x - o.x, shape.y - o.y) > shape.radius + o.radius for o in kept):
+            kept.append(shape)
+    return kept
+
+
+def draw_square(rng: np.random.Generator, palette: tuple[Colour, Colour]) -> Shape:
+    """A smaller object of four corners, which no task changes but for the light of a season."""
+    radius = rng.uniform(0.1, 0.18)
+    x, y = rng.uniform(radius, 1 - radius, 2)
+    colour = palette[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng, "texture")
+    return Shape(x, y, radius, np.pi / 4, 1.0, 4, float(np.cos(np.pi / 4)), colour, 0.0)
+
+
+# -- the two domains -------------------------------------------------------------------------------------------------
+def render(
+    background: np.ndarray, shapes: list[Shape], task: Task, squares: list[Shape] | None = None
+) -> dict[Domain, Rendering]:
+    """Paint the distractors and then the objects over the background, in their order, as each domain shows them."""
+    drawn: dict[Domain, Rendering] = {}
+    for domain in ("a", "b"):
+        picture, mask = background.copy(), np.zeros(background.shape[:2], np.uint8)
+        if task == "season" and domain == "b":
+            picture = picture[..., [1, 0, 2]]  # leaves turn from green to red
+        for square in squares or []:
+            _paint(picture, np.zeros_like(mask), Look(stamp(square, len(background)), np.array(square.colour), 0))
+        for shape in shapes:
+            _paint(picture, mask, look(shape, task, domain, len(background)))
+        if task == "season":
+            picture = picture * (SUMMER if domain == "a" else AUTUMN)
+        drawn[domain] = _rendering(picture, mask)
+    return drawn
+
+
+def look(shape: Shape, task: Task, domain: Domain, size: int) -> Look:
+    """An object as a domain shows it: a has discs, faint stripes, hues about red; b stars, strong stripes, hues about
+    yellow."""
+    changed = domain == "b"
+    outline = replace(shape, points=0) if task in ("geometry", "mixed") and not changed else shape
+    colour = turned(shape.colour, HUE_TURN) if task in ("colour", "mixed") and changed else np.array(shape.colour)
+    striped = task in ("texture", "mixed")
+    return Look(stamp(outline, size), colour, (STRONG if changed else FAINT) if striped else 0.0)
+
+
+def _paint(picture: np.ndarray, mask: np.ndarray, seen: Look) -> None:
+    """Blend one object into the picture, in place.
+
+    A pixel that is covered less than half stays background untouched, so that the mask says exactly which pixels an
+    object may change.
+    """
+    place, covered = seen.stamp.region, seen.stamp.coverage >= 0.5
+    opacity = np.where(covered, seen.stamp.coverage, 0)[..., None]
+    colour = np.clip(seen.colour + seen.contrast * seen.stamp.stripes[..., None], 0, 1)
+    picture[place] = picture[place] * (1 - opacity) + colour * opacity
+    mask[place] |= covered
 
 
 def _rendering(picture: np.ndarray, mask: np.ndarray) -> Rendering:
     quantised = torch.from_numpy(np.rint(picture * 255).astype(np.uint8))
     return Rendering(quantised.permute(2, 0, 1).contiguous(), torch.from_numpy(mask)[None])
-
-
-class Stamp(NamedTuple):
-    """A shape on the pixel grid: where it lies, how much it covers of each pixel there, and its stripes, -1 to 1."""
-
-    region: tuple[slice, slice]
-    coverage: np.ndarray
-    stripes: np.ndarray
-
-
-def _stamp(shape: Shape, size: int) -> Stamp:
-    """Each pixel is sampled SUPERSAMPLING x SUPERSAMPLING times."""
-    left, right = _span(shape.x, shape.radius, size)
-    top, bottom = _span(shape.y, shape.radius, size)
-    x = _samples(left, right, size)[None, :] - shape.x
-    y = _samples(top, bottom, size)[:, None] - shape.y
-    inside = _inside(x, y, shape)
-    coverage = _pixel_mean(inside)
-    stripes = _pixel_mean(_stripes(x, y, shape) * inside) / np.maximum(coverage, 0.5)
-    return Stamp((slice(top, bottom), slice(left, right)), coverage, stripes)
-
-
-def _paint(picture: np.ndarray, mask: np.ndarray, stamp: Stamp, shape: Shape, striped: bool) -> None:
-    """Blend one shape into the picture, in place.
-
-    A pixel that is covered less than half stays background untouched, so that the mask says exactly which pixels an
-    object may change.
-    """
-    covered = stamp.coverage >= 0.5
-    opacity = np.where(covered, stamp.coverage, 0)[..., None]
-    contrast = STRIPE_CONTRAST if striped else 0
-    colour = np.clip(np.array(shape.colour) + contrast * stamp.stripes[..., None], 0, 1)
-    picture[stamp.region] = picture[stamp.region] * (1 - opacity) + colour * opacity
-    mask[stamp.region] |= covered
-
-
-def _span(centre: float, radius: float, size: int) -> tuple[int, int]:
-    return max(int((centre - radius) * size) - 1, 0), min(int((centre + radius) * size) + 2, size)
-
-
-def _samples(start: int, stop: int, size: int) -> np.ndarray:
-    count = (stop - start) * SUPERSAMPLING
-    return ((start + (np.arange(count) + 0.5) / SUPERSAMPLING) / size).astype(np.float32)
-
-
-def _inside(x: np.ndarray, y: np.ndarray, shape: Shape) -> np.ndarray:
-    cos, sin = np.cos(shape.turn), np.sin(shape.turn)
-    u, v = cos * x + sin * y, (cos * y - sin * x) / shape.stretch
-    distance = np.hypot(u, v) / shape.radius
-    if shape.points == 0:
-        return distance <= 1
-    # By symmetry one edge decides: from the tip (1, 0) to the inner corner, in the sector of half a point.
-    half = np.pi / shape.points
-    angle = np.abs((np.arctan2(v, u) + half) % (2 * half) - half)
-    corner_x, corner_y = shape.inner * np.cos(half), shape.inner * np.sin(half)
-    edge = corner_y * (distance * np.cos(angle) - 1) + (1 - corner_x) * distance * np.sin(angle)
-    return edge <= 0
-
-
-def _stripes(x: np.ndarray, y: np.ndarray, shape: Shape) -> np.ndarray:
-    """A square wave of -1 and 1 across the shape."""
-    across = np.cos(STRIPE_TURN) * x + np.sin(STRIPE_TURN) * y
-    return np.where((across / STRIPE_PERIOD + shape.stripe_phase) % 1 < 0.5, 1.0, -1.0)
-
-
-def _pixel_mean(samples: np.ndarray) -> np.ndarray:
-    height, width = (side // SUPERSAMPLING for side in samples.shape)
-    return samples.reshape(height, SUPERSAMPLING, width, SUPERSAMPLING).mean(axis=(1, 3))

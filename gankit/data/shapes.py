@@ -3,37 +3,59 @@
 from __future__ import annotations
 
 import copy
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from gankit.data.cache import Cache
 from gankit.data.dataset import Split
 from gankit.data.scenes import Domain, Task, draw_scene
+from gankit.fields import Field, Mask, Picture
 
 
 class Shapes:
-    """Scenes of one to three objects on a textured background, drawn from a seed, unpaired but with known truth.
+    """Scenes of one to three objects on a blotched background, drawn from a seed, unpaired but with known truth.
 
-    `texture`: plain objects (a) against the same kinds of objects striped (b); the plain colour is the mean of its
-    stripes. `geometry`: discs (a) against stars of the same place, size and colour (b). The backgrounds of both
-    domains come from one distribution, and so do all colours, so that neither betrays the domain or the object.
+    The counterpart of a picture follows from it, in both directions. What differs between a and b is the task:
 
-    Item i holds scene i of domain a and an independent scene of domain b; every field is a pure function of
-    (`seed`, split, i):
+    - `texture`: objects with faint stripes, and with strong ones of the same phase;
+    - `geometry`: discs, and upright stars of the same place, size and colour;
+    - `colour`: objects about red, and the same with their hue turned by a sixth of the circle, as light as before;
+    - `season`: leaves all over the picture that turn from green to red, in another light; violet objects stay violet;
+    - `mixed`: `texture`, `geometry` and `colour` at once.
+
+    But for `season` the backgrounds of both domains come from one distribution.
+
+    Item i holds scene i of domain a and an independent scene of domain b, or with `paired` the same one, so that b is
+    the counterpart of a; every field is a pure function of (`seed`, split, i):
 
     - `a`, `b`: (3, size, size) in [-1, 1];
     - `mask_a`, `mask_b`: (1, size, size) in {0, 1}: the pixels of the picture that belong to an object. A pixel
       covered less than half is background and holds no trace of the object;
-    - `truth_a2b`, `truth_b2a`: (3, size, size) in [-1, 1]: the same scene drawn the other way. Outside the mask it
-      equals the picture exactly; in `geometry`, where a disc is larger than its star, outside both silhouettes.
+    - `truth_a2b`, `truth_b2a`: (3, size, size) in [-1, 1]: the same scene drawn the other way. But for `season` it
+      equals the picture exactly outside both masks;
+    - `mask_a2b`, `mask_b2a`: (1, size, size) in {0, 1}: the objects of that counterpart.
 
-    task: what differs between the domains. size: side in pixels. train, test: scenes in each split. seed: of the
-    drawing; the splits are disjoint streams of it. cache: keep drawn scenes in RAM (14 * size**2 bytes an item).
+    task: what differs between the domains. size: side in pixels. train, val, test: scenes in each split. seed: of the
+    drawing; the splits are disjoint streams of it. grain: of the background, by pixel, as a share of the range of
+    colours. distractors: squares in each scene that only the light of a season changes. paired: for methods that learn
+    from pairs. cache: keep drawn scenes in RAM (16 * size**2 bytes an item).
     """
+
+    fields: ClassVar[Mapping[str, Field]] = {
+        "a": Picture(3),
+        "b": Picture(3),
+        "mask_a": Mask(of="a"),
+        "mask_b": Mask(of="b"),
+        "truth_a2b": Picture(3),
+        "truth_b2a": Picture(3),
+        "mask_a2b": Mask(of="a"),
+        "mask_b2a": Mask(of="b"),
+    }
 
     def __init__(
         self,
@@ -41,25 +63,29 @@ class Shapes:
         task: Task = "texture",
         size: Annotated[int, Ge(16)] = 64,
         train: Annotated[int, Ge(1)] = 2000,
+        val: Annotated[int, Ge(1)] = 100,
         test: Annotated[int, Ge(1)] = 200,
         seed: Annotated[int, Ge(0)] = 0,
+        grain: Annotated[float, Ge(0), Le(1)] = 0.03,
+        distractors: Annotated[int, Ge(0), Le(5)] = 0,
+        paired: bool = False,
         cache: bool = True,
     ):
-        self.channels: dict[str, int] = {"a": 3, "b": 3}
         self.task: Task = task
         self.size = size
         self.seed = seed
-        self._counts = {"train": train, "test": test}
+        self.grain, self.distractors, self.paired = grain, distractors, paired
+        self._counts = {"train": train, "val": val, "test": test}
         self._cached = cache
         self._enter("train")
 
     def _enter(self, split: Split) -> None:
         self._split: Split = split
-        shape = (7, self.size, self.size)
+        shape = (8, self.size, self.size)
         self._cache = Cache([shape] * (2 * len(self))) if self._cached else None
 
     def split(self, name: Split) -> Shapes:
-        """The same data set's "train" or "test" scenes."""
+        """The same data set's "train", "val" or "test" scenes."""
         other = copy.copy(self)
         other._enter(name)
         return other
@@ -74,25 +100,28 @@ class Shapes:
         """The fields of item `index`; nothing is random, so `generator` is not used."""
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
-        a, b = self._scene("a", index), self._scene("b", index)
+        a = self._scene("a", index)
+        b = torch.cat([a[3:6], a[:3], a[7:], a[6:7]]) if self.paired else self._scene("b", index)
         return {
             "a": a[:3] / 127.5 - 1,
             "b": b[:3] / 127.5 - 1,
-            "mask_a": a[6:].float(),
-            "mask_b": b[6:].float(),
+            "mask_a": a[6:7].float(),
+            "mask_b": b[6:7].float(),
             "truth_a2b": a[3:6] / 127.5 - 1,
             "truth_b2a": b[3:6] / 127.5 - 1,
+            "mask_a2b": a[7:].float(),
+            "mask_b2a": b[7:].float(),
         }
 
     def _scene(self, domain: Domain, index: int) -> Tensor:
-        """(7, S, S) uint8: the picture, its counterpart, its mask."""
+        """(8, S, S) uint8: the picture, its counterpart, the mask of each."""
         if self._cache is None:
             return self._draw(domain, index)
         key = index + (len(self) if domain == "b" else 0)
         return self._cache.get(key, lambda: self._draw(domain, index))
 
     def _draw(self, domain: Domain, index: int) -> Tensor:
-        stream = (self.seed, ("train", "test").index(self._split), ("a", "b").index(domain), index)
-        scene = draw_scene(np.random.default_rng(stream), self.task, self.size)
+        stream = (self.seed, ("train", "test", "val").index(self._split), ("a", "b").index(domain), index)
+        scene = draw_scene(np.random.default_rng(stream), self.task, self.size, self.grain, self.distractors)
         shown, other = scene[domain], scene["b" if domain == "a" else "a"]
-        return torch.cat([shown.picture, other.picture, shown.mask])
+        return torch.cat([shown.picture, other.picture, shown.mask, other.mask])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gankit.discriminators.sizes import check_input
+from gankit.fields import Field, Mask
 from gankit.generators.holes import check_hole, known_of, widths_of
 from gankit.norms.batch import BatchNorm
 from gankit.slots import Ge, Norm
@@ -30,7 +32,7 @@ class DoubleColumnDiscriminator(nn.Module):
         sigmoid: return probabilities, as the authors' code does in front of its Wasserstein loss.
     """
 
-    takes: ClassVar[tuple[str, ...]] = ("hole",)
+    takes: ClassVar[Mapping[str, Field]] = {"hole": Mask()}
 
     def __init__(
         self,

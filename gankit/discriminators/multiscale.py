@@ -8,6 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gankit.contracts import DiscriminatorContract
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.slots import Discriminator, Ge
 
@@ -28,7 +29,7 @@ class MultiscaleDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.critics = nn.ModuleList(discriminator(in_channels) for _ in range(scales))
-        smallest = [getattr(critic, "min_size", 1) for critic in self.critics]
+        smallest = [DiscriminatorContract(critic).min_size for critic in self.critics]
         # Halving rounds up: 2 * m - 1 is the smallest side that gives m.
         self.min_size = max((m - 1) * 2**i + 1 for i, m in enumerate(smallest))
 
@@ -41,14 +42,14 @@ class MultiscaleDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> tuple[tuple[Tensor, ...], ...]:
         """The features of each critic, the finest scale first, where the critics offer them: for feature matching."""
-        found: list[tuple[Tensor, ...]] = []
+        features: list[tuple[Tensor, ...]] = []
         for critic, scaled in zip(self.critics, self.pyramid(x), strict=True):
-            found += critic.features(scaled)  # pyright: ignore[reportCallIssue]  # `offers_features` was asked
-        return tuple(found)
+            features += critic.features(scaled)  # pyright: ignore[reportCallIssue]  # `offers_features` was asked
+        return tuple(features)
 
     @property
     def offers_features(self) -> bool:
-        return all(hasattr(critic, "features") for critic in self.critics)
+        return all(DiscriminatorContract(critic).gives_features for critic in self.critics)
 
     def pyramid(self, x: Tensor) -> Iterator[Tensor]:
         """The picture in each scale, the finest first."""

@@ -81,9 +81,9 @@ class PatchDiscriminator(nn.Module):
     def features(self, x: Tensor) -> tuple[tuple[Tensor, ...], ...]:
         """What each layer but the last makes of the pictures, (N, C, h, w) each, for feature matching: one critic's."""
         check_input("patch discriminator", x, self.in_channels, self.min_size)
-        found = []
+        features = []
         for conv, norm, after in zip(self.convs, self.norms, self.after, strict=True):
             x = conv(x)
             x = after(normed(norm, x, slope=0.2) if self.norm_enabled else F.leaky_relu(x, 0.2))
-            found.append(x)
-        return (tuple(found),)
+            features.append(x)
+        return (tuple(features),)

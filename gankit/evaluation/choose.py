@@ -7,8 +7,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from gankit.contracts import MetricContract
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import Problem, RecipeError
-from gankit.core.registry import BUILTIN, UnknownName, components
+from gankit.core.registry import BUILTIN, UnknownName
 from gankit.core.schema import Spec, build_component, spec_of
 from gankit.evaluation.extract import FULL_NAMES
 from gankit.evaluation.metrics import Metric
@@ -20,9 +22,8 @@ _SHORT = {full: short for short, full in FULL_NAMES.items()}
 
 
 def default_metrics() -> dict[str, Metric]:
-    """All registered metrics that need no asking, with their defaults."""
-    made = ((entry.name, entry.make) for entry in components().entries("metric"))
-    return {name: make() for name, make in made if not getattr(make, "asked_only", False)}
+    """All registered metrics that say `default = True`, with the defaults of their arguments."""
+    return {e.name: e.make() for e in catalogue().entries("metric") if MetricContract(e.make).default}
 
 
 def named(names: Iterable[str], protocol: str | None = None) -> dict[str, Metric]:
@@ -34,33 +35,35 @@ def named(names: Iterable[str], protocol: str | None = None) -> dict[str, Metric
     return built([_spec(name.strip()) for name in names if name.strip()], protocol)
 
 
-def built(specs: Sequence[Spec], protocol: str | None = None) -> dict[str, Metric]:
-    """Specs of metrics -> metrics, by the names of their rows."""
-    found: dict[str, Metric] = {}
-    for spec in specs:
+def built(
+    specs: Sequence[Spec], protocol: str | None = None, place: tuple[str, ...] = ("evaluate", "metrics")
+) -> dict[str, Metric]:
+    """Specs of metrics at a place of a recipe -> metrics, by the names of their rows. Raises BuildError."""
+    metrics: dict[str, Metric] = {}
+    for number, spec in enumerate(specs):
         if protocol and "protocol" in type(spec).model_fields:
             spec = spec.model_copy(update={"protocol": protocol})
-        metric = build_component(spec)
+        metric = build_component(spec, (*place, number))
         name = free = metric.named(spec.entry.name if spec.entry.source == BUILTIN else spec.entry.qualified)
-        number = 1
-        while free in found:  # one metric with two settings
-            number += 1
-            free = f"{name}#{number}"
-        found[free] = metric
-    return found
+        copies = 1
+        while free in metrics:  # one metric with two settings
+            copies += 1
+            free = f"{name}#{copies}"
+        metrics[free] = metric
+    return metrics
 
 
 def _spec(text: str) -> Spec:
     """The spec that a name means."""
     arguments: dict[str, Any] = {}
     try:
-        entry = components().find("metric", text)
+        entry = catalogue().find("metric", text)
     except UnknownName as unknown:
         head, dash, network = text.partition("-")
         if not dash:
             raise _error(str(unknown)) from None
         try:
-            entry = components().find("metric", head)
+            entry = catalogue().find("metric", head)
             arguments = _lpips(network) if "net" in spec_of(entry).model_fields else {"features": _backbone(network)}
         except UnknownName as e:
             raise _error(str(e)) from None
@@ -79,7 +82,7 @@ def _backbone(text: str) -> dict[str, str]:
     """`timm:resnet18-random` -> what a recipe would say."""
     plain = text.removesuffix("-random")
     name, _, model = plain.partition(":")
-    entry = components().find("backbone", _SHORT.get(name, name))
+    entry = catalogue().find("backbone", _SHORT.get(name, name))
     weights = {"weights": "random"} if plain != text else {}
     return {"type": entry.qualified, **({"model": model} if model else {}), **weights}
 
@@ -87,8 +90,8 @@ def _backbone(text: str) -> dict[str, str]:
 def _lpips(text: str) -> dict[str, str]:
     """`squeeze-random` -> what a recipe would say."""
     net = text.removesuffix("random").removesuffix("-")
-    found = {"net": _NETS.get(net, net)} if net else {}
-    return found | ({"weights": "random"} if text.endswith("random") else {})
+    arguments = {"net": _NETS.get(net, net)} if net else {}
+    return arguments | ({"weights": "random"} if text.endswith("random") else {})
 
 
 def _error(message: str) -> RecipeError:

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
-from gankit.core.errors import DataError
+from gankit.contracts import DatasetContract
+from gankit.core.errors import BuildError, DataError
+from gankit.core.files import write_whole
+from gankit.core.recipe import Recipe
+from gankit.data.dataset import Dataset, Split
 from gankit.evaluation import choose
 from gankit.evaluation.choose import default_metrics
-from gankit.evaluation.files import write_whole
 from gankit.evaluation.folders import pictures
-from gankit.evaluation.measure import ROLES, Measurement, Reference, stacked
+from gankit.evaluation.measure import PRECISION, ROLES, Measurement, Reference, stacked
 from gankit.evaluation.metrics import Metric, true_objects
-from gankit.training.pictures import sample_grid, tiled
-from gankit.training.sampling import at_rest
+from gankit.evaluation.results import Evaluation
+from gankit.evaluation.trivial import judged_by_truth
+from gankit.methods.at_rest import at_rest
+from gankit.methods.base import Method
+from gankit.methods.styled import Styled
+from gankit.training.run import Run
 
 NOISE_SEED = 0
-DRAWN = 64
+BESIDE_TRUTH = {"source", "truth", "objects", "hole"}
+"""What trivial answers are made of."""
 
 
 def evaluate(
-    method: nn.Module,
-    dataset: Any,
+    method: Method,
+    dataset: Dataset,
     batch_size: int = 16,
     device: str | torch.device = "cpu",
     limit: int | None = None,
@@ -43,82 +49,72 @@ def evaluate(
     direction: str | None = None,
     protocol: str | None = None,
     asked: bool = False,
-) -> dict[str, Any]:
-    """Measure `method` on `dataset.split("test")` in each of its directions, or in one.
+    split: Split = "test",
+) -> Evaluation:
+    """Measure `method` on a split of `dataset` in each of its directions, or in one.
 
     A metric is measured where the data (mask, counterpart) and the method (attention) offer the tensors that it names.
     Without `metrics` those are all that need no network of their own; where that is nothing, or where `against` names
     a folder of real pictures, KID and FID. Sets of outputs are compared with the target's test pictures (or those of
     `against`), with the source's, or with both (`reference`). `limit` takes the first pictures alone. protocol: of the
     metrics that are chosen here. asked: give the metrics that cannot be measured a row that says why. `step` and `ema`
-    (averaged weights or not) are only noted in the protocol.
+    (averaged weights or not) are only noted in the protocol. Pictures are rounded to 8 bits, unless a codec of the
+    data set reads more: then figures on 0..255 are on the window of the files, and the protocol says so.
 
-    Returns a JSON-able dict: `results`, a list of rows `{metric, direction, value, interval, unit, better, protocol}`,
-    with `label`, `std`, `warning` or `unavailable` where there is such a thing; `interval` is the 95 % bootstrap over
-    pictures, None for a single picture. A figure that is not defined (no masked pixel at all) is None. Raises
-    DataError for an unknown direction or an empty folder, `GankitError` when the method returns numbers that are not
-    finite.
+    A figure that is not defined (no masked pixel at all) is None. Raises DataError for an unknown direction or an empty
+    folder, `GankitError` when the method returns numbers that are not finite.
     """
     ways = _directions(method, direction, against)
+    pictures_of = dataset.split(split)
+    codecs = DatasetContract(dataset).codecs
+    rounded = all(codec.stored == torch.uint8 for codec in codecs.values())
     common = {
-        "split": "test",
-        "seed": getattr(dataset, "seed", None),
+        "split": split,
+        "seed": DatasetContract(dataset).seed,
         "against": None if against is None else str(against),
-        "rounding": "8 bit",
+        "rounding": "8 bit" if rounded else "none",
+        "files": None if rounded else ", ".join(f"{side}: {codec.words}" for side, codec in codecs.items()),
         "weights_sha256": weights_sha256(method)[:12],
         "device": str(device),
+        "precision": PRECISION,
         "step": step,
         "ema": ema,
     }
-    common = {name: value for name, value in common.items() if name != "against" or value}
-    origin = _device(method)
+    common = {name: value for name, value in common.items() if name not in ("against", "files") or value}
+    origin = method.device
     try:
-        with _at_rest(method.to(device)):
+        with measuring(method.to(device)):
 
-            def measure(metrics: Mapping[str, Metric], asked: bool, fetch: bool = True) -> list[dict[str, Any]]:
-                found = Measurement(metrics, device, reference, asked, fetch=fetch)
+            def measure(metrics: Mapping[str, Metric], asked: bool, fetch: bool = True) -> Evaluation:
+                measurement = Measurement(metrics, device, reference, asked, fetch=fetch, rounded=rounded)
                 torch.manual_seed(NOISE_SEED)
-                _translate_all(found, method, dataset, ways, batch_size, device, limit, against)
-                return found.results(ways, common)
+                _translate_all(measurement, method, pictures_of, ways, batch_size, device, limit, against)
+                return measurement.results(ways, common)
 
             rows = measure(default_metrics() if metrics is None else metrics, asked)
             if metrics is None and (
-                against or (not rows and _has_reference(method, dataset, device, ROLES[reference]))
+                against or (not rows and _has_reference(method, pictures_of, device, ROLES[reference]))
             ):
                 rows += measure(choose.named(choose.FALLBACK, protocol), asked=True, fetch=against is not None)
     finally:
         method.to(origin)
-    return {"results": rows}
+    return rows
 
 
-def showcase(method: Any, dataset: Any, count: int = 4) -> Image.Image | None:
-    """A grid of the first pictures of `dataset.split("test")`: source, attention, output and, where known, truth.
+class Loaded(Protocol):
+    """A loaded run: `gankit.load` gives one. ema: whether the networks are averages over the training."""
 
-    Of a method that draws from noise, 64 of its pictures. The method stays on its device. None for an empty split.
-    """
-    rows = []
-    with _at_rest(method):
-        if getattr(method, "draws", False):
-            return tiled(method.translate(method.draw(DRAWN)))
-        for batch in stacked(_samples(dataset.split("test"), count), 1):
-            batch = {name: x.to(_device(method)) for name, x in batch.items()}
-            rows += [_row(method, way, inputs, batch, dataset) for way, inputs in _ways(method, batch)]
-    return sample_grid(rows) if rows else None
+    method: Method
+    recipe: Recipe
+    run_dir: Path
+    step: int
+    ema: bool
 
-
-def _row(method: Any, way: str, inputs: Mapping[str, Tensor], batch: dict[str, Tensor], dataset: Any) -> dict[str, Any]:
-    """A row of `sample_grid`, of the only picture in a batch."""
-    columns = {
-        "source": inputs.get("source"),
-        "attention": method.attend(inputs, way),
-        "output": method.translate(inputs, way),
-        "truth": _truth(method, batch, way, dataset),
-    }
-    return {"label": way} | {name: x[0] for name, x in columns.items() if x is not None}
+    def dataset(self, split: Split = "test") -> Dataset: ...
 
 
 def evaluate_run(
-    run: Any,
+    run: Loaded,
     batch_size: int = 16,
     device: str | None = None,
     limit: int | None = None,
@@ -128,49 +124,48 @@ def evaluate_run(
     against: Path | None = None,
     direction: str | None = None,
     protocol: str | None = None,
-) -> dict[str, Any]:
+    split: Split = "test",
+) -> Evaluation:
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
-    limit: the first so many test pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of
-    the recipe's. against, direction, protocol: see `evaluate`. Writes `evaluation.json`, what `evaluate` returns, and
-    `evaluation.png`, a few pictures of the test split.
+    limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
+    recipe's. against, direction, protocol, split: see `evaluate`. Writes `evaluation.json`, but for `split="val"`.
+    Raises RecipeError for a metric of the recipe that is not here.
     """
-    dataset, method = run.dataset("test"), run.method
-    device = device or str(_device(method))
+    dataset, method = run.dataset("train"), run.method
+    device = device or str(method.device)
     settings = run.recipe.evaluate
-    chosen = metrics if metrics is not None else choose.built(settings.metrics, protocol) or None
-    found = evaluate(
+    try:
+        chosen = metrics if metrics is not None else choose.built(settings.metrics, protocol) or None
+    except BuildError as error:
+        raise run.recipe.error(error) from error
+    evaluation = evaluate(
         method,
         dataset,
         batch_size,
         device,
         limit or settings.samples,
         metrics=chosen,
-        step=getattr(run, "step", None),
-        ema=getattr(run, "ema", None),
+        step=run.step,
+        ema=run.ema,
         reference=reference or settings.reference,
         against=against,
         direction=direction,
         protocol=protocol,
         asked=chosen is not None,
+        split=split,
     )
-    folder = Path(run.run_dir)
-    write_whole(folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
-    if grid := showcase(method, dataset):
-        png = io.BytesIO()
-        grid.save(png, "PNG")
-        write_whole(folder / "evaluation.png", png.getvalue())
-    return found
-
-
-def _device(method: nn.Module) -> torch.device:
-    return next((p.device for p in method.parameters()), torch.device("cpu"))
+    if split == "test":
+        write_whole(
+            Run(Path(run.run_dir)).evaluation, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n"
+        )
+    return evaluation
 
 
 @contextmanager
-def _at_rest(method: Any) -> Iterator[None]:
+def measuring(method: Method) -> Iterator[None]:
     """Evaluation mode without gradients; methods that draw noise at test (pix2pix) draw the same each time."""
-    device = _device(method)
+    device = method.device
     with at_rest(method), torch.random.fork_rng([device.index or 0] if device.type == "cuda" else []):
         torch.manual_seed(NOISE_SEED)
         yield
@@ -186,7 +181,7 @@ def weights_sha256(method: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _directions(method: Any, direction: str | None, against: Path | None) -> tuple[str, ...]:
+def _directions(method: Method, direction: str | None, against: Path | None) -> tuple[str, ...]:
     """Those to measure: a folder of real pictures is of one domain, so that it stands for one direction's target."""
     if direction and direction not in method.directions:
         raise DataError(f"direction is one of {', '.join(method.directions)}, not '{direction}'")
@@ -197,77 +192,114 @@ def _directions(method: Any, direction: str | None, against: Path | None) -> tup
 
 def _translate_all(
     found: Measurement,
-    method: Any,
-    dataset: Any,
+    method: Method,
+    dataset: Dataset,
     ways: tuple[str, ...],
     batch_size: int,
     device: str | torch.device,
     limit: int | None,
     against: Path | None,
 ) -> None:
-    """Give a measurement all pictures of the test split, translated."""
+    """Give a measurement all pictures of the split, translated."""
     if not found.metrics or len(found.reasons) == len(found.metrics):
         return
-    for batch in stacked(_samples(dataset.split("test"), limit), batch_size):
-        batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        for way, inputs in _ways(method, batch):
-            if way not in ways:
-                continue
-            tensors, others = _tensors(method, way, inputs, batch, dataset, found.able(way))
-            found.add(way, tensors, _origin(inputs), others)
-            for role, picture in _references(method, way, inputs, batch, dataset).items():
-                if role != "target" or against is None:
-                    found.add_reference(way, role, picture)
-    if against is not None and found.sets:
-        for batch in stacked(pictures(against, limit=limit), batch_size):
+    if any(map(judged_by_truth, found.metrics.values())):
+        _fit_trivial(found, method, dataset, ways, batch_size, device, limit)
+    counts = DatasetContract(dataset).counts
+    for start, batch, way, inputs in _inputs(method, dataset, ways, batch_size, device, limit):
+        tensors, others = _tensors(method, way, inputs, batch, dataset, found.able(way))
+        fields = method.fields[way]
+        new = {role: max(0, counts[field] - start) for role, field in fields.items() if field in counts}
+        found.add(way, tensors, new.get("source"), others)
+        for role, picture in _references(method, way, inputs, batch, dataset).items():
+            if role != "target" or against is None:
+                found.add_reference(way, role, picture[: new.get(role)])
+    if against is not None and found.compares_sets:
+        codec = DatasetContract(dataset).codecs.get(method.fields[ways[0]].get("target", "a"))
+        for batch in stacked(pictures(against, limit=limit, codec=codec), batch_size):
             for way in ways:
                 found.add_reference(way, "target", batch["picture"].to(device))
 
 
-def _has_reference(method: Any, dataset: Any, device: str | torch.device, roles: tuple[str, ...]) -> bool:
-    """Whether the test split has what sets of outputs are compared with."""
-    for batch in stacked(_samples(dataset.split("test"), 1), 1):
+def _fit_trivial(
+    found: Measurement,
+    method: Method,
+    dataset: Dataset,
+    ways: tuple[str, ...],
+    batch_size: int,
+    device: str | torch.device,
+    limit: int | None,
+) -> None:
+    """Fit the trivial answers to the truth, in a pass of its own: the best constant is of all pictures."""
+    for _, batch, way, inputs in _inputs(method, dataset, ways, batch_size, device, limit):
+        if truth_of(method, batch, way, dataset) is not None:
+            found.trivial.fit(way, _tensors(method, way, inputs, batch, dataset, {})[0])
+
+
+def _inputs(
+    method: Method,
+    dataset: Dataset,
+    ways: tuple[str, ...],
+    batch_size: int,
+    device: str | torch.device,
+    limit: int | None,
+) -> Iterator[tuple[int, dict[str, Tensor], str, dict[str, Tensor]]]:
+    """Each batch of the data on the device, behind the number of its first item, with each of these directions whose
+    inputs it has, and the inputs."""
+    start = 0
+    for batch in stacked(samples_of(dataset, limit), batch_size):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        found = [_references(method, way, inputs, batch, dataset) for way, inputs in _ways(method, batch)]
-        return any(set(roles) <= known.keys() for known in found)
-    return False
+        yield from ((start, batch, way, inputs) for way, inputs in ways_of(method, batch) if way in ways)
+        start += len(next(iter(batch.values()), (None,)))  # data of no fields, as gatys has, are one item
+
+
+def _has_reference(method: Method, dataset: Dataset, device: str | torch.device, roles: tuple[str, ...]) -> bool:
+    """Whether these pictures have what sets of outputs are compared with."""
+    return any(
+        set(roles) <= _references(method, way, inputs, batch, dataset).keys()
+        for _, batch, way, inputs in _inputs(method, dataset, method.directions, 1, device, 1)
+    )
 
 
 def _references(
-    method: Any, way: str, inputs: Mapping[str, Tensor], batch: Mapping[str, Tensor], dataset: Any
+    method: Method, way: str, inputs: Mapping[str, Tensor], batch: Mapping[str, Tensor], dataset: Dataset
 ) -> dict[str, Tensor]:
     """The real pictures of a batch: of the target's domain, and the sources."""
     field = method.fields[way].get("target", "")
-    target = batch.get(field) if field in batch else _truth(method, batch, way, dataset)
+    target = batch.get(field) if field in batch else truth_of(method, batch, way, dataset)
     known = {"target": target, "source": inputs.get("source")}
     return {role: picture for role, picture in known.items() if picture is not None}
 
 
-def _ways(method: Any, batch: Mapping[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:
+def ways_of(method: Method, batch: Mapping[str, Tensor]) -> list[tuple[str, dict[str, Tensor]]]:
     """The directions whose inputs the data has, with them."""
     return [(way, inputs) for way in method.directions if (inputs := method.inputs_of(batch, way)) is not None]
 
 
-def _truth(method: Any, batch: Mapping[str, Tensor], direction: str, dataset: Any) -> Tensor | None:
+def truth_of(method: Method, batch: Mapping[str, Tensor], direction: str, dataset: Dataset) -> Tensor | None:
     """The true counterpart of the source, where the data or the method's task tells."""
-    partner = batch.get(direction.split("2")[1]) if getattr(dataset, "paired", False) else None
+    partner = batch.get(direction.split("2")[1]) if DatasetContract(dataset).paired else None
     return method.truth_of(batch, direction) if partner is None else partner
 
 
 def _tensors(
-    method: Any,
+    method: Method,
     direction: str,
     inputs: Mapping[str, Tensor],
     batch: Mapping[str, Tensor],
-    dataset: Any,
+    dataset: Dataset,
     metrics: Mapping[str, Metric],
 ) -> tuple[dict[str, Any], set[str]]:
     """What these metrics ask for, and the names of what else there is. Nothing is translated in vain."""
-    mask, truth = batch.get(f"mask_{direction.split('2')[0]}"), _truth(method, batch, direction, dataset)
+    mask, truth = batch.get(f"mask_{direction.split('2')[0]}"), truth_of(method, batch, direction, dataset)
+    truth_mask = batch.get(f"mask_{direction}")
+    if mask is not None and truth_mask is not None and torch.equal(mask, truth_mask):
+        truth_mask = None  # an outline that nothing changes tells nothing
     makers: dict[str, Any] = {  # in this order: `objects` and the like read what stands before them
         **{name: lambda value=value: value for name, value in inputs.items()},
         "mask": None if mask is None else lambda: mask,
         "truth": None if truth is None else lambda: truth,
+        "truth_mask": None if truth_mask is None or mask is None else lambda: truth_mask,
         "output": lambda: method.translate(inputs, direction),
         "draw": lambda: lambda count: _draw(method, inputs, direction, count),
     }
@@ -280,22 +312,18 @@ def _tensors(
     }
     may = {name for name, make in makers.items() if make is not None}
     wanted = {need for metric in metrics.values() if may.issuperset(metric.needs()) for need in metric.needs()}
+    wanted |= BESIDE_TRUTH & may if truth is not None else set()
     known = {name: makers[name]() for name in makers if name in wanted}
     return {name: tensor for name, tensor in known.items() if tensor is not None}, may - wanted
 
 
-def _origin(inputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    """What an output was made from: a source, whatever style was drawn for it; else all of it."""
-    return {"source": inputs["source"]} if "source" in inputs else inputs
-
-
-def _draw(method: Any, inputs: Mapping[str, Tensor], direction: str, count: int) -> Tensor:
+def _draw(method: Method, inputs: Mapping[str, Tensor], direction: str, count: int) -> Tensor:
     """Several outputs of each source: (N, count, C, H, W)."""
-    if hasattr(method, "samples"):
+    if isinstance(method, Styled):
         return method.samples(inputs["source"], count, direction)
     return torch.stack([method.translate(inputs, direction) for _ in range(count)], 1)
 
 
-def _samples(dataset: Any, limit: int | None) -> Iterator[dict[str, Tensor]]:
+def samples_of(dataset: Dataset, limit: int | None) -> Iterator[dict[str, Tensor]]:
     count = len(dataset) if limit is None else min(limit, len(dataset))
     return (dataset.item(i, torch.Generator().manual_seed(i)) for i in range(count))

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from gankit.backbones.inception import Inception
-from gankit.core.errors import GankitError
-from gankit.core.registry import components
+from gankit.contracts import BackboneContract
+from gankit.core.catalogue import catalogue
+from gankit.core.errors import BuildError, GankitError
 from gankit.evaluation.metrics import PEAK, levels
 from gankit.evaluation.protocols import PROTOCOLS
 from gankit.features import FeatureNet
@@ -52,7 +53,7 @@ class Network:
     @property
     def name(self) -> str:
         """As rows are named after it: `squeezenet1_1`, `timm:resnet18`, `vgg16-random`."""
-        entry = components().entry_of("backbone", self.kind)
+        entry = catalogue().entry_of("backbone", self.kind)
         name = entry.name if entry else self.kind.__name__.lower()
         name = FULL_NAMES.get(name, name)
         name += f":{model}" if (model := self.arguments.get("model")) else ""
@@ -70,14 +71,14 @@ class Network:
             try:
                 self._net = self.make(())
             except (ValueError, GankitError, ImportError) as e:
-                why = getattr(e, "message", str(e))
+                why = e.message if isinstance(e, BuildError) else str(e)
                 raise Unavailable(f"{why}{_OTHERS if self.kind is Inception else ''}") from e
         assert self._net is not None
         return self._net.to(device)
 
     def refuse_absent(self, fetch: bool) -> None:
         """Raises Unavailable for weights that are not on this machine and shall not be fetched."""
-        usual = getattr(self.kind, "network", "")
+        usual = BackboneContract(self.kind).network
         if usual and not fetch and self.arguments.get("weights", "pretrained") == "pretrained" and not local(usual):
             raise Unavailable(f"{missing(usual)}{_OTHERS if self.kind is Inception else ''}")
 
@@ -88,19 +89,25 @@ class Network:
     @property
     def sha256(self) -> str | None:
         """Of the file of its weights."""
-        origin: Any = getattr(self._net, "key", (None,))[-1]
+        origin: Any = self._net.key[-1] if self._net and isinstance(self._net.key, tuple) else None
         return origin[1] if isinstance(origin, tuple) and origin[0] == "sha256" else None
+
+
+def check_channels(picture: Tensor) -> None:
+    """Raise ValueError for pictures (N, C, H, W) that networks of photos cannot look at."""
+    if picture.shape[1] not in (1, 3):
+        raise ValueError(f"its network looks at pictures of 1 or 3 channels, these have {picture.shape[1]}")
 
 
 class Extractor:
     """Pictures (N, C, H, W) in [-1, 1] -> features (N, D) in float64: the network's last layer, averaged over places.
 
-    Pictures are rounded to 8 bits, then resized by the protocol, which is on floats. side: null is 299 for Inception,
-    else 224.
+    Pictures are rounded to 8 bits, unless `rounded` is switched off for files that have more, then resized by the
+    protocol, which is on floats. side: null is 299 for Inception, else 224.
     """
 
     def __init__(self, make: Callable[..., Any], protocol: str = "clean", side: int | None = None) -> None:
-        self.network = Network(make)
+        self.network, self.rounded = Network(make), True
         self.how = PROTOCOLS[protocol]
         self.is_inception = self.network.kind is Inception
         self.side = side or (INCEPTION_SIDE if self.is_inception else SIDE)
@@ -121,10 +128,11 @@ class Extractor:
 
     def maps(self, picture: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> the last layer, (N, D, h, w)."""
+        check_channels(picture)
         net = self.network.load(picture.device)
-        x = self.how.resize(levels(picture).float(), self.side)
+        x = self.how.resize(levels(picture, self.rounded).float(), self.side)
         x = (x - 128) / 128 if self.how.centred and self.is_inception else x / (PEAK / 2) - 1
-        last = getattr(net, "names", net.layer_names)[-1]
+        last = net.last_layer
         with torch.no_grad():
             return net(x.expand(-1, 3, -1, -1), (last,))[last]
 

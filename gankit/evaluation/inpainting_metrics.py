@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from gankit.evaluation.metrics import PEAK, SSIM, Metric, decibels, levels
+from gankit.evaluation.metrics import PEAK, SSIM, Metric, decibels
 from gankit.slots import Gt
 
 EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)
@@ -23,13 +23,15 @@ Pooling = Literal["pictures", "pixels"]
 class InpaintingMetric(Metric):
     """Base: the first column of the statistics is the share of the hole, the others are for the figure."""
 
+    default = True
+
     def rows(self, statistics: Tensor) -> list[tuple[str, Tensor]]:
         """All pictures, then those of each range of hole sizes."""
-        share, found = statistics[:, 0], [("", statistics)]
+        share, rows = statistics[:, 0], [("", statistics)]
         for low, high in itertools.pairwise(EDGES):
             if len(chosen := statistics[(share > low) & (share <= high)]):
-                found.append((f"hole ({low:g}, {high:g}]", chosen))
-        return found
+                rows.append((f"hole ({low:g}, {high:g}]", chosen))
+        return rows
 
     def summarise(self, statistics: Tensor) -> Tensor:
         return statistics[..., 1].mean(-1)
@@ -56,12 +58,18 @@ class _PSNR(InpaintingMetric):
         pooling = "over all pixels" if self.pooled else "mean over pictures"
         return {"pooling": pooling, "data_range": PEAK, "cap": self.cap}
 
+    def _errors(self, picture: Tensor, truth: Tensor, hole: Tensor, region: Tensor) -> Tensor:
+        """(N, 3): the share of the hole; the sum of squared errors in the region, and how many values that are."""
+        squares = (self.levels(picture) - self.levels(truth)).square() * region
+        count = region.expand_as(squares).flatten(1).sum(1).double()
+        return torch.cat([share_of(hole), squares.flatten(1).sum(1)[:, None], count[:, None]], 1)
+
 
 class HolePSNR(_PSNR):
     """PSNR of output and truth in dB, on 0..255, over the pixels of the hole alone: raw and composite agree there."""
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
-        return _errors(output, truth, hole, hole > 0.5)
+        return self._errors(output, truth, hole, hole > 0.5)
 
     def protocol(self) -> dict[str, object]:
         return {**super().protocol(), "region": "the hole"}
@@ -73,7 +81,7 @@ class HolePSNRMeanFill(HolePSNR):
     def statistics(self, truth: Tensor, hole: Tensor) -> Tensor:  # type: ignore[override]
         known = (hole <= 0.5).to(truth.dtype)
         mean = (truth * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
-        return _errors(mean.expand_as(truth), truth, hole, hole > 0.5)
+        return self._errors(mean.expand_as(truth), truth, hole, hole > 0.5)
 
     def protocol(self) -> dict[str, object]:
         return {**super().protocol(), "filled_with": "the mean colour of the known part"}
@@ -83,24 +91,29 @@ class CompositePSNR(_PSNR):
     """PSNR of the composite and the truth in dB, on 0..255, over whole pictures."""
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
-        return _errors(output, truth, hole, torch.ones_like(hole, dtype=torch.bool))
+        return self._errors(output, truth, hole, torch.ones_like(hole, dtype=torch.bool))
 
 
 class RawPSNR(_PSNR):
     """PSNR of the generator's own picture and the truth in dB, on 0..255, over whole pictures."""
 
     def statistics(self, raw: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
-        return _errors(raw, truth, hole, torch.ones_like(hole, dtype=torch.bool))
+        return self._errors(raw, truth, hole, torch.ones_like(hole, dtype=torch.bool))
 
 
 class CompositeSSIM(InpaintingMetric):
     """Structural similarity of the composite and the truth, as `ssim`."""
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
-        return torch.cat([share_of(hole), SSIM().statistics(output, truth)], 1)
+        return torch.cat([share_of(hole), self._ssim().statistics(output, truth)], 1)
 
     def protocol(self) -> dict[str, object]:
-        return SSIM().protocol()
+        return self._ssim().protocol()
+
+    def _ssim(self) -> SSIM:
+        ssim = SSIM()
+        ssim.rounded = self.rounded
+        return ssim
 
 
 class RawSSIM(CompositeSSIM):
@@ -117,7 +130,7 @@ class CompositeL1(InpaintingMetric):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
-        error = (levels(output) - levels(truth)).abs().flatten(1).mean(1) * (100 / PEAK)
+        error = (self.levels(output) - self.levels(truth)).abs().flatten(1).mean(1) * (100 / PEAK)
         return torch.cat([share_of(hole), error[:, None]], 1)
 
 
@@ -131,10 +144,3 @@ class RawL1(CompositeL1):
 def share_of(hole: Tensor) -> Tensor:
     """(N, 1): the share of each picture that is hole."""
     return (hole > 0.5).double().flatten(1).mean(1, keepdim=True)
-
-
-def _errors(picture: Tensor, truth: Tensor, hole: Tensor, region: Tensor) -> Tensor:
-    """(N, 3): the share of the hole; the sum of squared errors in the region, and how many values that are."""
-    squares = (levels(picture) - levels(truth)).square() * region
-    count = region.expand_as(squares).flatten(1).sum(1).double()
-    return torch.cat([share_of(hole), squares.flatten(1).sum(1)[:, None], count[:, None]], 1)

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gankit.core.errors import GankitError
-from gankit.evaluation.extract import Extractor, Network, Unavailable
-from gankit.evaluation.metrics import PEAK, Metric, levels
+from gankit.evaluation.extract import Extractor, Network, Unavailable, check_channels
+from gankit.evaluation.metrics import PEAK, Metric
 from gankit.evaluation.protocols import ProtocolName
 from gankit.losses.lpips import LPIPS as Distance
 from gankit.losses.lpips import NETS
@@ -28,7 +28,6 @@ class LPIPS(Metric):
     """
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
-    asked_only = True
 
     def __init__(self, *, net: Net = "alex", weights: str = "pretrained") -> None:
         self.net: Net = net
@@ -53,16 +52,17 @@ class LPIPS(Metric):
 
     def between(self, one: Tensor, other: Tensor) -> Tensor:
         """Of each pair of pictures, (N,)."""
+        check_channels(one)
         self.prepare(one.device)
         assert self._distance is not None
         with torch.no_grad():
-            one, other = ((levels(x) / (PEAK / 2) - 1).float() for x in (one, other))
+            one, other = ((self.levels(x) / (PEAK / 2) - 1).float() for x in (one, other))
             return self._distance.distances(one, other).double()
 
     def protocol(self) -> dict[str, object]:
-        found = {**super().protocol(), "features": self.net, "version": "0.1"}
+        protocol = {**super().protocol(), "features": self.net, "version": "0.1"}
         origin: Any = self._distance.backbone.key[-1] if self._distance else None  # type: ignore[index]
-        return found | ({"features_sha256": origin[1][:12]} if origin and origin[0] == "sha256" else {})
+        return protocol | ({"features_sha256": origin[1][:12]} if origin and origin[0] == "sha256" else {})
 
 
 class LPIPSDiversity(LPIPS):
@@ -80,13 +80,13 @@ class LPIPSDiversity(LPIPS):
 
     def statistics(self, draw: Callable[[int], Tensor]) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """draw: number -> so many outputs of each source, (N, number, C, H, W)."""
-        found = []
+        distances = []
         for _ in range(self.pairs):
             one, other = draw(2).unbind(1)
-            if not found and torch.equal(one, other):
+            if not distances and torch.equal(one, other):
                 raise ValueError("this method makes the same output of a source each time: it draws nothing")
-            found.append(self.between(one, other))
-        return torch.stack(found, 1).mean(1, keepdim=True)
+            distances.append(self.between(one, other))
+        return torch.stack(distances, 1).mean(1, keepdim=True)
 
     def protocol(self) -> dict[str, object]:
         return {**super().protocol(), "pairs": self.pairs}
@@ -102,7 +102,6 @@ class Structure(Metric):
     """
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
-    asked_only = True
 
     def __init__(
         self, *, features: Backbone, protocol: ProtocolName = "clean", side: Annotated[int, Ge(8)] | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections import defaultdict
@@ -15,9 +14,14 @@ from torch import Tensor
 from gankit.core.errors import GankitError
 from gankit.evaluation.extract import Extractor, Unavailable
 from gankit.evaluation.metrics import Metric
+from gankit.evaluation.results import Evaluation, Figure
 from gankit.evaluation.sets import SetMetric
+from gankit.evaluation.trivial import Trivial, judged_by_truth
 
 RESAMPLES, BOOTSTRAP_SEED = 1000, 0
+PRECISION = "fp32"
+"""Of networks and features while they are measured, whatever the training's was; not TF32 on GPUs either."""
+Interval = tuple[float | None, float | None]
 Reference = Literal["target", "source", "mean"]
 ROLES: Mapping[Reference, tuple[str, ...]] = {
     "target": ("target",),
@@ -32,7 +36,7 @@ class Measurement:
 
     metrics: by the names of their rows. device: where features are computed. reference: with what sets are compared.
     asked: they were named by somebody, so that those which cannot be measured get a row that says why. absent: name of
-    a tensor -> why there is none. fetch: download weights that are nowhere here.
+    a tensor -> why there is none. fetch: download weights that are nowhere here. rounded: to the levels of 8-bit files.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Measurement:
         asked: bool = False,
         absent: Mapping[str, str] | None = None,
         fetch: bool = True,
+        rounded: bool = True,
     ) -> None:
         self.metrics, self.roles, self.asked = metrics, ROLES[reference], asked
         self.reference = reference
@@ -50,12 +55,15 @@ class Measurement:
         self.reasons: dict[tuple[str, str], str] = {}  # (metric, direction or "") -> why it is not measured
         self.extractors: dict[object, Extractor] = {}
         self.statistics: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
+        self.trivial = Trivial()
+        self.trivial_statistics: dict[tuple[str, str], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
         self.features: dict[tuple[object, str, str], list[Tensor]] = defaultdict(list)
         self.offered: dict[str, set[str]] = defaultdict(set)  # direction -> tensors that were given
-        self.seen: set[tuple[str, str, bytes]] = set()
         for name, metric in metrics.items():
+            metric.rounded = rounded
             if isinstance(metric, SetMetric):  # one network for all that share it
                 metric.extractor = self.extractors.setdefault(metric.extractor.key, metric.extractor)
+                metric.extractor.rounded = rounded
             try:
                 metric.prepare(device, fetch)
             except Unavailable as e:
@@ -67,7 +75,7 @@ class Measurement:
         return {name: metric for name, metric in self.metrics.items() if name not in failed}
 
     @property
-    def sets(self) -> bool:
+    def compares_sets(self) -> bool:
         """Whether any metric compares sets."""
         return any(
             isinstance(metric, SetMetric) and (name, "") not in self.reasons for name, metric in self.metrics.items()
@@ -77,12 +85,11 @@ class Measurement:
         self,
         direction: str,
         tensors: Mapping[str, Any],
-        sources: Mapping[str, Tensor] | None = None,
+        new: int | None = None,
         offered: Iterable[str] = (),
     ) -> None:
-        """A batch. sources: from which the outputs were made; an output of the same one counts once in its set.
-
-        offered: what else could have been computed, had a metric asked for it.
+        """A batch. new: so many of the outputs, the first ones, are those of sources that were not there before, and
+        count in their set; None: all. offered: what else could have been computed, had a metric asked for it.
         """
         check_finite(direction, tensors)
         self.offered[direction] |= {*tensors, *offered}
@@ -96,63 +103,67 @@ class Measurement:
                 self.statistics.pop((name, direction), None)
                 continue
             self.statistics[name, direction].append(values.cpu())
-        if "output" in tensors and self.sets:
-            self._collect(direction, "output", tensors["output"], sources or {})
+            if judged_by_truth(metric):
+                for answer, inputs in self.trivial.answers(direction, tensors, metric).items():
+                    values = metric.statistics(*(inputs[need] for need in metric.needs()))
+                    self.trivial_statistics[name, direction][answer].append(values.cpu())
+        if "output" in tensors and self.compares_sets:
+            self._collect(direction, "output", tensors["output"][:new])
 
     def add_reference(self, direction: str, role: str, pictures: Tensor) -> None:
-        """Real pictures (N, C, H, W) of a role, `target` or `source`; equal ones count once."""
-        if role in self.roles and self.sets:
+        """Real pictures (N, C, H, W) of a role, `target` or `source`: each counts, also one that equals another."""
+        if role in self.roles and self.compares_sets:
             check_finite(direction, {role: pictures})
-            self._collect(direction, role, pictures, {role: pictures})
+            self._collect(direction, role, pictures)
 
-    def _collect(self, direction: str, role: str, pictures: Tensor, by: Mapping[str, Tensor]) -> None:
-        """Test splits begin the smaller domain again when it is through: no picture may count twice."""
-        fresh = []
-        for i in range(len(pictures)):
-            digest = hashlib.sha1(b"".join(x[i].detach().cpu().contiguous().numpy().tobytes() for x in by.values()))
-            mark = (direction, role, digest.digest())
-            if not by or mark not in self.seen:
-                self.seen.add(mark)
-                fresh.append(i)
-        if not fresh:
+    def _collect(self, direction: str, role: str, pictures: Tensor) -> None:
+        if not len(pictures):
             return
         for key in {m.extractor.key for m in self.able(direction).values() if isinstance(m, SetMetric)}:
             try:
-                self.features[key, direction, role].append(self.extractors[key](pictures[fresh]).cpu())
+                self.features[key, direction, role].append(self.extractors[key](pictures).cpu())
             except ValueError as e:
                 for name, metric in self.able(direction).items():
                     if isinstance(metric, SetMetric) and metric.extractor.key == key:
                         self.reasons[name, direction] = str(e)
 
     # -- rows --------------------------------------------------------------------------------------------------------
-    def results(self, directions: Sequence[str], common: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def results(self, directions: Sequence[str], common: Mapping[str, Any]) -> Evaluation:
         """The rows, in the order of the metrics, then of the directions. common: of every protocol."""
-        rows = []
+        rows: list[Figure] = []
         for name, metric in self.metrics.items():
             if (name, "") in self.reasons:
                 rows.append(_unavailable(name, metric, "", self.reasons[name, ""]))
                 continue
-            found = [row for way in directions for row in self._rows(name, metric, way, common)]
-            if not found and self.asked:
-                found = [_unavailable(name, metric, "", self._lack(metric))]
-            rows += found
-        return rows
+            figures = [row for way in directions for row in self._rows(name, metric, way, common)]
+            if not figures and self.asked:
+                figures = [_unavailable(name, metric, "", self._lack(metric))]
+            rows += figures
+        return Evaluation(tuple(rows))
 
-    def _rows(self, name: str, metric: Metric, way: str, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _rows(self, name: str, metric: Metric, way: str, common: Mapping[str, Any]) -> Iterator[Figure]:
         if (name, way) in self.reasons:
             yield _unavailable(name, metric, way, self.reasons[name, way])
         elif isinstance(metric, SetMetric):
             yield from self._set_row(name, metric, way, common)
         elif (name, way) in self.statistics:
             for label, statistics in metric.rows(torch.cat(self.statistics[name, way])):
-                row = _row(name, metric, way, float(metric.summarise(statistics)), bootstrap(metric, statistics), label)
-                row["protocol"] |= {"n": len(statistics), **metric.protocol(), **common}
-                yield row
+                value, interval = float(metric.summarise(statistics)), bootstrap(metric, statistics)
+                protocol = {"n": len(statistics), **metric.protocol(), **common}
+                trivial = self._trivial(name, metric, way, label)
+                yield _row(name, metric, way, value, interval, protocol, label=label, trivial=trivial)
 
-    def _set_row(self, name: str, metric: SetMetric, way: str, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        found = {role: self.features.get((metric.extractor.key, way, role)) for role in ("output", *self.roles)}
-        sets = {role: torch.cat(chunks) for role, chunks in found.items() if chunks}
-        if len(sets) < len(found):
+    def _trivial(self, name: str, metric: Metric, way: str, label: str) -> dict[str, float | None]:
+        """The figure of each trivial answer."""
+        return {
+            answer: _number(float(metric.summarise(dict(metric.rows(torch.cat(chunks)))[label])))
+            for answer, chunks in self.trivial_statistics[name, way].items()
+        }
+
+    def _set_row(self, name: str, metric: SetMetric, way: str, common: Mapping[str, Any]) -> Iterator[Figure]:
+        features = {role: self.features.get((metric.extractor.key, way, role)) for role in ("output", *self.roles)}
+        sets = {role: torch.cat(chunks) for role, chunks in features.items() if chunks}
+        if len(sets) < len(features):
             return
         output, references = sets.pop("output"), [sets[role] for role in self.roles]
         counts = [len(x) for x in references]
@@ -161,15 +172,14 @@ class Measurement:
             yield _unavailable(name, metric, way, why)
             return
         value = float(torch.stack([metric.compare(output, x) for x in references]).mean())
-        row = _row(name, metric, way, value, resampled_interval(metric, output, references, value))
-        row["protocol"] |= {"n": len(output), "n_reference": counts[0] if len(counts) == 1 else counts}
-        row["protocol"] |= {"reference": self.reference, **metric.protocol(), **common}
+        interval = resampled_interval(metric, output, references, value)
+        protocol = {"n": len(output), "n_reference": counts[0] if len(counts) == 1 else counts}
+        protocol |= {"reference": self.reference, **metric.protocol(), **common}
         extras = [metric.extras(output, x) for x in references]
         shared = set.intersection(*map(set, extras))  # against a set as small as the outputs' KID has no spread
-        row |= {key: _number(sum(e[key] for e in extras) / len(extras)) for key in sorted(shared)}
-        if warning := metric.warning(len(output), min(counts)):
-            row["warning"] = warning
-        yield row
+        more = {key: _number(sum(e[key] for e in extras) / len(extras)) for key in sorted(shared)}
+        warning = metric.warning(len(output), min(counts))
+        yield _row(name, metric, way, value, interval, protocol, more=more, warning=warning)
 
     def _lack(self, metric: Metric) -> str:
         """Why an asked metric has no row."""
@@ -205,7 +215,7 @@ def stacked(samples: Iterable[Mapping[str, Any]], size: int) -> Iterator[dict[st
             yield {name: torch.stack([sample[name] for sample in chunk]) for name in chunk[0]}
 
 
-def bootstrap(metric: Metric, statistics: Tensor) -> list[float | None] | None:
+def bootstrap(metric: Metric, statistics: Tensor) -> Interval | None:
     """The 95 % percentile interval of a metric over resampled pictures; statistics: (N, K). None for N < 2."""
     count = len(statistics)
     if count < 2:
@@ -219,24 +229,25 @@ def bootstrap(metric: Metric, statistics: Tensor) -> list[float | None] | None:
 
 def resampled_interval(
     metric: SetMetric, output: Tensor, references: Sequence[Tensor], value: float
-) -> list[float | None] | None:
+) -> Interval | None:
     """The 95 % interval of a figure of sets; None where the sets are too large.
 
-    Where resamples are off in the mean, the interval is their spread around that mean, laid around the figure.
+    Where resamples are off in the mean, the interval is their spread around that mean, laid around the figure; it ends
+    where the metric does.
     """
     drawn = []
     for reference in references:  # with one generator's state: the same outputs against each
-        found = metric.resampled(output, reference, torch.Generator().manual_seed(BOOTSTRAP_SEED))
-        if found is None:
+        resamples = metric.resampled(output, reference, torch.Generator().manual_seed(BOOTSTRAP_SEED))
+        if resamples is None:
             return None
-        drawn.append(found)
+        drawn.append(resamples)
     figures = torch.stack(drawn).mean(0)
-    return _interval(figures - figures.mean() + value if metric.shifts else figures)
+    return _interval((figures - figures.mean() + value if metric.shifts else figures).clamp(min=metric.lowest))
 
 
-def _interval(figures: Tensor) -> list[float | None]:
+def _interval(figures: Tensor) -> Interval:
     low, high = figures.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return [_number(low), _number(high)]
+    return _number(low), _number(high)
 
 
 def _row(
@@ -244,21 +255,16 @@ def _row(
     metric: Metric,
     direction: str,
     value: float,
-    interval: list[float | None] | None,
-    label: str = "",
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"metric": name, "direction": direction, "value": _number(value), "interval": interval}
-    row |= {"label": label} if label else {}
-    return row | {
-        "unit": metric.unit,
-        "better": metric.better,
-        "protocol": {"metric": name, "direction": direction},
-    }
+    interval: Interval | None,
+    protocol: Mapping[str, Any],
+    **more: Any,
+) -> Figure:
+    told = {"metric": name, "direction": direction, **protocol}
+    return Figure(name, direction, _number(value), interval, metric.unit, metric.better, told, **more)
 
 
-def _unavailable(name: str, metric: Metric, direction: str, why: str) -> dict[str, Any]:
-    row = _row(name, metric, direction, math.nan, None)
-    return row | {"unavailable": why, "protocol": {}}
+def _unavailable(name: str, metric: Metric, direction: str, why: str) -> Figure:
+    return Figure(name, direction, None, None, metric.unit, metric.better, unavailable=why)
 
 
 def _number(value: float) -> float | None:

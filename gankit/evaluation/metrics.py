@@ -4,8 +4,8 @@ A metric is written like a loss: the argument names of `statistics` are the tens
 those are `source` (the input), `output` (its translation), `truth` (the true counterpart), `attention` (the method's
 map), `mask` (1 on the objects of the source), `objects` (1 on the objects of the source and of the truth), `draw` (a
 function that translates the source again), and whatever else the method offers under its name. Pictures are
-(N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they would be saved; masks and maps are (N, 1, H, W)
-in [0, 1]. All arithmetic is float64.
+(N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they would be saved, unless their files have more;
+masks and maps are (N, 1, H, W) in [0, 1]. All arithmetic is float64.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gankit.slots import Ge, Gt, Le
+from gankit.slots import Gt
 
 PEAK = 255.0
 
 
-def levels(picture: Tensor) -> Tensor:
-    """A picture in [-1, 1] as the float64 levels 0, 1, ..., 255 that an 8-bit file would hold."""
-    return picture.double().add(1).mul(PEAK / 2).round().clamp(0, PEAK)
+def levels(picture: Tensor, rounded: bool = True) -> Tensor:
+    """A picture in [-1, 1] as the float64 levels 0, 1, ..., 255 that an 8-bit file would hold; not rounded: 0 to 255,
+    the whole window of files of another depth."""
+    scaled = picture.double().add(1).mul(PEAK / 2)
+    return (scaled.round() if rounded else scaled).clamp(0, PEAK)
 
 
 def true_objects(mask: Tensor, source: Tensor, truth: Tensor) -> Tensor:
@@ -46,10 +48,18 @@ class Metric:
     unit: ClassVar[str] = ""
     better: ClassVar[Literal["higher", "lower"]] = "higher"
     pooling: ClassVar[str] = "mean over pictures"
-    asked_only: ClassVar[bool] = False
-    """Measured only where a recipe or a command names it: it needs a network of its own, or many translations."""
+    default: ClassVar[bool] = False
+    """Measured wherever its tensors are there, not only where a recipe or a command names it."""
+    least: ClassVar[int] = 2
+    """Of one that compares sets: the fewest pictures of each."""
     statistics: Callable[..., Tensor]
     """Tensors, by their names, -> (N, K) float64: what is kept of each picture."""
+    rounded: bool = True
+    """Whether pictures are 8-bit ones; set where they are measured."""
+
+    def levels(self, picture: Tensor) -> Tensor:
+        """A picture (N, C, H, W) in [-1, 1] on 0..255, float64, in the levels of its files (`levels`)."""
+        return levels(picture, self.rounded)
 
     def summarise(self, statistics: Tensor) -> Tensor:
         """(..., N, K) -> (...): the figure of N pictures."""
@@ -88,13 +98,14 @@ class PSNR(Metric):
     Identical pictures count as `cap` dB, for the mean would be infinite otherwise.
     """
 
+    default = True
     unit = "dB"
 
     def __init__(self, *, cap: Annotated[float, Gt(0)] = 100.0) -> None:
         self.cap = cap
 
     def statistics(self, output: Tensor, truth: Tensor) -> Tensor:
-        error = (levels(output) - levels(truth)).square().flatten(1).mean(1)
+        error = (self.levels(output) - self.levels(truth)).square().flatten(1).mean(1)
         return decibels(error, self.cap)[:, None]
 
     def protocol(self) -> dict[str, object]:
@@ -109,13 +120,14 @@ class SSIM(Metric):
     decimal), so both sides must have at least 11 pixels (`ValueError`).
     """
 
+    default = True
     window, sigma = 11, 1.5
 
     def statistics(self, output: Tensor, truth: Tensor) -> Tensor:
         if min(output.shape[-2:]) < self.window:
             height, width = output.shape[-2:]
             raise ValueError(f"SSIM needs pictures of at least 11 x 11 px, these have {width} x {height}")
-        x, y = levels(output), levels(truth)
+        x, y = self.levels(output), self.levels(truth)
         mean_x, mean_y = self._blur(x), self._blur(y)
         variance_x = self._blur(x * x) - mean_x**2
         variance_y = self._blur(y * y) - mean_y**2
@@ -139,75 +151,12 @@ class SSIM(Metric):
 class L1(Metric):
     """Mean absolute difference of output and truth in levels of 0..255, over all channels; the mean over pictures."""
 
+    default = True
     unit = "levels"
     better = "lower"
 
     def statistics(self, output: Tensor, truth: Tensor) -> Tensor:
-        return (levels(output) - levels(truth)).abs().flatten(1).mean(1)[:, None]
-
-
-class AttentionIoU(Metric):
-    """Intersection over union of the attention map, cut at `threshold` (map > threshold), and the true mask.
-
-    The mean over pictures; 1 where both are empty.
-    """
-
-    def __init__(self, *, threshold: Annotated[float, Ge(0), Le(1)] = 0.5) -> None:
-        self.threshold = threshold
-
-    def statistics(self, attention: Tensor, mask: Tensor) -> Tensor:
-        ours, true = (attention > self.threshold).flatten(1), (mask > 0.5).flatten(1)
-        intersection, union = (ours & true).sum(1).double(), (ours | true).sum(1).double()
-        return torch.where(union > 0, intersection / union.clamp(min=1), 1.0)[:, None]
-
-    def protocol(self) -> dict[str, object]:
-        return {**super().protocol(), "threshold": self.threshold}
-
-
-class BackgroundPSNR(Metric):
-    """How well the background is kept: PSNR in dB, on 0..255, of output and source outside the true objects.
-
-    Pooled: one mean squared error over all background pixels of the set, which is never above the mean of the
-    pictures' own figures, and which a few untouched backgrounds cannot make infinite. `cap` dB where nothing differs.
-    """
-
-    unit = "dB"
-    pooling = "over all background pixels"
-
-    def __init__(self, *, cap: Annotated[float, Gt(0)] = 100.0) -> None:
-        self.cap = cap
-
-    def statistics(self, output: Tensor, source: Tensor, objects: Tensor) -> Tensor:
-        background = (objects <= 0.5).expand_as(source)
-        error = (levels(output) - levels(source)).square() * background
-        return torch.stack([error.flatten(1).sum(1), background.flatten(1).sum(1).double()], 1)
-
-    def summarise(self, statistics: Tensor) -> Tensor:
-        return decibels(ratio(statistics), self.cap)
-
-    def protocol(self) -> dict[str, object]:
-        return {**super().protocol(), "data_range": PEAK, "region": "outside the true objects", "cap": self.cap}
-
-
-class TranslationError(Metric):
-    """How much of the way is left: the mean |output - truth| on the true objects over that of the source.
-
-    0 is the true counterpart, 1 is no better than returning the input. Both means are pooled over all their pixels.
-    """
-
-    better = "lower"
-    pooling = "over all object pixels"
-
-    def statistics(self, output: Tensor, source: Tensor, truth: Tensor, objects: Tensor) -> Tensor:
-        target, inside = levels(truth), objects > 0.5
-        errors = [((levels(x) - target).abs() * inside).flatten(1).sum(1) for x in (output, source)]
-        return torch.stack(errors, 1)
-
-    def summarise(self, statistics: Tensor) -> Tensor:
-        return ratio(statistics)
-
-    def protocol(self) -> dict[str, object]:
-        return {**super().protocol(), "region": "inside the true objects", "relative_to": "returning the input"}
+        return (self.levels(output) - self.levels(truth)).abs().flatten(1).mean(1)[:, None]
 
 
 def ratio(statistics: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ float64.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -31,14 +32,13 @@ class SetMetric(Metric):
     """
 
     pooling = "over the two sets"
-    asked_only = True
-    least: ClassVar[int] = 2
-    """The fewest pictures of each set."""
     resamples: ClassVar[int] = 200
     largest: ClassVar[int] = 512
     """Larger sets are not resampled, for it would take too long."""
     shifts: ClassVar[bool] = True
     """Whether resamples are off in the mean: a set drawn with replacement has fewer different pictures."""
+    lowest: ClassVar[float] = -math.inf
+    """The least that the figure can be."""
 
     def __init__(
         self,
@@ -90,7 +90,8 @@ class SetMetric(Metric):
         return self.extractor.warning()
 
     def protocol(self) -> dict[str, object]:
-        return {**super().protocol(), **self.extractor.protocol(), "resamples": self.resamples}
+        sets = {"resamples": self.resamples, "equal_pictures": "all count"}
+        return {**super().protocol(), **self.extractor.protocol(), **sets}
 
 
 class KID(SetMetric):
@@ -162,9 +163,10 @@ class FID(SetMetric):
     """
 
     better: ClassVar[Literal["higher", "lower"]] = "lower"
+    lowest = 0.0
 
     def compare(self, output: Tensor, reference: Tensor) -> Tensor:
-        return frechet(output, reference)
+        return frechet(output, reference).clamp(min=self.lowest)  # rounding may leave it a little below
 
     def resampled(self, output: Tensor, reference: Tensor, generator: torch.Generator) -> Tensor | None:
         """All from the products of the features with each other, which are computed once."""

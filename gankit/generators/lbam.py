@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
+from gankit.fields import Field, Mask
 from gankit.generators.holes import check_hole, known_of, least_side, widths_of
-from gankit.generators.lbam_layers import ForwardAttention, ReverseAttention, Reversed, ReverseMask, Weighted
+from gankit.generators.lbam_layers import (
+    Activation,
+    Attention,
+    FixedMask,
+    ForwardAttention,
+    Masked,
+    ReverseAttention,
+    ReverseMask,
+    Weighted,
+)
 from gankit.layers import check_image
 from gankit.norms.none import NoNorm
 from gankit.norms.rules import is_adaptive
@@ -30,15 +41,23 @@ class LBAM(nn.Module):
             the paper and the code before 2020.
         image: `tanh`, or `abs`, the |tanh| over [0, 1] of the paper and the code before 2020.
         alpha: the exponent of the mask update.
+        activation: of the features after each attention. The paper and the code's network have leaky_relu; the code's
+            layers know the others.
+        attention: what makes a map of a mask's convolution: the paper's asymmetric Gaussian, with four learned numbers
+            in each layer; sigmoid, relu and leaky_relu are rows of its ablation. The mask update stays as it is.
+        masks: `fixed`: maps and masks as partial convolution has them, with nothing to learn; the unlearned row.
+        reverse: False: no reverse maps, the forward row. The forward maps still weigh the skips; what comes from
+            below is not weighed.
 
     Raises:
-        ValueError: an adaptive norm, widths that are not `downs`; in the forward, a wrong number of channels or size.
+        ValueError: an adaptive norm, widths that are not `downs`, an attention for fixed masks; in the forward, a wrong
+            number of channels or size.
 
     Paper: arXiv 1909.00968. As the code, the last layer has no attention, and no convolution a bias.
     """
 
     offers: frozenset[str] = frozenset()
-    takes: ClassVar[tuple[str, ...]] = ("hole",)
+    takes: ClassVar[Mapping[str, Field]] = {"hole": Mask()}
     idle: ClassVar[tuple[str, ...]] = ("attention.right",)  # no value of a mask is beyond mu at the beginning
 
     def __init__(
@@ -52,8 +71,15 @@ class LBAM(nn.Module):
         norm: Norm = NoNorm,
         image: Literal["tanh", "abs"] = "tanh",
         alpha: Annotated[float, Ge(0.1)] = 0.8,
+        activation: Activation = "leaky_relu",
+        attention: Attention = "gaussian",
+        masks: Literal["learned", "fixed"] = "learned",
+        reverse: bool = True,
     ) -> None:
         super().__init__()
+        fixed = masks == "fixed"
+        if fixed and attention != "gaussian":
+            raise ValueError(f"fixed masks have no attention function: leave out attention, which is {attention}")
         wide = widths_of(channels, downs, widths)
         if is_adaptive(probe := norm(wide[-1])):
             raise ValueError(
@@ -67,16 +93,24 @@ class LBAM(nn.Module):
                 wide[i],
                 None if i else in_channels,
                 norm=norm if i else NoNorm,
+                activation=activation,
+                attention=attention,
                 alpha=alpha,
+                fixed=fixed,
             )
             for i in range(downs)
         )
         self.reverse = nn.ModuleList(
-            ReverseMask(wide[i - 1] if i else in_channels, wide[i], alpha=alpha) for i in range(downs - 1)
+            FixedMask()
+            if fixed
+            else ReverseMask(wide[i - 1] if i else in_channels, wide[i], attention=attention, alpha=alpha)
+            for i in range(downs - 1 if reverse else 0)
         )
         # decoder[i] undoes encoder[i + 1]; all but the innermost see a skip beside what comes from below.
         self.decoder = nn.ModuleList(
-            ReverseAttention(wide[i + 1] * (1 if i == downs - 2 else 2), wide[i], wide[i], norm=norm)
+            ReverseAttention(
+                wide[i + 1] * (1 if i == downs - 2 else 2), wide[i], wide[i], norm=norm, activation=activation
+            )
             for i in range(downs - 1)
         )
         self.head = nn.ConvTranspose2d(2 * wide[0], out_channels, 4, 2, 1, bias=False)
@@ -95,18 +129,20 @@ class LBAM(nn.Module):
             features, mask = levels[-1].features, levels[-1].mask
         return levels
 
-    def reverse_maps(self, known: Tensor) -> list[Reversed]:
-        """The reverse maps, from the holes on; one level less than the encoder has."""
+    def reverse_maps(self, known: Tensor) -> list[Masked]:
+        """The reverse maps, from the holes on; one level less than the encoder has, or none without `reverse`."""
         mask, levels = (1 - known).expand(-1, self.in_channels, -1, -1), []
         for layer in self.reverse:
             levels.append(layer(mask))
             mask = levels[-1].mask
         return levels
 
-    def decode(self, levels: list[Weighted], reverse: list[Reversed]) -> Tensor:
+    def decode(self, levels: list[Weighted], reverse: list[Masked]) -> Tensor:
         """Back to a picture (N, out_channels, H, W) in [-1, 1]."""
         x = levels[-1].features
         for i in reversed(range(len(self.decoder))):
-            x = self.decoder[i](levels[i].before, x, torch.cat([levels[i].map, reverse[i].map], 1))
+            skip, map = levels[i].before, levels[i].map
+            back = reverse[i].map if reverse else torch.ones_like(map)
+            x = self.decoder[i](skip, x, torch.cat([map.expand_as(skip), back.expand_as(skip)], 1))
         x = torch.tanh(self.head(x))
         return x if self.image == "tanh" else 2 * x.abs() - 1

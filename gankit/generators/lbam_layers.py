@@ -7,6 +7,7 @@ mask of the next layer. The forward maps begin with the known part of the pictur
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -16,8 +17,19 @@ from torch.nn import functional as F
 from gankit.norms.none import NoNorm
 from gankit.precision import full
 
-Activation = Literal["leaky", "relu", "none"]
+Activation = Literal["leaky_relu", "relu", "sigmoid", "tanh", "prelu", "none"]
+Attention = Literal["gaussian", "sigmoid", "relu", "leaky_relu"]
 Factory = Callable[[int], nn.Module]
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "leaky_relu": partial(nn.LeakyReLU, 0.2),
+    "relu": nn.ReLU,
+    "sigmoid": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "prelu": nn.PReLU,
+    "none": nn.Identity,
+}
+"""What the authors' code has for features; its network uses leaky_relu alone."""
 
 
 class AsymmetricGaussian(nn.Module):
@@ -77,9 +89,41 @@ class MaskUpdate(nn.Module):
         return f"alpha={self.alpha}"
 
 
+class Masked(NamedTuple):
+    """What becomes of a mask, both (N, out_channels, h, w), or (N, 1, h, w) from a `FixedMask`: the attention map, and
+    the mask of the next layer."""
+
+    map: Tensor
+    mask: Tensor
+
+
+class FixedMask(nn.Module):
+    """A mask that moves on without learning, as beside a partial convolution (arXiv 1804.07723).
+
+    forward(mask): (N, C, H, W) in [0, 1], the same in all channels -> Masked, of one channel. With m, the mean of a
+    window, the map is 1 / m and the next mask 1 where m > 0; both are 0 elsewhere. Zero padding counts as 0.
+
+    The unlearned row of LBAM's ablation: each weight of its mask convolutions is 1 / kernel^2, which makes this mean.
+    """
+
+    def __init__(self, kernel: int = 4, stride: int = 2, padding: int = 1) -> None:
+        super().__init__()
+        self.window = kernel, stride, padding
+
+    def forward(self, mask: Tensor) -> Masked:
+        mean = F.avg_pool2d(full(mask[:, :1]), *self.window)
+        some = mean > 0
+        return Masked(torch.where(some, 1 / mean.clamp(min=1e-8), 0.0), some.to(mean.dtype))
+
+    def extra_repr(self) -> str:
+        kernel, stride, padding = self.window
+        return f"{kernel=}, {stride=}, {padding=}"
+
+
 class Weighted(NamedTuple):
     """What a `ForwardAttention` returns, all (N, out_channels, h, w): the features; the mask of the next layer; the
-    convolution before attention, which is the skip; the attention map."""
+    convolution before attention, which is the skip; the attention map. With fixed masks, mask and map have one channel.
+    """
 
     features: Tensor
     mask: Tensor
@@ -91,7 +135,8 @@ class ForwardAttention(nn.Module):
     """A convolution whose result is weighted by a map learned from the mask.
 
     forward(x, mask): (N, in_channels, H, W) and (N, mask_channels, H, W) -> Weighted. After the map come the norm and
-    the activation. Both convolutions start from N(0, 0.02).
+    the activation. Both convolutions start from N(0, 0.02). attention: what makes the map of the mask's convolution.
+    fixed: a `FixedMask` instead, with nothing to learn.
     """
 
     def __init__(
@@ -105,44 +150,54 @@ class ForwardAttention(nn.Module):
         padding: int = 1,
         bias: bool = False,
         norm: Factory = NoNorm,
-        activation: Activation = "leaky",
+        activation: Activation = "leaky_relu",
+        attention: Attention = "gaussian",
         alpha: float = 0.8,
+        fixed: bool = False,
     ) -> None:
         super().__init__()
         self.conv = drawn(nn.Conv2d(in_channels, out_channels, kernel, stride, padding, bias=bias))
-        channels = in_channels if mask_channels is None else mask_channels
-        self.mask_conv = drawn(nn.Conv2d(channels, out_channels, kernel, stride, padding, bias=bias))
-        self.attention = AsymmetricGaussian()
-        self.update = MaskUpdate(alpha)
+        self.fixed = FixedMask(kernel, stride, padding) if fixed else None
+        if not fixed:
+            channels = in_channels if mask_channels is None else mask_channels
+            self.mask_conv = drawn(nn.Conv2d(channels, out_channels, kernel, stride, padding, bias=bias))
+            self.attention = AsymmetricGaussian() if attention == "gaussian" else ACTIVATIONS[attention]()
+            self.update = MaskUpdate(alpha)
         self.norm = norm(out_channels)
-        self.activation: Activation = activation
+        self.activation = ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor, mask: Tensor) -> Weighted:
-        before, moved = self.conv(x), self.mask_conv(mask)
-        weights = self.attention(moved)
-        features = activate(self.norm(before * weights), self.activation)
-        return Weighted(features, self.update(moved), before, weights)
+        before, (weights, updated) = self.conv(x), self._masked(mask)
+        return Weighted(self.activation(self.norm(before * weights)), updated, before, weights)
 
-
-class Reversed(NamedTuple):
-    """What a `ReverseMask` returns, both (N, out_channels, h, w): the attention map, and the mask of the next one."""
-
-    map: Tensor
-    mask: Tensor
+    def _masked(self, mask: Tensor) -> Masked:
+        if self.fixed is not None:
+            return self.fixed(mask)
+        moved = self.mask_conv(mask)
+        return Masked(self.attention(moved), self.update(moved))
 
 
 class ReverseMask(nn.Module):
-    """The reverse of a level: (N, in_channels, H, W), of the hole, -> Reversed, at half the size."""
+    """The reverse of a level: (N, in_channels, H, W), of the hole, -> Masked, at half the size."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, alpha: float = 0.8) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        bias: bool = False,
+        attention: Attention = "gaussian",
+        alpha: float = 0.8,
+    ) -> None:
         super().__init__()
-        self.conv = drawn(nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=False))
-        self.attention = AsymmetricGaussian(1.1, 1.0, 0.5, 0.5)
+        self.conv = drawn(nn.Conv2d(in_channels, out_channels, 4, 2, 1, bias=bias))
+        gaussian = attention == "gaussian"
+        self.attention = AsymmetricGaussian(1.1, 1.0, 0.5, 0.5) if gaussian else ACTIVATIONS[attention]()
         self.update = MaskUpdate(alpha)
 
-    def forward(self, mask: Tensor) -> Reversed:
+    def forward(self, mask: Tensor) -> Masked:
         moved = self.conv(mask)
-        return Reversed(self.attention(moved), self.update(moved))
+        return Masked(self.attention(moved), self.update(moved))
 
 
 class ReverseAttention(nn.Module):
@@ -158,16 +213,17 @@ class ReverseAttention(nn.Module):
         out_channels: int,
         skip_channels: int,
         *,
+        bias: bool = False,
         norm: Factory = NoNorm,
-        activation: Activation = "leaky",
+        activation: Activation = "leaky_relu",
     ) -> None:
         super().__init__()
-        self.conv = drawn(nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=False))
+        self.conv = drawn(nn.ConvTranspose2d(in_channels, out_channels, 4, 2, 1, bias=bias))
         self.norm = norm(skip_channels + out_channels)
-        self.activation: Activation = activation
+        self.activation = ACTIVATIONS[activation]()
 
     def forward(self, skip: Tensor, x: Tensor, map: Tensor) -> Tensor:
-        return activate(self.norm(torch.cat([skip, self.conv(x)], 1) * map), self.activation)
+        return self.activation(self.norm(torch.cat([skip, self.conv(x)], 1) * map))
 
 
 def drawn(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2d:
@@ -175,9 +231,3 @@ def drawn(conv: nn.Conv2d | nn.ConvTranspose2d) -> nn.Conv2d | nn.ConvTranspose2
     if not conv.weight.is_meta:
         nn.init.normal_(conv.weight, 0.0, 0.02)
     return conv
-
-
-def activate(x: Tensor, activation: Activation) -> Tensor:
-    if activation == "none":
-        return x
-    return F.relu(x) if activation == "relu" else F.leaky_relu(x, 0.2)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
 
+from gankit.conditions import ANY, Conditions
 from gankit.generators.trunk import ResidualGenerator
-from gankit.layers import Conv2d, ConvNorm, ConvTranspose2d, Pad, Padding, Style, conv
+from gankit.layers import Conv2d, ConvNorm, ConvTranspose2d, Pad, Padding, conv
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import conv_bias, is_adaptive
 from gankit.slots import Attention, Ge, MinLen, Norm
@@ -40,6 +42,8 @@ class MobileResnetGenerator(ResidualGenerator):
 
     Paper: arXiv 2003.08936. As its code, the depthwise convolution is followed by a norm too, without ReLU.
     """
+
+    passes_on: ClassVar[Mapping[str, tuple[str, ...]]] = {"attention": (ANY,)}
 
     def __init__(
         self,
@@ -80,6 +84,7 @@ class MobileResnetGenerator(ResidualGenerator):
             for into, out in ((wide, up[0]), up)
         )
         self.head = conv(up[1], out_channels, 7)
+        self.settle()
 
 
 class Separable(nn.Module):
@@ -108,6 +113,6 @@ class SeparableBlock(nn.Module):
         self.dropout = nn.Dropout(0.5) if dropout else nn.Identity()
         self.second = ConvNorm(partial(Separable, inner, channels, norm, padding=padding), norm(channels), relu=False)
 
-    def forward(self, x: Tensor, style: Style | None = None) -> Tensor:
-        del style  # the trunk hands it to every block; the norms here are not adaptive
+    def forward(self, x: Tensor, conditions: Conditions | None = None) -> Tensor:
+        del conditions  # the trunk hands them to every block; the norms here ask for none
         return x + self.second(self.dropout(self.first(x)))

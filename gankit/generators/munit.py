@@ -7,14 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.conditions import STYLE, Conditions
+from gankit.contracts import NormContract
 from gankit.generators.trunk import pick
-from gankit.layers import Activation, Conv2d, ConvNorm, Padding, ResidualBlock, Style, check_image, conv
+from gankit.layers import Activation, Conv2d, ConvNorm, Padding, ResidualBlock, check_image, conv
 from gankit.norms.adain import AdaIN
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.munit_layer import MUNITLayerNorm
@@ -62,6 +64,7 @@ class MUNITGenerator(nn.Module):
     """
 
     offers: frozenset[str] = frozenset()
+    passes_on: ClassVar[Mapping[str, tuple[str, ...]]] = {"norm": STYLE}
 
     def __init__(
         self,
@@ -85,7 +88,7 @@ class MUNITGenerator(nn.Module):
         probe = norm(wide)
         if is_adaptive(up_norm(wide)):
             raise ValueError("the doublings of MUNIT's decoder have no style to give to an adaptive up_norm")
-        plain = getattr(probe, "companion", InstanceNorm) if is_adaptive(probe) else norm
+        plain = (NormContract(probe).companion or InstanceNorm) if is_adaptive(probe) else norm
         adaptive = norm if is_adaptive(probe) else AdaIN
 
         self.in_channels, self.style_channels = in_channels, style_channels
@@ -187,8 +190,8 @@ def _last(taps: Taps) -> Tensor:
     return deque(taps, maxlen=1)[0][1]
 
 
-def _gamma_beta(affine: Tensor) -> Style:
-    return affine[:, 1], affine[:, 0]
+def _gamma_beta(affine: Tensor) -> Conditions:
+    return {"gamma": affine[:, 1], "beta": affine[:, 0]}
 
 
 def _up(channels: int, padding: Padding, *, bias: bool) -> nn.Module:

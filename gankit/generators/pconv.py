@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.fields import Field, Mask
 from gankit.generators.holes import check_hole, known_of, least_side, widths_of
 from gankit.generators.pconv_layers import PartialConv2d
 from gankit.layers import check_image
@@ -44,7 +45,7 @@ class PConvUNet(nn.Module):
     """
 
     offers: frozenset[str] = frozenset()
-    takes: ClassVar[tuple[str, ...]] = ("hole",)
+    takes: ClassVar[Mapping[str, Field]] = {"hole": Mask()}
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from torch import nn
 
+from gankit.contracts import NormContract
 from gankit.generators.style import StyleHead
 from gankit.generators.trunk import ResidualGenerator
 from gankit.layers import (
@@ -86,7 +87,7 @@ class ResnetGenerator(ResidualGenerator):
         if adaptive and not blocks:
             raise ValueError(f"the adaptive norm {type(probe).__name__} needs at least one residual block")
         before = InstanceNorm if adaptive else norm
-        after = getattr(probe, "companion", InstanceNorm) if adaptive else norm
+        after = (NormContract(probe).companion or InstanceNorm) if adaptive else norm
         block = partial(ResidualBlock, padding=padding, dropout=dropout, relu_after_sum=relu_after_sum)
 
         self.in_channels = in_channels
@@ -102,6 +103,7 @@ class ResnetGenerator(ResidualGenerator):
         self.style = StyleHead(wide) if adaptive else None
         self.up = nn.ModuleList(ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels))
         self.head = conv(channels, out_channels, 7, padding=ends)
+        self.settle()
 
 
 def _down(kind: Down, channels: int, geometry: Geometry) -> Callable[..., nn.Module]:

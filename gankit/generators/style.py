@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from gankit.layers import Style
+from gankit.conditions import Conditions
 
 
 class StyleHead(nn.Module):
@@ -27,6 +27,6 @@ class StyleHead(nn.Module):
         self.gamma = nn.Linear(channels, channels, bias=False)
         self.beta = nn.Linear(channels, channels, bias=False)
 
-    def forward(self, x: Tensor) -> Style:
+    def forward(self, x: Tensor) -> Conditions:
         hidden = self.mlp(x.flatten(1) if self.side else x.mean((2, 3)))
-        return self.gamma(hidden), self.beta(hidden)
+        return {"gamma": self.gamma(hidden), "beta": self.beta(hidden)}

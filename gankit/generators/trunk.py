@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from gankit.layers import ConvNorm, check_image
+from gankit.conditions import ANY, STYLE, Conditions, chosen, wants
+from gankit.contracts import AttentionContract
+from gankit.fields import Field
+from gankit.layers import ConvNorm, check_image, taken_inside
 from gankit.slots import Attended, Translated
 
 
@@ -16,13 +20,13 @@ def pick(stages: Iterable[tuple[str, Any]], layers: Sequence[str], known: Sequen
     """The features named in `layers`, in that order; stages after the last of them are not computed."""
     if unknown := [name for name in layers if name not in known]:
         raise ValueError(f"no features are called {', '.join(unknown)}; there are {', '.join(known)}")
-    found: dict[str, Tensor] = {}
+    features: dict[str, Tensor] = {}
     for name, value in stages:
         if name in layers:
-            found[name] = value.features if isinstance(value, Attended) else value
-        if len(found) == len(set(layers)):
+            features[name] = value.features if isinstance(value, Attended) else value
+        if len(features) == len(set(layers)):
             break
-    return [found[name] for name in layers]
+    return [features[name] for name in layers]
 
 
 class ResidualGenerator(nn.Module):
@@ -33,6 +37,7 @@ class ResidualGenerator(nn.Module):
     """
 
     size_multiple = 4
+    passes_on: ClassVar[Mapping[str, tuple[str, ...]]] = {"norm": (*STYLE, ANY), "attention": (ANY,)}
 
     in_channels: int
     pad: nn.Module
@@ -46,18 +51,24 @@ class ResidualGenerator(nn.Module):
     up: nn.ModuleList
     head: nn.Module
     fixed_size: int | None = None
+    takes: Mapping[str, Field] = MappingProxyType({})
+    attended: tuple[str, ...] = ()
+
+    def settle(self) -> None:
+        """Say what the parts want of a batch: a subclass calls it when they are there. Raises as `taken_inside`."""
+        self.takes, self.attended = taken_inside(self), wants(self.attention)
 
     @property
     def min_size(self) -> int:
         """The smallest side: reflection padding of the bottleneck needs 2 pixels there, an attention head more."""
-        return self.fixed_size or max(8, 4 * getattr(self.attention, "min_size", 1))
+        return self.fixed_size or max(8, 4 * AttentionContract(self.attention).min_size)
 
     @property
     def offers(self) -> frozenset[str]:
         """Those fields of `Translated`, besides the image, that the forward fills."""
-        head = self.attention
-        names = {"attention": getattr(head, "has_map", False), "logits": getattr(head, "has_logits", False)}
-        return frozenset(name for name, given in names.items() if given)
+        head = AttentionContract(self.attention)
+        names = {"attention": head.has_map, "logits": head.has_logits}
+        return frozenset(name for name, filled in names.items() if filled)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -69,15 +80,15 @@ class ResidualGenerator(nn.Module):
         up = [f"up{i + 1}" for i in range(len(self.up))]
         return ("input", "stem", *down, *blocks[: self.middle], *attention, *blocks[self.middle :], *up)
 
-    def features(self, x: Tensor, layers: Sequence[str]) -> list[Tensor]:
+    def features(self, x: Tensor, layers: Sequence[str], **conditions: Tensor) -> list[Tensor]:
         """The features named in `layers` (of `feature_names`), without the work that comes after the last of them."""
         self.check(x)
-        return pick(self._walk(x), layers, self.feature_names)
+        return pick(self._walk(x, conditions), layers, self.feature_names)
 
-    def forward(self, x: Tensor) -> Tensor | Translated:
+    def forward(self, x: Tensor, **conditions: Tensor) -> Tensor | Translated:
         self.check(x)
         attended = None
-        for name, value in self._walk(x):
+        for name, value in self._walk(x, conditions):
             if name == "attention":
                 attended = value
             else:
@@ -86,8 +97,8 @@ class ResidualGenerator(nn.Module):
 
     def stages(self) -> list[Callable[[Tensor], Tensor]]:
         """Functions whose composition is the forward, for pictures that are computed in tiles; none where a head sees
-        the whole picture."""
-        if self.attention is not None or self.style is not None:
+        the whole picture, or a part wants more than features."""
+        if self.attention is not None or self.style is not None or self.takes:
             return []
         return [lambda x: self.features(x, [f"down{len(self.down)}"])[0], *self.blocks, self._draw]
 
@@ -102,30 +113,30 @@ class ResidualGenerator(nn.Module):
         if self.fixed_size and x.shape[2:] != (self.fixed_size, self.fixed_size):
             raise ValueError(f"sides must be {self.fixed_size}; got {x.shape[2]}x{x.shape[3]}")
 
-    def _walk(self, x: Tensor) -> Iterator[tuple[str, Any]]:
+    def _walk(self, x: Tensor, conditions: Conditions) -> Iterator[tuple[str, Any]]:
         x = self.pad(x)
         yield "input", x
-        x = self.stem(x)
+        x = self.stem(x, conditions)
         yield "stem", x
         for i, unit in enumerate(self.down):
             assert isinstance(unit, ConvNorm)
             x = unit.conv(x)
             yield f"down{i + 1}.conv", x
-            x = self.after_down(unit.finish(x))
+            x = self.after_down(unit.finish(x, conditions))
             yield f"down{i + 1}", x
         blocks = list(self.blocks)
         for i, block in enumerate(blocks[: self.middle]):
-            x = block(x)
+            x = block(x, conditions)
             yield f"block{i + 1}", x
         if self.attention is not None:
-            attended = self.attention(x)
+            attended = self.attention(x, **chosen(self.attended, conditions))
             x = attended.features
             yield "attention", attended
-        style = self.style(x) if self.style is not None else None
+        styled = conditions if self.style is None else {**conditions, **self.style(x)}
         for i, block in enumerate(blocks[self.middle :], self.middle):
-            x = block(x, style)
+            x = block(x, styled)
             yield f"block{i + 1}", x
         for i, unit in enumerate(self.up):
-            x = unit(x)
+            x = unit(x, conditions)
             yield f"up{i + 1}", x
         yield "image", torch.tanh(self.head(x))

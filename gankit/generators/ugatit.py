@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from torch import nn
 
 from gankit.attention.cam import CAM
+from gankit.conditions import ANY
 from gankit.generators.style import StyleHead
 from gankit.generators.trunk import ResidualGenerator
 from gankit.layers import Conv2d, ConvNorm, Pad, ResidualBlock, conv
@@ -41,6 +43,12 @@ class UGATITGenerator(ResidualGenerator):
     Paper: arXiv 1907.10830. As the official PyTorch code: no biases but in the CAM's convolution (the TensorFlow code
     has them), and gamma without "+1".
     """
+
+    passes_on: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **ResidualGenerator.passes_on,
+        "encoder_norm": (ANY,),
+        "decoder_norm": (ANY,),
+    }
 
     def __init__(
         self,
@@ -86,6 +94,7 @@ class UGATITGenerator(ResidualGenerator):
             unit(partial(_enlarged, width), decoder_norm(width // 2)) for width in (wide, 2 * channels)
         )
         self.head = conv(channels, out_channels, 7, bias=False)
+        self.settle()
 
 
 def _enlarged(channels: int, *, bias: bool) -> nn.Module:

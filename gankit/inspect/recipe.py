@@ -2,82 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
 import torch
 from torch import nn
 
-from gankit.core.errors import BuildError, RecipeError
 from gankit.core.recipe import Recipe
+from gankit.core.schema import build_component
+from gankit.inspect.blame import blaming, side_of
 from gankit.inspect.check import Played, check
-from gankit.inspect.summary import Shape, Summary, on_meta, summarize
+from gankit.inspect.summary import Summary, state_bytes, summarize
+from gankit.inspect.trial import assemble_on_meta, try_out
 from gankit.methods.turns import TurnModule
-from gankit.training.assemble import Assembled, assemble, check_pictures, prepare, turn_fields
-from gankit.training.optimizers import OptimizerConfig, state_bytes
-
-T = TypeVar("T")
-
-SIDE = 256
-"""Of the pictures, in pixels, when the recipe's data set does not say."""
+from gankit.training.assemble import Assembled, assemble
+from gankit.training.pictures import Batch, check_fields, fields_of, prepare
 
 
 def summarize_recipe(recipe: Recipe, costs: bool = True) -> Summary:
     """Measure what a recipe describes; nothing is allocated. costs: see `summarize`. Raises RecipeError."""
-    parts = _assemble_on_meta(recipe)
-    pictures = pictures_of(parts)
+    parts = assemble_on_meta(recipe)
+    batch = batch_of(parts)
     train = recipe.train
 
     def optimizer(turn: TurnModule, parameters: list[nn.Parameter]) -> int:
-        return state_bytes(OptimizerConfig(**train.optimizer_of(turn.turn.name).model_dump()), parameters)
+        return state_bytes(build_component(train.optimizer_of(turn.turn.name, turn.turn.side)), parameters)
 
     extras = {"ema": train.ema is not None, "checkpoint_activations": train.checkpoint_activations}
-    return _blaming(recipe, lambda: summarize(parts.method, parts.terms, pictures, optimizer, costs=costs, **extras))
+    return blaming(parts, batch, lambda: summarize(parts.method, parts.terms, batch, optimizer, costs=costs, **extras))
 
 
 def check_recipe(recipe: Recipe) -> list[Played]:
-    """Play real steps; see `gankit.inspect.check`. Raises RecipeError and TrainingError."""
+    """Play real steps, where a trial finds no mistake; see `gankit.inspect.check`. Raises RecipeError, for parameters
+    too that learn from no loss, and TrainingError."""
     torch.manual_seed(recipe.train.seed)
     parts = assemble(recipe)
     prepare(parts)
-    return _blaming(recipe, lambda: check(parts, pictures_of(parts)))
+    batch = batch_of(parts)
+    if idle := try_out(recipe, batch):
+        raise recipe.error(*idle)
+    return blaming(parts, batch, lambda: check(parts, batch))
 
 
-def pictures_of(parts: Assembled) -> dict[str, Shape]:
-    """The fields of a batch that the losses need -> (N, C, H, W). Raises RecipeError when the size suits no network."""
-    recipe = parts.recipe
-    side = _side(recipe)[1]
-    shapes: dict[str, Shape] = {}
-    for field in sorted(set().union(*(turn_fields(turn) for turn in parts.turns))):
-        channels = 1 if field.startswith("mask") else getattr(recipe.method, f"channels_{field}", 3)
-        shapes[field] = (recipe.train.batch_size, channels, side, side)
-    check_pictures(parts, {field: torch.empty(shape[1:], device="meta") for field, shape in shapes.items()})
-    return shapes
-
-
-def _side(recipe: Recipe) -> tuple[str, int]:
-    """The option of the data set that sets the side of a picture in pixels, and its value."""
-    for name in ("crop_size", "size"):
-        if isinstance(value := getattr(recipe.data, name, None), int):
-            return name, value
-    return "type", SIDE
-
-
-def _assemble_on_meta(recipe: Recipe) -> Assembled:
-    try:
-        with torch.device("meta"):
-            return assemble(recipe)
-    except RecipeError:
-        parts = assemble(recipe)  # a part that cannot be made without numbers; or the recipe is wrong, and this raises
-        parts.method = on_meta(parts.method)
-        return parts
-
-
-def _blaming(recipe: Recipe, play: Callable[[], T]) -> T:
-    """What networks refuse about their input is the recipe's mistake."""
-    name, side = _side(recipe)
-    try:
-        return play()
-    except (ValueError, IndexError, RuntimeError) as e:
-        text = f"the method does not run on pictures of {side} x {side} px: {e}"
-        raise recipe.error(BuildError(("data", name), text)) from e
+def batch_of(parts: Assembled) -> Batch:
+    """The batch that the losses need. Raises RecipeError when the size suits no network."""
+    side, fields = side_of(parts.recipe)[1], fields_of(parts)
+    check_fields(parts, fields, (side, side) if any(field.spatial for field in fields.values()) else None)
+    return Batch(fields, parts.recipe.train.batch_size, (side, side))

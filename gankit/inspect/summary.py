@@ -6,22 +6,31 @@ Nothing is allocated and nothing computed, so that a network of a gigabyte is me
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 
+from gankit.contracts import NetworkContract, OptimizerContract
+from gankit.features import own_parameters
 from gankit.methods.base import Method, image_of
 from gankit.methods.plan import Term, plan_turns
 from gankit.methods.turns import PlannedTerm, TurnModule
-from gankit.training.optimizers import OptimizerConfig, state_bytes
+from gankit.optimizers.gradient import Adam
+from gankit.training.pictures import Batch
 
+M = TypeVar("M", bound=nn.Module)
 Shape = tuple[int, ...]
+Called = tuple[tuple[Any, ...], dict[str, Any]]
+"""The arguments of a network's call, and those by name."""
+Storages = dict[int, torch.UntypedStorage]
+"""By their identity, so that each counts once."""
 StateBytes = Callable[[TurnModule, list[nn.Parameter]], int]
 
 
@@ -101,7 +110,7 @@ class Memory:
 @dataclass(frozen=True)
 class Summary:
     method: str
-    pictures: dict[str, Shape]  # field of the batch -> (N, C, H, W)
+    pictures: dict[str, Shape]  # field of the batch -> its shape, (N, C, H, W) of pictures
     fields: dict[str, dict[str, str]]  # direction -> name of a picture -> field: {"a2b": {"source": "a", ...}, ...}
     networks: tuple[NetworkSummary, ...]
     turns: tuple[TurnSummary, ...]
@@ -126,7 +135,7 @@ class Summary:
 def summarize(
     method: Method,
     terms: Mapping[str, Term | nn.Module],
-    pictures: Mapping[str, Shape],
+    batch: Batch,
     optimizer: StateBytes | None = None,
     ema: bool = False,
     costs: bool = True,
@@ -135,7 +144,7 @@ def summarize(
     """Measure a method with its losses.
 
     method: on any device; one that lies on `meta` is used as it is, another is copied there without its numbers.
-    pictures: the batch, field -> (N, C, H, W). optimizer: bytes that a turn's optimizer keeps for its parameters
+    batch: of a step. optimizer: bytes that a turn's optimizer keeps for its parameters
     (default: Adam's). ema: count a running mean of the generators' weights. costs: play a step for shapes,
     multiply-adds and activations; without it torch does not load its compiler, as it does for meta tensors, in seconds.
     checkpoint_activations: do not keep what networks compute.
@@ -144,38 +153,47 @@ def summarize(
     network that cannot take pictures of this size.
     """
     method = on_meta(method)
-    turns = plan_turns(method, {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()})
+    known = {name: t if isinstance(t, Term) else Term(t) for name, t in terms.items()}
+    turns = plan_turns(method, {name: replace(term, loss=on_meta(term.loss)) for name, term in known.items()})
     for turn in turns:
         turn.checkpoint_activations = checkpoint_activations
-    optimizer = optimizer or (lambda _, parameters: state_bytes(OptimizerConfig(), parameters))
-    batch = {name: torch.empty(shape, device="meta") for name, shape in pictures.items()}
-    calls: dict[str, tuple[Any, ...]] = {}
+    optimizer = optimizer or (lambda _, parameters: state_bytes(Adam, parameters))
+    fields = batch.empty()
+    calls: dict[str, Called] = {}
     if costs:
-        with _first_calls(method, batch, calls):
-            played = _play(method, turns, batch)
+        with _first_calls(method, fields, calls):
+            played = _play(method, turns, fields)
     else:
         played = [_turn(method, turn, {}, None, None) for turn in turns]
     state = sum(optimizer(turn, turn.parameters_trained()) for turn in turns)
-    trained = {key for turn in turns for key in method.trained_by(turn.turn)}
     makers = {key for turn in method.turns() if turn.side == "generator" for key in method.trained_by(turn)}
     memory = Memory(
-        weights=_bytes(method),
-        gradients=sum(_bytes(method.networks[key], gradients=True) for key in trained),
+        weights=_bytes(method) + sum(_bytes(loss) for turn in turns for loss in turn.learned),
+        gradients=sum(p.nbytes for turn in turns for p in _learning(turn)),
         optimizer=state,
-        ema=sum(_bytes(method.networks[key]) for key in makers) if ema else 0,
+        ema=sum(p.nbytes for key in makers for p in own_parameters(method.networks[key])) if ema else 0,
         activations=max((p.saved_bytes or 0 for p in played), default=0) if costs else None,
     )
-    fields = {direction: dict(method.fields[direction]) for direction in method.directions}
+    names = {direction: dict(method.fields[direction]) for direction in method.directions}
+    shapes = {name: tuple(x.shape) for name, x in fields.items()}
     networks = tuple(_network(method, key, calls.get(key), costs) for key in method.networks)
-    return Summary(type_name("method", method), dict(pictures), fields, networks, tuple(played), memory)
+    return Summary(type_name("method", method), shapes, names, networks, tuple(played), memory)
 
 
-def on_meta(module: Any) -> Any:
+def state_bytes(factory: Callable[..., Any], params: Sequence[Tensor]) -> int:
+    """What the optimizer of a factory keeps for the parameters besides them and their gradients, from its first step
+    on. It is not made for that: torch loads its compiler, for seconds, with the first optimizer of a process."""
+    learning = [p for p in params if p.requires_grad]
+    settings = factory.keywords if isinstance(factory, partial) else {}
+    return OptimizerContract(factory).state_bytes(learning, **settings)
+
+
+def on_meta(module: M) -> M:
     """A copy on the meta device, made without copying any numbers; the module itself when it lies there already."""
     tensors = list(chain(module.parameters(), module.buffers()))
     if all(t.is_meta for t in tensors):
         return module
-    memo: dict[int, Any] = {}
+    memo: dict[int, Tensor] = {}
     for t in tensors:
         twin = t.detach().to("meta")
         memo[id(t)] = nn.Parameter(twin, t.requires_grad) if isinstance(t, nn.Parameter) else twin
@@ -184,9 +202,9 @@ def on_meta(module: Any) -> Any:
 
 def type_name(kind: str, component: nn.Module) -> str:
     """The name under which a component is registered, or that of its class."""
-    from gankit.core.registry import components
+    from gankit.core.catalogue import catalogue
 
-    entry = components().entry_of(kind, type(component))
+    entry = catalogue().entry_of(kind, type(component))
     return entry.name if entry else type(component).__name__
 
 
@@ -197,7 +215,7 @@ def _play(method: Method, turns: list[TurnModule], batch: Mapping[str, Tensor]) 
 
     ignored = _storages([*method.parameters(), *method.buffers(), *batch.values()])
     carried: dict[str, Any] = {}
-    kept: dict[int, Any] = {}  # storages saved by a forward that a later turn goes on from
+    kept: Storages = {}  # storages saved by a forward that a later turn goes on from
     ahead: dict[str, Any] = {}
     played = []
     for number, turn in enumerate(turns):
@@ -209,18 +227,19 @@ def _play(method: Method, turns: list[TurnModule], batch: Mapping[str, Tensor]) 
                     before = maker.ahead(batch)
                 carried |= {key: before[key] for key in maker.carries}
                 ahead = before if method.shares_forward else {}
-            given = {key: carried[key].detach() for key in turn.needs} if turn.needs else ahead
+            taken = {key: carried[key].detach() for key in turn.needs} if turn.needs else ahead
             saved = dict(kept)
             with _saved(saved, ignored):
-                values = turn.values(batch, given)
-                losses, made = turn(batch, values)
-            carried |= made
+                values = turn.values(batch, taken)
+                losses, passed_on = turn(batch, values)
+            carried |= passed_on
             if losses:
                 sum(losses.values(), torch.zeros((), device="meta")).backward(inputs=_learning(turn))
         if not turn.needs:
             kept, ahead = {}, {}
         played.append(_turn(method, turn, values, cost.get_total_flops() // 2, sum(s.nbytes() for s in saved.values())))
-    method.zero_grad(set_to_none=True)
+    for turn in turns:
+        turn.zero_grad(set_to_none=True)
     return played
 
 
@@ -229,7 +248,7 @@ def _learning(turn: TurnModule) -> list[nn.Parameter]:
 
 
 @contextmanager
-def _saved(into: dict[int, Any], ignored: Mapping[int, Any]) -> Iterator[None]:
+def _saved(into: Storages, ignored: Storages) -> Iterator[None]:
     """Collect the storages that autograd keeps for the backward, each once."""
 
     def pack(t: Tensor) -> Tensor:
@@ -242,28 +261,29 @@ def _saved(into: dict[int, Any], ignored: Mapping[int, Any]) -> Iterator[None]:
         yield
 
 
-def _storages(tensors: list[Tensor]) -> dict[int, Any]:
+def _storages(tensors: list[Tensor]) -> Storages:
     return {id(s): s for t in tensors for s in [t.untyped_storage()]}
 
 
 @contextmanager
-def _first_calls(method: Method, batch: Mapping[str, Tensor], calls: dict[str, tuple[Any, ...]]) -> Iterator[None]:
+def _first_calls(method: Method, batch: Mapping[str, Tensor], calls: dict[str, Called]) -> Iterator[None]:
     """Note the arguments of each network's first call; a picture, for one whose parts are called (MUNIT's)."""
 
     def noting(key: str, network: nn.Module) -> Callable[..., None]:
-        def note(called: nn.Module, args: tuple[Any, ...]) -> None:
+        def note(called: nn.Module, args: tuple[Any, ...], named: dict[str, Any]) -> None:
             if called is not network:
                 if key in calls:
                     return
-                fitting = (x for x in batch.values() if x.shape[1] == getattr(network, "in_channels", None))
-                args = tuple(islice(fitting, 1))
+                channels = NetworkContract(network).in_channels
+                fitting = (x for x in batch.values() if x.ndim == 4 and x.shape[1] == channels)
+                args, named = tuple(islice(fitting, 1)), {}
             if called is network or args:
-                calls.setdefault(key, args)
+                calls.setdefault(key, (args, named))
 
         return note
 
     handles = [
-        part.register_forward_pre_hook(noting(key, network))
+        part.register_forward_pre_hook(noting(key, network), with_kwargs=True)
         for key, network in method.networks.items()
         for part in network.modules()
     ]
@@ -274,26 +294,25 @@ def _first_calls(method: Method, batch: Mapping[str, Tensor], calls: dict[str, t
             handle.remove()
 
 
-def _bytes(module: nn.Module, gradients: bool = False) -> int:
-    """Bytes of parameters and buffers; of parameters that learn alone, when asked for the gradients."""
-    if gradients:
-        return sum(p.nbytes for p in module.parameters() if p.requires_grad)
+def _bytes(module: nn.Module) -> int:
+    """Bytes of parameters and buffers."""
     return sum(t.nbytes for t in chain(module.parameters(), module.buffers()))
 
 
 # -- rows --------------------------------------------------------------------------------------------------------------
-def _network(method: Method, key: str, args: tuple[Any, ...] | None, costs: bool) -> NetworkSummary:
+def _network(method: Method, key: str, call: Called | None, costs: bool) -> NetworkSummary:
     network, (role, direction) = method.networks[key], key.rsplit("_", 1)
     kind = {"generator": "generator", "discriminator": "discriminator"}.get(role, "attention")
     parameters = sum(p.numel() for p in network.parameters())
-    if args is None:
+    if call is None:
         return NetworkSummary(
             key, role, direction, type_name(kind, network), parameters, None, (), 0 if costs else None
         )
     from torch.utils.flop_counter import FlopCounterMode  # late, as in `_play`
 
     with torch.no_grad(), FlopCounterMode(display=False) as cost:
-        result = network(*args)
+        args, named = call
+        result = network(*args, **named)
     taken = _first_tensor(args)  # a network may take several in a list, such as features
     pictures = 1 if taken is None else taken.shape[0]
     shapes = tuple(tuple(t.shape[1:]) for t in (result if isinstance(result, tuple) else (result,)) if t is not None)
@@ -309,11 +328,11 @@ def _network(method: Method, key: str, args: tuple[Any, ...] | None, costs: bool
     )
 
 
-def _first_tensor(arguments: Any) -> Tensor | None:
+def _first_tensor(arguments: object) -> Tensor | None:
     if isinstance(arguments, Tensor):
         return arguments
     several = arguments if isinstance(arguments, tuple | list) else ()
-    return next((found for each in several if (found := _first_tensor(each)) is not None), None)
+    return next((tensor for each in several if (tensor := _first_tensor(each)) is not None), None)
 
 
 def _turn(
@@ -365,7 +384,7 @@ def _seen_from(fields: Mapping[str, Mapping[str, str]], direction: str, key: str
 
 
 def _shape(value: Any) -> Shape | None:
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+    if type(value) is tuple:
         return None  # several logits: their shapes stand with the critic
     value = image_of(value) if value is not None else None
     return tuple(value.shape[1:]) if isinstance(value, Tensor) else None

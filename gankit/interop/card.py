@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gankit import __version__
+from gankit.evaluation.evaluate import Loaded
 
 
-def model_card(model: Any, results: Sequence[dict[str, Any]], licence: str) -> str:
+def model_card(model: Loaded, results: Sequence[dict[str, Any]], licence: str) -> str:
     """README.md of a hub folder: what it is, what it was trained on, its figures, how it is used.
 
     model: of `gankit.load`. results: rows of evaluation.json. licence: as the owner of the data and of the run says.
@@ -54,13 +55,13 @@ def model_card(model: Any, results: Sequence[dict[str, Any]], licence: str) -> s
     return "\n".join(lines) + "\n"
 
 
-def _training(model: Any) -> str:
+def _training(model: Loaded) -> str:
     if not model.step:
         return "Weights of another project, not trained any further"
     return f"Trained for {model.step} steps{', averaged weights' if model.ema else ''}"
 
 
-def _usage(model: Any) -> str:
+def _usage(model: Loaded) -> str:
     if "noise" in model.method.inputs:
         return "pictures = model.sample(16)"
     if "hole" in model.method.inputs:

@@ -51,16 +51,16 @@ def discriminator(state: State) -> Imported:
 
 def _layers(what: str, state: State) -> Layers:
     """The convolutions in their order; a norm stands at the place after its convolution."""
-    found: dict[int, dict[str, Tensor]] = {}
+    by_place: dict[int, dict[str, Tensor]] = {}
     for key, value in plain(state).items():
         match = re.fullmatch(r"main\.(\d+)\.(\w+)", key)
         if not match:
             raise refuse(what, f"they have the key '{key}'")
-        found.setdefault(int(match[1]), {})[match[2]] = value
-    places = [i for i in sorted(found) if found[i].get("weight", Tensor()).ndim == 4]
-    layers = [(found[i], found.get(i + 1, {}) if i + 1 not in places else {}) for i in places]
-    if len(layers) < 2 or sum(1 + bool(norm) for _, norm in layers) != len(found):
-        raise refuse(what, f"they have {len(found)} layers with weights, of which {len(places)} are convolutions")
+        by_place.setdefault(int(match[1]), {})[match[2]] = value
+    places = [i for i in sorted(by_place) if by_place[i].get("weight", Tensor()).ndim == 4]
+    layers = [(by_place[i], by_place.get(i + 1, {}) if i + 1 not in places else {}) for i in places]
+    if len(layers) < 2 or sum(1 + bool(norm) for _, norm in layers) != len(by_place):
+        raise refuse(what, f"they have {len(by_place)} layers with weights, of which {len(places)} are convolutions")
     for conv, _ in layers:
         if set(conv) != {"weight"} or conv["weight"].shape[2:] != (4, 4):
             raise refuse(what, "a convolution has a bias, or is not 4x4")

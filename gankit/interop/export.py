@@ -8,8 +8,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 import safetensors.torch
 import torch
@@ -17,14 +18,18 @@ import yaml
 from torch import Tensor
 
 from gankit import __version__
+from gankit.codecs.base import Codec
 from gankit.core.errors import DataError, GankitError
-from gankit.data.images import list_images, read_image, to_model_range
-from gankit.evaluation.evaluate import weights_sha256
+from gankit.data.images import list_images
+from gankit.evaluation.evaluate import Loaded, weights_sha256
+from gankit.fields import Picture
+from gankit.inference.given import read_file
 from gankit.interop import graph
 from gankit.interop.card import model_card
 from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training.checkpoint import Checkpoint
+from gankit.training.run import Run
 
 Format = Literal["onnx", "torch-export", "safetensors", "hub-folder"]
 SIDE = 512
@@ -40,8 +45,15 @@ class Export:
     on: str
 
 
+class LoadedWithFiles(Loaded, Protocol):
+    """A loaded run that says how its pictures are read and written."""
+
+    @cached_property
+    def codecs(self) -> dict[str, Codec]: ...
+
+
 def export(
-    model: Any,
+    model: LoadedWithFiles,
     to: Format,
     out: str | os.PathLike[str],
     direction: str | None = None,
@@ -71,12 +83,12 @@ def export(
     translator = graph.Translator(model.method.cpu(), way).eval()
     if not translator.names:
         raise DataError("this run made a picture, which is in it as result.png; there is no network to export")
-    channels = model.channels[model.method.fields[way].get("source", "a")]
-    inputs = list(_inputs(translator, channels, pictures))
+    codec = model.codecs[model.method.fields[way].get("source", "a")]
+    inputs = list(_inputs(translator, pictures, codec))
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         draft = Path(folder) / out.name
-        run = _write(model, translator, to, draft, channels, licence)
+        run = _write(model, translator, to, draft, licence)
         difference = graph.largest_difference(translator, run, inputs)
         if difference > graph.TOLERANCE:
             raise GankitError(
@@ -91,7 +103,7 @@ def export(
 
 
 def _write(
-    model: Any, translator: graph.Translator, to: Format, path: Path, channels: int, licence: str
+    model: LoadedWithFiles, translator: graph.Translator, to: Format, path: Path, licence: str
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     """Write one form; returns what translates with what was written."""
     if to == "hub-folder":
@@ -101,7 +113,9 @@ def _write(
         "recipe": json.dumps(model.recipe.filled()),
         "direction": translator.direction,
         "inputs": json.dumps(translator.names),
-        "pictures": "RGB or grey, (N, C, H, W) in [-1, 1]; holes are 1 where to fill",
+        "kinds": json.dumps({name: kind.words for name, kind in translator.kinds.items()}),
+        "pictures": "(N, C, H, W) in [-1, 1]; holes are 1 where to fill",
+        "files": json.dumps({domain: codec.words for domain, codec in model.codecs.items()}),
         "smallest_side": str(translator.smallest),
         **({"fixed_side": str(translator.fixed)} if translator.fixed else {}),
         "weights_sha256": weights_sha256(model.method),
@@ -111,7 +125,7 @@ def _write(
         kept = {key: value.contiguous() for key, value in makers(model.method).items()}
         path.write_bytes(safetensors.torch.save(kept, metadata=about))
         return _reread(model, translator, lambda: safetensors.torch.load_file(path))
-    program = graph.capture(translator, channels)
+    program = graph.capture(translator)
     if to == "torch-export":
         return graph.write_torch(program, path, about)
     return graph.write_onnx(program, translator, path, about)
@@ -124,22 +138,22 @@ def makers(method: Method) -> dict[str, Tensor]:
 
 
 def _write_folder(
-    model: Any, translator: graph.Translator, path: Path, licence: str
+    model: LoadedWithFiles, translator: graph.Translator, path: Path, licence: str
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     own = {k: v for k, v in model.method.state_dict().items() if not k.startswith("networks.")}
     info = {"step": model.step, "epoch": 0, "recipe": model.recipe.filled()}
-    info["versions"] = {"gankit": __version__, "torch": torch.__version__}
+    info["versions"] = model.recipe.made_with() | {"torch": torch.__version__}
     kept = Checkpoint(model.method.networks.state_dict(), None, {"stepper": {"method": own}}, info)
     written = checkpoint.save(path, kept)
     for file in written.iterdir():
         file.rename(path / file.name)
     written.rmdir()
-    (path / "recipe.yaml").write_text(yaml.safe_dump(model.recipe.filled(), sort_keys=False), encoding="utf-8")
-    measured = Path(model.run_dir) / "evaluation.json"
-    found = json.loads(measured.read_bytes()) if measured.is_file() else {"results": []}
-    if found["results"]:
-        shutil.copy(measured, path / "evaluation.json")
-    (path / "README.md").write_text(model_card(model, found["results"], licence), encoding="utf-8")
+    Run(path).recipe_text.write_text(yaml.safe_dump(model.recipe.filled(), sort_keys=False), encoding="utf-8")
+    measured = Run(Path(model.run_dir)).evaluation
+    evaluation = json.loads(measured.read_bytes()) if measured.is_file() else {"results": []}
+    if evaluation["results"]:
+        shutil.copy(measured, Run(path).evaluation)
+    (path / "README.md").write_text(model_card(model, evaluation["results"], licence), encoding="utf-8")
 
     def state() -> dict[str, Tensor]:
         return dict(checkpoint.load(path).networks)
@@ -148,7 +162,7 @@ def _write_folder(
 
 
 def _reread(
-    model: Any, translator: graph.Translator, state: Callable[[], dict[str, Tensor]]
+    model: LoadedWithFiles, translator: graph.Translator, state: Callable[[], dict[str, Tensor]]
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     """A fresh method with the weights that were written."""
     from gankit.training.assemble import build_method
@@ -166,20 +180,21 @@ def _reread(
     return run
 
 
-def _inputs(translator: graph.Translator, channels: int, pictures: Sequence[Path]) -> Iterable[tuple[Tensor, ...]]:
+def _inputs(translator: graph.Translator, pictures: Sequence[Path], codec: Codec) -> Iterable[tuple[Tensor, ...]]:
     """What the comparison is made on: real pictures cut to fit, or drawn ones of two sizes."""
     torch.manual_seed(0)
-    files = [file for path in pictures for file in (list_images(path) if path.is_dir() else [path])]
+    files = [file for path in pictures for file in (list_images(path, codec.extensions) if path.is_dir() else [path])]
     if not translator.takes_pictures or not files:
-        yield from (translator.example(*size, channels) for size in translator.sizes())
+        yield from (translator.example(*size) for size in translator.sizes())
         return
     for file in files:
-        picture = to_model_range(read_image(file, channels))[None]
+        kind = translator.kinds["source"]
+        picture = (codec.read(file, kind.channels) if isinstance(kind, Picture) else read_file(kind, file))[None]
         sides = [translator.fixed or min(side, SIDE) for side in picture.shape[2:]]
         if min(sides) < translator.smallest or any(s > p for s, p in zip(sides, picture.shape[2:], strict=True)):
             raise DataError(f"{file}: too small to compare on; {translator.smallest} px are needed")
         smaller = [translator.fixed or max(translator.smallest, 3 * side // 4) for side in sides]
         for height, width in (sides, smaller):
-            drawn = translator.example(1, height, width, channels)
+            drawn = translator.example(1, height, width)
             cut = picture[:, :, :height, :width]
             yield tuple(cut if name == "source" else x for name, x in zip(translator.names, drawn, strict=True))

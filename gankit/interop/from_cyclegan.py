@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gankit.interop import gan_compression as compressed
-from gankit.interop import junyanz as plain_networks
-from gankit.interop import junyanz_discriminators
+from gankit.interop import junyanz as networks
 from gankit.interop.files import SUFFIXES, UnfitFile, read
 from gankit.interop.keys import Imported, State
 from gankit.interop.parts import Found, Parts, alike, missing, take
@@ -21,7 +20,7 @@ FIRST = ("stem.conv.weight", "down.0.weight", "convs.0.weight", "first.weight")
 
 def junyanz(paths: Sequence[Path]) -> Parts:
     """Networks of pytorch-CycleGAN-and-pix2pix and of CUT. Raises UnfitFile."""
-    return _parts(_states(paths), plain_networks.generator)
+    return _parts(_states(paths), networks.generator)
 
 
 def gan_compression(paths: Sequence[Path]) -> Parts:
@@ -43,19 +42,19 @@ def _inputs(weights: State) -> int:
 def _states(paths: Sequence[Path]) -> dict[str, Found]:
     """Weights by their name of the network: G_A, D_A, G, ..."""
     files = [file for path in paths for file in (_newest(path) if path.is_dir() else [path])]
-    found: dict[str, Found] = {}
+    by_network: dict[str, Found] = {}
     for file in files:
         match = NAME.fullmatch(file.stem)
         net = match["net"] if match else "G"
         if match is None and len(files) > 1:
             raise UnfitFile(f"{file}: its name does not tell which network it is; expected is latest_net_G_A.pth, say")
-        if net in found:
-            raise UnfitFile(f"{file} and {found[net][0]} are both the network {net}: give one of them")
+        if net in by_network:
+            raise UnfitFile(f"{file} and {by_network[net][0]} are both the network {net}: give one of them")
         states = read(file)
         if list(states) != [""]:
             raise UnfitFile(f"{file}: one network was expected, not {', '.join(states)}; U-GAT-IT's are of kind ugatit")
-        found[net] = file, states[""]
-    return found
+        by_network[net] = file, states[""]
+    return by_network
 
 
 def _newest(folder: Path) -> list[Path]:
@@ -76,13 +75,13 @@ def _parts(states: Mapping[str, Found], generator: Importer) -> Parts:
     heads = states.keys() & {"F"}  # CUT's patch sampler, of use in training alone
     if {"G", "D", "F"} & states.keys() and {"G_A", "G_B", "D_A", "D_B"} & states.keys():
         raise UnfitFile(f"these are networks of two methods: {', '.join(states)}; give those of one")
-    states = {net: found for net, found in states.items() if net not in heads}
+    states = {net: stored for net, stored in states.items() if net not in heads}
     if {"G_A", "G_B"} <= states.keys():
         return _two_way(states, generator)
     alone = next((net for net in ("G", "G_A", "G_B") if net in states), None)
     if alone is None:
-        given = ", ".join([*states, *heads])
-        raise UnfitFile(f"a generator is needed (G, or G_A and G_B), but only {given} was given")
+        names = ", ".join([*states, *heads])
+        raise UnfitFile(f"a generator is needed (G, or G_A and G_B), but only {names} was given")
     parts = _one_way(states, alone, generator)
     if heads:
         parts.notes.append("F, CUT's patch sampler, not used: translating needs the generator alone.")
@@ -92,11 +91,11 @@ def _parts(states: Mapping[str, Found], generator: Importer) -> Parts:
 def _two_way(states: Mapping[str, Found], generator: Importer) -> Parts:
     fragments: dict[str, dict[str, Any]] = {}
     weights: dict[str, State] = {}
-    for net, found in states.items():
+    for net, stored in states.items():
         direction = "a2b" if net.endswith("_A") else "b2a"
-        made = net.startswith("G")
-        role, importer = ("generator", generator) if made else ("discriminator", junyanz_discriminators.discriminator)
-        fragments[net], weights[f"{role}_{direction}"] = take(found, importer)
+        is_generator = net.startswith("G")
+        role, importer = ("generator", generator) if is_generator else ("discriminator", networks.discriminator)
+        fragments[net], weights[f"{role}_{direction}"] = take(stored, importer)
     alike(fragments, states, "G_A", "G_B")
     alike(fragments, states, "D_A", "D_B")
     channels_a, channels_b = channels_of(weights["generator_a2b"])
@@ -117,7 +116,7 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Part
     parts = Parts("pix2pix", method, {"generator_a2b": weights})
     critic = net.replace("G", "D")
     if critic in states:
-        method["discriminator"], judge = take(states[critic], junyanz_discriminators.discriminator)
+        method["discriminator"], judge = take(states[critic], networks.discriminator)
         parts.weights["discriminator_a2b"] = judge
         method["conditional"] = _inputs(judge) == channels_a + channels_b
     else:

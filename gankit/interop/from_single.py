@@ -95,8 +95,8 @@ def _gan(
     return parts
 
 
-def _inpainting(base: str, found: Found, importer: Callable[[State], Imported]) -> Parts:
-    fragment, weights = take(found, importer)
+def _inpainting(base: str, stored: Found, importer: Callable[[State], Imported]) -> Parts:
+    fragment, weights = take(stored, importer)
     method = Recipe.load(base).filled()["method"] | {"generator": fragment}
     notes = [missing(["The critic"])] if method.get("discriminator") else []
     return Parts(base, method, {"generator_a2b": weights}, notes)
@@ -115,8 +115,8 @@ def _players(paths: Sequence[Path]) -> tuple[Found, Found | None]:
     critics = [file for file in files if CRITIC.fullmatch(file.stem)]
     makers = [file for file in files if file not in critics]
     if len(makers) != 1 or len(critics) > 1:
-        given = ", ".join(map(str, files))
+        names = ", ".join(map(str, files))
         raise UnfitFile(
-            f"the generator's file and at most one of a critic (netD_..., ..._D) are needed; given: {given}"
+            f"the generator's file and at most one of a critic (netD_..., ..._D) are needed; given: {names}"
         )
     return lone(makers[0]), lone(critics[0]) if critics else None

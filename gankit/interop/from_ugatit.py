@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gankit.interop import ugatit as generators
-from gankit.interop import ugatit_discriminators
+from gankit.interop import ugatit as networks
 from gankit.interop.files import UnfitFile, read
 from gankit.interop.from_cyclegan import channels_of
 from gankit.interop.keys import State, plain
@@ -24,7 +23,7 @@ def ugatit(paths: Sequence[Path]) -> Parts:
     weights: dict[str, State] = {}
     for direction, (source, target) in DIRECTIONS.items():
         net = f"gen{source}2{target}"
-        fragments[net], weights[f"generator_{direction}"] = take(states[net], generators.generator)
+        fragments[net], weights[f"generator_{direction}"] = take(states[net], networks.generator)
     alike(fragments, states, "genA2B", "genB2A")
     channels_a, channels_b = channels_of(weights["generator_a2b"])
     fragment = fragments["genA2B"]
@@ -37,7 +36,7 @@ def ugatit(paths: Sequence[Path]) -> Parts:
         file, state = states[f"disG{target}"]
         local = plain(states[f"disL{target}"][1])
         method["discriminator"], weights[f"discriminator_{direction}"] = take(
-            (file, state), lambda state, local=local: ugatit_discriminators.discriminator(state, local)
+            (file, state), lambda state, local=local: networks.discriminator(state, local)
         )
     return parts
 
@@ -45,8 +44,8 @@ def ugatit(paths: Sequence[Path]) -> Parts:
 def _states(paths: Sequence[Path]) -> Mapping[str, Found]:
     files = files_of(paths)
     if len(files) != 1:
-        given = ", ".join(map(str, files))
-        raise UnfitFile(f"U-GAT-IT keeps all its networks in one file, as name_params_0100000.pt; given: {given}")
+        names = ", ".join(map(str, files))
+        raise UnfitFile(f"U-GAT-IT keeps all its networks in one file, as name_params_0100000.pt; given: {names}")
     states = read(files[0])
     if list(states) == [""]:  # safetensors are flat: genA2B.DownBlock.1.weight
         flat, states = states[""], {}

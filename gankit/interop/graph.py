@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +15,10 @@ from torch.export import Dim
 from torch.fx.experimental import _config as shapes
 
 from gankit.core.errors import GankitError
+from gankit.fields import Field
 from gankit.methods.base import Method
-from gankit.methods.plan import Resolver, evaluate
-from gankit.methods.styled import Styled
+from gankit.methods.resolve import Resolver, compute
 
-SPATIAL = ("source", "hole")
-"""Inputs that are as large as the picture."""
 LARGEST = 16384
 TOLERANCE = 1e-3
 """The largest difference, of pictures in [-1, 1], that counts as the same network: an eighth of a grey level."""
@@ -38,7 +35,8 @@ class Translator(nn.Module):
 
     def __init__(self, method: Method, direction: str) -> None:
         super().__init__()
-        self.names = (*method.inputs, *(("style",) if isinstance(method, Styled) else ()))
+        self.kinds = kinds_of(method, direction)
+        self.names = tuple(method.draw(1) or self.kinds)
         self.direction, self.fixed = direction, method.fixed_size
         self.multiple = 1 if self.fixed else method.size_multiple
         self.smallest = -(-max(method.min_size, 2) // self.multiple) * self.multiple
@@ -57,8 +55,8 @@ class Translator(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         known = dict(zip(self.names, inputs, strict=True))
         source = known.get("source")
-        known |= {name: self._padded(known[name]) for name in SPATIAL if name in known}
-        image = evaluate(self.method, self.direction, {}, [self.method.result], known)[self.method.result]
+        known |= {name: self._padded(known[name]) for name, kind in self.kinds.items() if kind.spatial}
+        image = compute(self.method, self.direction, {}, [self.method.result], known)[self.method.result]
         if source is not None and self.multiple > 1:
             for axis in (2, 3):
                 image = image.index_select(axis, torch.arange(self.method.scale * source.shape[axis]))
@@ -82,28 +80,19 @@ class Translator(nn.Module):
         with still(self.method):
             return self.method.translate(dict(zip(self.names, inputs, strict=True)), self.direction)
 
-    def example(self, batch: int, height: int, width: int, channels: int) -> tuple[Tensor, ...]:
-        """Drawn inputs: pictures in [-1, 1], holes of a third, styles and noise from N(0, 1)."""
-        made = []
-        for name in self.names:
-            if name == "source":
-                made.append(torch.rand(batch, channels, height, width) * 2 - 1)
-            elif name == "hole":
-                made.append((torch.rand(batch, 1, height, width) < 0.3).float())
-            elif name == "style":
-                assert isinstance(self.method, Styled)
-                made.append(torch.randn(batch, self.method.style_channels))
-            else:
-                made.append(self.method.draw(batch)[name])  # type: ignore[operator]
-        return tuple(made)
+    def example(self, batch: int, height: int, width: int) -> tuple[Tensor, ...]:
+        """Drawn inputs, each of its kind; the noise of methods that draw."""
+        if (drawn := self.method.draw(batch)) is not None:
+            return tuple(drawn[name] for name in self.names)
+        return tuple(kind.draw(batch, (height, width)) for kind in self.kinds.values())
 
-    def dynamic(self) -> tuple[tuple[dict[int, Any], ...]]:
+    def dynamic(self) -> tuple[tuple[dict[int, Dim], ...]]:
         """Which axes of the inputs are free."""
         batch = Dim("batch", min=1, max=1024)
         if not self.takes_pictures or self.fixed:
             return (tuple({0: batch} for _ in self.names),)
         sides = {axis: Dim(name, min=self.smallest, max=LARGEST) for axis, name in ((2, "height"), (3, "width"))}
-        return (tuple({0: batch} | (sides if name in SPATIAL else {}) for name in self.names),)
+        return (tuple({0: batch} | (sides if kind.spatial else {}) for kind in self.kinds.values()),)
 
     def sizes(self) -> list[tuple[int, int, int]]:
         """(batch, height, width) of examples that differ in everything that is free; the first is for the capture."""
@@ -113,10 +102,14 @@ class Translator(nn.Module):
         return [(2, side + 1, side + 3), (1, self.smallest, self.smallest + 1), (3, side, side // 2 + self.smallest)]
 
 
+def kinds_of(method: Method, direction: str) -> dict[str, Field]:
+    """The inputs of a translation and what each is, those that may be given too."""
+    return method.needs(direction) | {name: method.kind_of(name) for name in method.optional}
+
+
 def networks_behind(method: Method, direction: str) -> list[str]:
     """Keys of the networks that a translation in this direction uses."""
-    names = (*method.inputs, *(("style",) if isinstance(method, Styled) else ()))
-    resolver = Resolver(method, (), dict.fromkeys(names))
+    resolver = Resolver(method, (), (*method.inputs, *method.optional))
     resolver.resolve(method.result, direction)
     keys = {key for node in resolver.nodes.values() for key in node.arguments if key.startswith("net:")}
     return [key for key in method.networks if f"net:{key}" in keys]
@@ -135,9 +128,9 @@ def still(method: Method) -> Iterator[None]:
             module.train()
 
 
-def capture(translator: Translator, channels: int) -> torch.export.ExportedProgram:
+def capture(translator: Translator) -> torch.export.ExportedProgram:
     """The graph. Raises GankitError, in words, for a network that torch.export cannot take."""
-    inputs = translator.example(*translator.sizes()[0], channels)
+    inputs = translator.example(*translator.sizes()[0])
     try:
         # without it a map that is one pixel wide at one size is held for a constant
         oblivious = shapes.patch(backed_size_oblivious=True)  # pyright: ignore[reportAttributeAccessIssue]
@@ -176,8 +169,8 @@ def write_onnx(
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
     def run(inputs: Sequence[Tensor]) -> Tensor:
-        given = {name: x.numpy() for name, x in zip(translator.names, inputs, strict=True)}
-        return torch.from_numpy(session.run(None, given)[0])
+        feed = {name: x.numpy() for name, x in zip(translator.names, inputs, strict=True)}
+        return torch.from_numpy(session.run(None, feed)[0])
 
     return run
 
@@ -188,8 +181,8 @@ def largest_difference(
 ) -> float:
     """Of the pictures that both make of the same inputs."""
     worst = 0.0
-    for given in inputs:
-        ours, theirs = translator.reference(given), run(given)
+    for tensors in inputs:
+        ours, theirs = translator.reference(tensors), run(tensors)
         if ours.shape != theirs.shape:
             raise GankitError(
                 f"the exported graph makes {tuple(theirs.shape)} where the method makes {tuple(ours.shape)}"
@@ -199,7 +192,7 @@ def largest_difference(
 
 
 @contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """Exporters talk much, of themselves."""
     import logging
 

@@ -1,4 +1,5 @@
-"""Generators of junyanz/pytorch-CycleGAN-and-pix2pix, and of taesungp/contrastive-unpaired-translation (ResNets)."""
+"""Networks of junyanz/pytorch-CycleGAN-and-pix2pix and of taesungp/contrastive-unpaired-translation: ResNets, U-Nets;
+NLayerDiscriminators (`model.*`), with blurs (`filt`) where CUT's halve, and PixelDiscriminators (`net.*`)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,8 @@ Layer = dict[str, Tensor]
 
 RESNET = "a ResnetGenerator of pytorch-CycleGAN-and-pix2pix"
 UNET = "a UnetGenerator of pytorch-CycleGAN-and-pix2pix"
+CRITIC = "a discriminator of pytorch-CycleGAN-and-pix2pix"
+CRITIC_LAYER = re.compile(r"(?:module\.)?(model|net)\.(\d+)\.(\w+)")
 RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -150,3 +153,58 @@ def _normed(layers: dict[tuple[int, int | None], Layer], place: tuple[int, int |
 
 def _named(name: str, layer: Layer) -> dict[str, Tensor]:
     return {f"{name}.{key}": value for key, value in layer.items()}
+
+
+# -- discriminators --------------------------------------------------------------------------------------------------
+def discriminator(state: State) -> Imported:
+    """Their state dict -> (recipe fragment, state dict under our names). CheckpointError when it is none of theirs.
+
+    What the keys do not say is taken as in their code since 2019-07: convolutions before a norm have a bias with
+    instance norm alone. Running statistics of an instance norm, kept by checkpoints from before 2018-10, are dropped.
+    """
+    layers: dict[int, Layer] = {}
+    containers = set()
+    for key, value in state.items():
+        match = CRITIC_LAYER.fullmatch(key)
+        if not match:
+            raise refuse(CRITIC, f"they have the key '{key}'")
+        containers.add(match[1])
+        layers.setdefault(int(match[2]), {})[match[3]] = value
+    blurs = [layers.pop(i) for i in list(layers) if "filt" in layers[i]]
+    convs = {i: layer for i, layer in sorted(layers.items()) if "weight" in layer and layer["weight"].dim() == 4}
+    if len(containers) != 1 or len(convs) < 3:
+        raise refuse(CRITIC, "they are fewer than 3 convolutions")
+    norms = {i: layer for i, layer in layers.items() if i not in convs}
+    if containers == {"net"}:
+        return _pixel(convs, norms)
+    fragment, ours = _patch(convs, norms)
+    return fragment | ({"down": "antialiased"} if blurs else {}), ours
+
+
+def _patch(convs: dict[int, Layer], norms: dict[int, Layer]) -> Imported:
+    *body, head = convs
+    first, second = convs[body[0]]["weight"], convs[body[1]]["weight"]
+    layers = len(body) - 1
+    if layers == 1 and first.shape[0] == second.shape[0]:
+        layers = 0  # theirs has the same depth for 0 and 1, but does not double the channels
+    norm = _critic_norm(convs[body[1]], norms)
+    fragment = {"type": "patch", "channels": first.shape[0], "layers": layers, "norm": {"type": norm}}
+    ours = _named("head", convs[head])
+    for i, index in enumerate(body):
+        ours |= _named(f"convs.{i}", convs[index])
+        ours |= _named(f"norms.{i}", norms.get(index + 1, {}) if norm == "batch" else {})
+    return fragment, ours
+
+
+def _pixel(convs: dict[int, Layer], norms: dict[int, Layer]) -> Imported:
+    first, second, head = convs
+    norm = _critic_norm(convs[second], norms)
+    fragment = {"type": "pixel", "channels": convs[first]["weight"].shape[0], "norm": {"type": norm}}
+    ours = _named("first", convs[first]) | _named("second", convs[second]) | _named("head", convs[head])
+    return fragment, ours | _named("norm", norms.get(second + 1, {}) if norm == "batch" else {})
+
+
+def _critic_norm(before: Layer, norms: dict[int, Layer]) -> str:
+    if any("weight" in layer for layer in norms.values()):
+        return "batch"
+    return "instance" if "bias" in before else "none"

@@ -14,10 +14,12 @@ PLACES = (  # key -> name; their levels count from 1, the decoder's from the inn
     (r"ec(\d+)\.conv\.maskConv\.(weight)", "encoder.{}.mask_conv.{}"),
     (r"ec(\d+)\.conv\.activationFuncG_A\.(\w+)", "encoder.{}.attention.{}"),
     (r"ec(\d+)\.bn\.(\w+)", "encoder.{}.norm.{}"),
+    (r"ec(\d+)\.activ\.(weight)", "encoder.{}.activation.{}"),
     (r"reverseConv(\d+)\.reverseMaskConv\.(weight)", "reverse.{}.conv.{}"),
     (r"reverseConv(\d+)\.activationFuncG_A\.(\w+)", "reverse.{}.attention.{}"),
     (r"dc(\d+)\.conv\.(weight)", "decoder.{}.conv.{}"),
     (r"dc(\d+)\.bn\.(\w+)", "decoder.{}.norm.{}"),
+    (r"dc(\d+)\.activ\.(weight)", "decoder.{}.activation.{}"),
     (r"dc(\d+)\.(weight)", "head.{1}"),
 )
 
@@ -45,6 +47,8 @@ def generator(state: State, *, image: Literal["tanh", "abs"] | None = None) -> I
         "norm": {"type": "batch" if batch else "none"},
         "image": image or ("abs" if batch else "tanh"),
     }
+    if any(".activ." in key for key in state):
+        fragment["activation"] = "prelu"  # the only one with weights
     if widths != [widths[0] * min(2**i, 8) for i in range(len(widths))]:
         fragment["widths"] = widths
     return fragment, ours

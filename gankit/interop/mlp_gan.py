@@ -42,13 +42,13 @@ def discriminator(state: State, channels: int = 1) -> Imported:
 
 
 def _layers(what: str, state: State) -> list[dict[str, Tensor]]:
-    found: dict[int, dict[str, Tensor]] = {}
+    by_place: dict[int, dict[str, Tensor]] = {}
     for key, value in plain(state).items():
         match = re.fullmatch(r"(?:\w+\.)?(\d+)\.(weight|bias)", key)
         if not match:
             raise refuse(what, f"they have the key '{key}'")
-        found.setdefault(int(match[1]), {})[match[2]] = value
-    layers = [found[i] for i in sorted(found)]
+        by_place.setdefault(int(match[1]), {})[match[2]] = value
+    layers = [by_place[i] for i in sorted(by_place)]
     if len(layers) < 2 or any(set(layer) != {"weight", "bias"} or layer["weight"].ndim != 2 for layer in layers):
         raise refuse(what, "they are not two or more linear layers with biases")
     for before, after in itertools.pairwise(layers):

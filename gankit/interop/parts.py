@@ -33,14 +33,14 @@ class Parts:
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
     """Files of weights: those given, and those in folders that were given."""
-    found = [
+    files = [
         file
         for path in paths
         for file in (sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path])
     ]
-    if not found:
+    if not files:
         raise UnfitFile(f"{', '.join(map(str, paths))}: no file of weights is in it ({', '.join(SUFFIXES)})")
-    return found
+    return files
 
 
 def lone(file: Path) -> Found:
@@ -51,9 +51,9 @@ def lone(file: Path) -> Found:
     return file, states[""]
 
 
-def take(found: Found, importer: Callable[[State], Imported]) -> Imported:
+def take(stored: Found, importer: Callable[[State], Imported]) -> Imported:
     """What an importer makes of a network; its refusals name the file."""
-    path, state = found
+    path, state = stored
     try:
         return importer(plain(state))
     except (CheckpointError, ValueError) as e:
@@ -62,9 +62,9 @@ def take(found: Found, importer: Callable[[State], Imported]) -> Imported:
 
 def alike(fragments: Mapping[str, dict[str, Any]], states: Mapping[str, Found], *nets: str) -> None:
     """Raise UnfitFile unless the two networks, where both are there, are built in one way."""
-    found = [net for net in nets if net in fragments]
-    if len(found) == 2 and fragments[found[0]] != fragments[found[1]]:
-        one, other = (f"{states[net][0]} is {fragments[net]}" for net in found)
+    both = [net for net in nets if net in fragments]
+    if len(both) == 2 and fragments[both[0]] != fragments[both[1]]:
+        one, other = (f"{states[net][0]} is {fragments[net]}" for net in both)
         raise UnfitFile(f"the networks of both directions must be built alike, but {one} and {other}")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 
-from gankit import __version__
 from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
@@ -41,13 +40,13 @@ def import_run(source: str, paths: Sequence[Path], out: Path, sets: Sequence[str
     data["about"] = (data["about"] if parts.of_base else {}) | {"notes": " ".join([origin, *parts.notes])}
     recipe = Recipe.load(data, sets)
     method = _method(recipe, parts)
-    made = run.start(recipe, out)
+    written = run.start(recipe, out)
     info = {"step": 0, "epoch": 0, "items": None, "steps_per_epoch": None, "recipe": recipe.filled()}
-    info["versions"] = {"gankit": __version__, "torch": torch.__version__}
+    info["versions"] = recipe.made_with() | {"torch": torch.__version__}
     own = {k: v for k, v in method.state_dict().items() if not k.startswith("networks.")}
     state = {"stepper": {"method": own}}
-    checkpoint.save(made.checkpoints, Checkpoint(method.networks.state_dict(), None, state, info))
-    return made, parts.notes
+    checkpoint.save(written.checkpoints, Checkpoint(method.networks.state_dict(), None, state, info))
+    return written, parts.notes
 
 
 def _method(recipe: Recipe, parts: Parts) -> Method:

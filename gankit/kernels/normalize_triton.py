@@ -15,7 +15,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from gankit.kernels.normalize import Rule, differentiable, shaped
+from gankit.kernels.normalize_torch import Rule, differentiable, shaped
 
 PROGRAMS = 528
 """How many programs a reduction is split into at least, where there are pixels enough: 4 for each of 132 processors."""
@@ -369,7 +369,7 @@ def backward(
     bc, bp = g.tile
     active = slope != 1
     parts = x.new_empty((2, n, c, g.splits), dtype=torch.float32)
-    found, dx = x.new_empty((5, n, c), dtype=torch.float32), torch.empty_like(x)
+    by_channel, dx = x.new_empty((5, n, c), dtype=torch.float32), torch.empty_like(x)
     dz = torch.empty_like(x) if sums and active else x.new_empty(0)
     weight, mix = (None if t is None else t.contiguous() for t in (weight, mix))
     with _on(x):
@@ -378,15 +378,15 @@ def backward(
             ACTIVE=active, BY_Y=y is not None, BC=bc, BP=bp,
         )  # fmt: skip
         _launch(_chain, g.channels, 
-            parts[0], parts[1], stats, _some(weight, stats), _some(mix, stats), found, n, c, p, g.width, g.splits,
+            parts[0], parts[1], stats, _some(weight, stats), _some(mix, stats), by_channel, n, c, p, g.width, g.splits,
             _step(weight), GROUPED=rule.groups > 0, MIXED=mix is not None, WEIGHT=weight is not None,
             UNBIASED=rule.unbiased, **_small(g),
         )  # fmt: skip
         _launch(_apply_backward, g.tiles, 
-            dy, x, _some(y, x), stats, found, dx, dz, n, c, p, *g.strides, slope,
+            dy, x, _some(y, x), stats, by_channel, dx, dz, n, c, p, *g.strides, slope,
             ACTIVE=active, BY_Y=y is not None, SUMS=sums and active, BC=bc, BP=bp,
         )  # fmt: skip
-    return dx, found[:3].clone(), dz
+    return dx, by_channel[:3].clone(), dz
 
 
 def dense(x: Tensor) -> Tensor:
@@ -485,12 +485,12 @@ def _keep(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
 def _backward(ctx: Any, dy: Tensor, _: Any) -> tuple:
     x, weight, bias, mix, stats, y = ctx.saved_tensors
     if torch.is_grad_enabled():
-        *found, dz = _twice(ctx, dy, x, weight, bias, mix, stats, y)
+        *results, dz = _twice(ctx, dy, x, weight, bias, mix, stats, y)
     else:
         dx, by_channel, dz = operator_backward(dy, x, y, stats, weight, mix, ctx.sums, *ctx.rule, ctx.slope)
-        found = dx, *shaped(by_channel, weight, bias, mix)
+        results = dx, *shaped(by_channel, weight, bias, mix)
     residual = (dy if ctx.slope == 1 else dz) if ctx.sums else None
-    return *found, residual, *(None for _ in Rule._fields), None
+    return *results, residual, *(None for _ in Rule._fields), None
 
 
 def _twice(ctx: Any, dy: Tensor, x: Tensor, weight: Any, bias: Any, mix: Any, stats: Tensor, y: Any) -> tuple:

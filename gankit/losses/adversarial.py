@@ -91,17 +91,28 @@ class LSGAN(Labelled):
 
 
 class Vanilla(Labelled):
-    """The first GAN loss, non-saturating (arXiv 1406.2661): binary cross-entropy of sigmoid(logits) with the label.
+    """The first GAN loss (arXiv 1406.2661): binary cross-entropy of sigmoid(logits) with the label.
 
     forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
-    The generator pulls its fakes to the real label. pix2pix's paper and code halve the critic's loss (`halve`).
+    The generator pulls its fakes to the real label. saturating: instead, it pushes them away from the fake label, as in
+    the paper's minimax game: it minimises mean log(1 - sigmoid(logits)), which is negative, and whose gradient vanishes
+    where the critic is sure. pix2pix's paper and code halve the critic's loss (`halve`).
     """
 
-    def __init__(self, real_label: float = 1.0, fake_label: float = 0.0, halve: bool = True) -> None:
+    def __init__(
+        self, real_label: float = 1.0, fake_label: float = 0.0, halve: bool = True, saturating: bool = False
+    ) -> None:
         super().__init__(real_label, fake_label, halve)
+        self.saturating = saturating
 
     def distance(self, logits: Tensor, label: float) -> Tensor:
         return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+    def on_generated(self, logits: Tensor) -> Tensor:
+        return -self.on_fake(logits) if self.saturating else self.on_real(logits)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, saturating={self.saturating}"
 
 
 class Hinge(Adversarial):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
+from gankit.contracts import BackboneContract
 from gankit.features import FeatureNet
 from gankit.precision import full
 from gankit.slots import Gt
@@ -28,17 +28,15 @@ def open_layers(
     if layers is None:
         usual = suggested(backbone, purpose)
         net = backbone(usual)
-        return net, dict.fromkeys(usual or getattr(net, "default_layers", net.layer_names), 1.0)
+        return net, dict.fromkeys(usual or net.default_layers, 1.0)
     if not layers:
         raise ValueError("`layers` is empty: name at least one, or leave it out for the usual ones")
     weights = dict(layers) if isinstance(layers, Mapping) else {str(name): 1.0 for name in layers}
     return backbone(tuple(weights)), weights
 
 
-def suggested(backbone: Any, purpose: str) -> tuple[str, ...]:
-    while isinstance(backbone, partial):
-        backbone = backbone.func
-    return getattr(backbone, "suggested", {}).get(purpose, ())
+def suggested(backbone: Callable[..., Any], purpose: str) -> tuple[str, ...]:
+    return BackboneContract(backbone).suggested.get(purpose, ())
 
 
 def distance(kind: Distance, first: Tensor, second: Tensor) -> Tensor:

@@ -49,6 +49,7 @@ class GradientPenalty(nn.Module):
 
     turn: ClassVar[str] = "discriminator"
     differentiates_twice: ClassVar[bool] = True
+    draws: ClassVar[bool] = True
 
     def __init__(self, constant: float = 1.0, mode: Literal["mixed", "real", "fake"] = "mixed") -> None:
         super().__init__()

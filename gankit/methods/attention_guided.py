@@ -8,11 +8,12 @@ from typing import Annotated, ClassVar, Literal
 from torch import Tensor, nn
 
 from gankit.attention.mask import MaskAttention
+from gankit.contracts import AttentionContract, DiscriminatorContract
 from gankit.discriminators.patch import PatchDiscriminator
+from gankit.fields import Picture
 from gankit.generators.resnet import ResnetGenerator
-from gankit.init import initialize
+from gankit.init import Init, initialize
 from gankit.methods.base import Turn, TwoWayTranslation, image_of, tensor
-from gankit.methods.cyclegan import Init
 from gankit.slots import Attention, Discriminator, Ge, Generator, Gt, Le
 
 
@@ -36,6 +37,11 @@ class AttentionGuided(TwoWayTranslation):
     drop_norm: instance norm leaves the critics when it begins (zeroed regions would dominate its statistics).
     masked_fake: what is masked for the critic: the generator's own picture (`raw`, the paper's equation 6) or the
         composed output (`composed`, the released code).
+    cycle_to_attention: share of the cycle loss's gradient that reaches the attention networks, 1 in the paper. That
+        loss is the smaller the less is changed, so it pulls maps down on the objects too; in short trainings they end
+        as low as the generator's range allows, or die. With 0 nothing keeps them off the background (gankit's own).
+    generator_sees: the `whole` picture, as in paper and code, or what is `attended` to alone: picture times map, so
+        that all else is grey (0). Through that product too gradients reach the map, whatever `cycle_to_attention`.
     alternate: the released code's order of moves: generator a2b, its critic, generator b2a, its critic. False: both
         generators, then both critics.
     """
@@ -54,6 +60,8 @@ class AttentionGuided(TwoWayTranslation):
         freeze_attention: bool = True,
         drop_norm: bool = True,
         masked_fake: Literal["raw", "composed"] = "raw",
+        cycle_to_attention: Annotated[float, Ge(0), Le(1)] = 1.0,
+        generator_sees: Literal["whole", "attended"] = "whole",
         alternate: bool = False,
         init: Init = "normal",
         init_gain: Annotated[float, Gt(0)] = 0.02,
@@ -64,11 +72,14 @@ class AttentionGuided(TwoWayTranslation):
                 f"attention_guided mixes source and output pixel by pixel: channels_a ({channels_a}) and channels_b "
                 f"({channels_b}) must be equal"
             )
+        self.takes = {"a": Picture(channels_a), "b": Picture(channels_b)}
         self.whole_image_until_epoch = whole_image_until_epoch
         self.threshold = threshold
         self.freeze_attention = freeze_attention
         self.drop_norm = drop_norm
         self.masked_fake = masked_fake
+        self.cycle_to_attention = cycle_to_attention
+        self.generator_sees = generator_sees
         self.alternate = alternate
         self.masked_phase = False
         self._frozen: list[nn.Parameter] = []  # by this method, for the phase
@@ -76,7 +87,7 @@ class AttentionGuided(TwoWayTranslation):
             self.add("generator", direction, generator(channels_a, channels_b))
             self.add("attention_net", direction, attention(channels_a))
             self.add("discriminator", direction, discriminator(channels_b))
-        if not getattr(self.network("attention_net", "a2b"), "has_map", True):
+        if not AttentionContract(self.network("attention_net", "a2b")).has_map:
             raise ValueError("attention_guided needs an attention head that gives a map: mask, cam or cbam, say")
         initialize(self.networks, init, init_gain)
         self.set_epoch(0)
@@ -92,8 +103,8 @@ class AttentionGuided(TwoWayTranslation):
         for parameter in self._frozen:
             parameter.requires_grad_(False)
         for direction in self.directions:
-            critic = self.network("discriminator", direction)
-            if (set_norm := getattr(critic, "set_norm", None)) is not None:
+            set_norm = DiscriminatorContract(self.network("discriminator", direction)).set_norm
+            if set_norm is not None:
                 set_norm(not (self.masked_phase and self.drop_norm))
 
     @property
@@ -116,7 +127,9 @@ class AttentionGuided(TwoWayTranslation):
     def unavailable(self, name: str) -> str | None:
         if name in ("logits", "identity_logits"):
             return "its attention network gives a map, not logits; ugatit's CAM gives logits"
-        return None
+        if name == "attention":
+            return None  # of the attention network, whatever the generator has
+        return super().unavailable(name)
 
     # -- composition -----------------------------------------------------------------------------------------------
     @tensor
@@ -125,9 +138,9 @@ class AttentionGuided(TwoWayTranslation):
         return self.map_of(attention_net, source)
 
     @tensor
-    def raw(self, generator: nn.Module, source: Tensor) -> Tensor:
+    def raw(self, generator: nn.Module, source: Tensor, attention: Tensor) -> Tensor:
         """The generator's picture, before composition."""
-        return image_of(generator(source))
+        return image_of(generator(self.fed(source, attention)))
 
     @tensor
     def output(self, raw: Tensor, attention: Tensor, source: Tensor) -> Tensor:
@@ -135,14 +148,30 @@ class AttentionGuided(TwoWayTranslation):
         return compose(raw, attention, source)
 
     @tensor
-    def reconstruction(self, back_generator: nn.Module, back_attention_net: nn.Module, output: Tensor) -> Tensor:
+    def reconstruction(
+        self,
+        back_generator: nn.Module,
+        back_attention_net: nn.Module,
+        output: Tensor,
+        raw: Tensor,
+        attention: Tensor,
+        source: Tensor,
+    ) -> Tensor:
         """The output brought back, through the map that the other direction finds on it."""
-        return compose(image_of(back_generator(output)), self.map_of(back_attention_net, output), output)
+        if self.cycle_to_attention != 1:  # the same values, with less of the map's gradient
+            output = compose(raw, scaled(attention, self.cycle_to_attention), source)
+        back_map = scaled(self.map_of(back_attention_net, output), self.cycle_to_attention)
+        return compose(image_of(back_generator(self.fed(output, back_map))), back_map, output)
 
     @tensor
     def identity(self, generator: nn.Module, attention_net: nn.Module, target: Tensor) -> Tensor:
         """What this direction makes of a picture that is in its target domain already."""
-        return compose(image_of(generator(target)), self.map_of(attention_net, target), target)
+        attention = self.map_of(attention_net, target)
+        return compose(image_of(generator(self.fed(target, attention))), attention, target)
+
+    def fed(self, picture: Tensor, attention: Tensor) -> Tensor:
+        """What of a picture a generator sees."""
+        return picture * attention if self.generator_sees == "attended" else picture
 
     # -- what critics see ------------------------------------------------------------------------------------------
     @tensor
@@ -167,6 +196,16 @@ class AttentionGuided(TwoWayTranslation):
         """The critic on the real picture, masked in the second phase by its own map."""
         return discriminator(self.visible(target, back_attention))
 
+    @tensor
+    def fake_heatmaps(self, discriminator: nn.Module, judged: Tensor, judged_mask: Tensor) -> Tensor:
+        """Where the critics look in the fake as they see it, (N, K, H, W) in [0, 1]: a map for each."""
+        return discriminator.heatmaps(self.visible(judged, judged_mask))  # type: ignore[operator]
+
+    @tensor
+    def real_heatmaps(self, discriminator: nn.Module, target: Tensor, back_attention: Tensor) -> Tensor:
+        """Where the critics look in the real picture as they see it, (N, K, H, W) in [0, 1]: a map for each."""
+        return discriminator.heatmaps(self.visible(target, back_attention))  # type: ignore[operator]
+
     def visible(self, picture: Tensor, attention: Tensor) -> Tensor:
         if not self.masked_phase:
             return picture
@@ -180,3 +219,8 @@ class AttentionGuided(TwoWayTranslation):
 def compose(foreground: Tensor, attention: Tensor, background: Tensor) -> Tensor:
     """foreground * attention + background * (1 - attention)."""
     return foreground * attention + background * (1 - attention)
+
+
+def scaled(x: Tensor, share: float) -> Tensor:
+    """x itself, with this share of its gradient."""
+    return x if share == 1 else x.detach().lerp(x, share)

@@ -10,13 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from gankit.conditions import takes_of
+from gankit.contracts import DiscriminatorContract, GeneratorContract
+from gankit.core.errors import BuildError
+from gankit.fields import Field
+from gankit.methods.augmented import beside
 from gankit.methods.joined import applies
+from gankit.methods.marks import OFFERS, is_marked, marked
+from gankit.methods.resolve import Resolver, compute
 from gankit.methods.sizes import fit, stretch
+from gankit.precision import float32_products
 from gankit.slots import Translated
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,8 +33,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def tensor(function: F) -> F:
     """Mark a method's function as an offered tensor; its name is the tensor's."""
-    function.__offers_tensor__ = True  # type: ignore[attr-defined]
-    return function
+    return marked(function, OFFERS)
 
 
 @dataclass(frozen=True)
@@ -57,10 +65,14 @@ class Method(nn.Module):
     directions: the translations, e.g. `("a2b", "b2a")`. `network("generator", "a2b")` makes pictures of b from
         pictures of a; `network("discriminator", "a2b")` judges its results, hence pictures of b.
     fields: for each direction, which field of the batch stands behind `source`, `target`, ...
+    takes: what these fields are, by their names in the batch, as `{"a": Picture(3), "mask": Mask(of="a")}`; beside
+        them, by its own name, an input of a translation that training makes of them. The constructor sets it.
     carried: the tensors that a critic takes from the generator's forward: detached, and through the image pool.
     inputs: the tensors that `translate` must be given; the others follow from them. A translation's is the `source`.
+    optional: those that it may be given.
     result: the tensor that `translate` returns. truth: the tensor that the result should equal, where there is one.
     scale: how many times larger than the source the result is.
+    untranslatable: why it translates no picture, and what to do instead; empty where it does.
     shares_forward: whether a critic that plays first looks at the very fakes of the generator's turn, made once for
         both; otherwise they are made for it alone, with noise of their own.
 
@@ -74,10 +86,13 @@ class Method(nn.Module):
     }
     carried: ClassVar[tuple[str, ...]] = ("output",)
     inputs: ClassVar[tuple[str, ...]] = ("source",)
+    optional: ClassVar[tuple[str, ...]] = ()
+    takes: Mapping[str, Field] = MappingProxyType({})
     result: ClassVar[str] = "output"
     truth: ClassVar[str | None] = None
     scale: int = 1
     shares_forward: bool = True
+    untranslatable: ClassVar[str] = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,13 +152,46 @@ class Method(nn.Module):
         """The opposite direction, or None in a one-way method."""
         return next((d for d in self.directions if d != direction), None)
 
+    @property
+    def device(self) -> torch.device:
+        """Where its networks lie; the CPU for a method without parameters."""
+        return next((p.device for p in self.parameters()), torch.device("cpu"))
+
     def trained_by(self, turn: Turn) -> list[str]:
         """Keys of the networks that a turn trains."""
         return [f"{role}_{d}" for d in turn.directions or self.directions for role in turn.roles]
 
+    def kind_of(self, field: str) -> Field:
+        """What a field of the batch, or an input by its own name, is. Raises BuildError where nothing declares it."""
+        if (kind := self.takes.get(field)) is not None:
+            return kind
+        domains = {domain for names in self.fields.values() for domain in names.values()}
+        for network in self.networks.values():
+            for name, kind in takes_of(network).items():
+                if field in (name, *(f"{name}_{domain}" for domain in domains)):
+                    return kind
+        raise BuildError((), f"{type(self).__name__} does not say in its `takes` what `{field}` is")
+
+    def needs(self, direction: str) -> dict[str, Field]:
+        """What a translation must be given, by name: {"source": Picture(3), "label": Label(5)}.
+
+        The conditions that its networks want are among them. Empty for methods that draw their inputs.
+        """
+        if self.draws:
+            return {}
+        names = self.fields[direction]
+        own = {name: self.kind_of(names.get(name, name)) for name in self.inputs}
+        return own | {name: self.kind_of(field) for name, field in self.conditions(direction).items()}
+
+    def conditions(self, direction: str) -> dict[str, str]:
+        """The conditions that the networks of a translation want, and the fields of the batch that hold them."""
+        resolver = Resolver(self, (), (*self.inputs, *self.optional))
+        resolver.resolve(self.result, direction)
+        return resolver.conditions
+
     @classmethod
     def tensor_names(cls) -> tuple[str, ...]:
-        return tuple(n for n in dir(cls) if getattr(getattr(cls, n), "__offers_tensor__", False))
+        return tuple(n for n in dir(cls) if is_marked(getattr(cls, n), OFFERS))
 
     # -- use -------------------------------------------------------------------------------------------------------
     @torch.no_grad()
@@ -158,23 +206,23 @@ class Method(nn.Module):
         one fixed size get the picture stretched to it, and the results are stretched back. A tensor that this method
         cannot give is None. Raises ValueError for an unknown direction, or a missing input.
         """
-        from gankit.methods.plan import evaluate
-
         if direction not in self.directions:
             raise ValueError(f"direction is one of {', '.join(self.directions)}, not '{direction}'")
-        given = {"source": inputs} if isinstance(inputs, Tensor) else dict(inputs)
-        if missing := [name for name in self.inputs if name not in given]:
-            raise ValueError(f"a translation needs {' and '.join(self.inputs)}; {' and '.join(missing)} is missing")
+        tensors = {"source": inputs} if isinstance(inputs, Tensor) else dict(inputs)
+        wanted = [*self.inputs, *self.conditions(direction)]
+        if missing := [name for name in wanted if name not in tensors]:
+            raise ValueError(f"a translation needs {' and '.join(wanted)}; {' and '.join(missing)} is missing")
         known = [n for n in names if n in self.tensor_names() and not self.unavailable(n)]
         back = None
-        if (source := given.get("source")) is not None:
-            for name, value in given.items():
+        if (source := tensors.get("source")) is not None:
+            for name, value in tensors.items():
                 if value.ndim == 4 and value.shape[-2:] == source.shape[-2:]:
-                    given[name], undo = self.fit(value)
+                    tensors[name], undo = self.fit(value)
                     back = undo if name == "source" else back
-        values = evaluate(self, direction, {}, known, given)
-        found = [values.get(name) for name in names]
-        return [back(value) if back and value is not None else value for value in found]
+        with float32_products(self.device):
+            values = compute(self, direction, {}, known, tensors)
+        results = [values.get(name) for name in names]
+        return [back(value) if back and value is not None else value for value in results]
 
     def fit(self, picture: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """A picture of any size as the networks accept it, and the way back for what they make of it."""
@@ -184,15 +232,22 @@ class Method(nn.Module):
 
     def inputs_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> dict[str, Tensor] | None:
         """The inputs of a translation, taken or made from a batch; None where the batch lacks a field for that."""
-        return self.tensors_of(batch, direction, self.inputs)
+        inputs, conditions = self.tensors_of(batch, direction, self.inputs), self.conditions(direction)
+        if inputs is None or not batch.keys() >= set(conditions.values()):
+            return None
+        return inputs | {name: batch[field] for name, field in conditions.items()}
 
     @torch.no_grad()
-    def tensors_of(self, batch: Mapping[str, Tensor], direction: str, names: tuple[str, ...]) -> dict[str, Any] | None:
-        """Tensors computed from a batch; None where the batch lacks a field for that."""
-        from gankit.methods.plan import evaluate
-
+    def tensors_of(
+        self,
+        batch: Mapping[str, Tensor],
+        direction: str,
+        names: tuple[str, ...],
+        known: Mapping[str, Any] = MappingProxyType({}),
+    ) -> dict[str, Any] | None:
+        """Tensors computed from a batch, and from others that are known; None where it lacks a field for that."""
         try:
-            return evaluate(self, direction, batch, names)
+            return compute(self, direction, batch, names, known)
         except KeyError:  # batch:FIELD
             return None
 
@@ -218,17 +273,17 @@ class Method(nn.Module):
 
     @property
     def size_multiple(self) -> int:
-        return max((getattr(n, "size_multiple", 1) for n in self.networks.values()), default=1)
+        return max((GeneratorContract(n).size_multiple for n in self.networks.values()), default=1)
 
     @property
     def min_size(self) -> int:
         """The smallest side that can be translated (critics may need more in training)."""
-        return max((getattr(network, "min_size", 1) for network in self._makers()), default=1)
+        return max((GeneratorContract(network).min_size for network in self._makers()), default=1)
 
     @property
     def fixed_size(self) -> int | None:
         """The one side that a generator accepts, or makes, where it is so: U-GAT-IT's full one, DCGAN's."""
-        return next((side for network in self._makers() if (side := getattr(network, "fixed_size", None))), None)
+        return next((side for network in self._makers() if (side := GeneratorContract(network).fixed_size)), None)
 
     def _makers(self) -> list[nn.Module]:
         """The networks of the generators' turns."""
@@ -237,17 +292,26 @@ class Method(nn.Module):
 
 
 class Critic:
-    """A discriminator as a function of the picture alone. see: picture -> what the discriminator takes."""
+    """A discriminator as a function of the picture alone. see: picture -> what the discriminator takes: one picture, or
+    several that stand beside one another in its channels."""
 
-    def __init__(self, discriminator: nn.Module, see: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, discriminator: nn.Module, see: Callable[[Tensor], Tensor | tuple[Tensor, ...]]) -> None:
         self.discriminator, self.see = discriminator, see
 
     def __call__(self, picture: Tensor) -> Tensor | tuple[Tensor, ...]:
-        return self.discriminator(self.see(picture))
+        return self.discriminator(self._seen(picture))
 
     def features(self, picture: Tensor) -> tuple[tuple[Tensor, ...], ...]:
         features: Any = self.discriminator.features
-        return features(self.see(picture))
+        return features(self._seen(picture))
+
+    def heatmaps(self, picture: Tensor) -> Tensor:
+        heatmaps: Any = self.discriminator.heatmaps
+        return heatmaps(self._seen(picture))
+
+    def _seen(self, picture: Tensor) -> Any:
+        seen = self.see(picture)
+        return beside(self.discriminator, (seen,) if isinstance(seen, Tensor) else seen)
 
 
 class Translation(Method):
@@ -301,13 +365,25 @@ class Translation(Method):
         """What the layers of the critics see in real pictures, (N, C, h, w) each."""
         return critic.features(target)
 
+    @tensor
+    def fake_heatmaps(self, critic: Any, output: Tensor) -> Tensor:
+        """Where the critics look in the translation, (N, K, H, W) in [0, 1]: a map for each."""
+        return critic.heatmaps(output)
+
+    @tensor
+    def real_heatmaps(self, critic: Any, target: Tensor) -> Tensor:
+        """Where the critics look in real pictures, (N, K, H, W) in [0, 1]: a map for each."""
+        return critic.heatmaps(target)
+
     def unavailable(self, name: str) -> str | None:
         if name in ("fake_features", "real_features"):
             return self._without_features()
+        if name in ("fake_heatmaps", "real_heatmaps"):
+            return self._without_heatmaps()
         field = name.removeprefix("identity_")
         if field in ("attention", "logits"):
             generator = self.network("generator", self.directions[0])
-            if field not in getattr(generator, "offers", ()):
+            if field not in GeneratorContract(generator).offers:
                 return (
                     f"its generator has no attention head that gives {field}: set method.generator.attention"
                     f"{' to cam' if field == 'logits' else ''}"
@@ -317,14 +393,35 @@ class Translation(Method):
     def _without_features(self) -> str | None:
         if "discriminator" not in self.roles:
             return "it has no discriminator"
-        network = self.network("discriminator", self.directions[0])
-        if not hasattr(network, "features") or not getattr(network, "offers_features", True):
+        if not DiscriminatorContract(self.network("discriminator", self.directions[0])).gives_features:
             return "its discriminator gives no features: set method.discriminator to patch, or multiscale of such"
+        return None
+
+    def _without_heatmaps(self) -> str | None:
+        if "discriminator" not in self.roles:
+            return "it has no discriminator"
+        if DiscriminatorContract(self.network("discriminator", self.directions[0])).heatmaps is None:
+            return "its discriminator gives no heatmaps: set method.discriminator to ugatit"
         return None
 
 
 class TwoWayTranslation(Translation):
     """Two translations that are each other's inverse: adds the cycle and the identity."""
+
+    def unavailable(self, name: str) -> str | None:
+        if name in ("retained", "identity", "identity_logits") and (why := self._without_identity()):
+            return why
+        return super().unavailable(name)
+
+    def _without_identity(self) -> str | None:
+        """Why a picture cannot be given to the network that makes pictures of its own domain."""
+        here, there = self.takes.get("a"), self.takes.get("b")
+        if here is None or there is None or here.accepts(there):
+            return None
+        return (
+            f"`a` is {here.words} and `b` {there.words}, so that no generator takes pictures of the domain that it "
+            "makes: take the loss out, or give both the same channels"
+        )
 
     @tensor
     def reconstruction(self, back_generator: nn.Module, output: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from gankit.contracts import GeneratorContract
+
 
 class Checkpointed:
     """Stands for a network in a plan: called, it keeps only what goes into its segments (arXiv 1604.06174).
@@ -23,20 +25,23 @@ class Checkpointed:
     def __init__(self, network: nn.Module) -> None:
         self.network = network
 
-    def __call__(self, *inputs: Tensor) -> Any:
-        stages: list[Any] = getattr(self.network, "stages", list)() if len(inputs) == 1 else []
-        made: Any = None
+    def __call__(self, *inputs: Tensor, **conditions: Tensor) -> Any:
+        if conditions:
+            return _segment(self.network, *inputs, **conditions)
+        listed = GeneratorContract(self.network).stages
+        stages: list[Callable[..., Any]] = listed() if listed and len(inputs) == 1 else []
+        output: Any = None
         for stage in stages or [self.network]:
-            made = _segment(stage, *inputs)
-            inputs = (made,)
-        return made
+            output = _segment(stage, *inputs)
+            inputs = (output,)
+        return output
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.network, name)
-        return partial(_segment, found) if ismethod(found) else found
+        attribute = getattr(self.network, name)
+        return partial(_segment, attribute) if ismethod(attribute) else attribute
 
 
-def _segment(function: Callable[..., Any], *inputs: Any) -> Any:
+def _segment(function: Callable[..., Any], *inputs: Any, **conditions: Any) -> Any:
     if torch.is_grad_enabled() and any(isinstance(x, Tensor) for x in inputs):
-        return checkpoint(function, *inputs, use_reentrant=False)
-    return function(*inputs)
+        return checkpoint(function, *inputs, use_reentrant=False, **conditions)
+    return function(*inputs, **conditions)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from gankit.discriminators.patch import PatchDiscriminator
+from gankit.fields import Picture
 from gankit.generators.resnet import ResnetGenerator
-from gankit.init import initialize
+from gankit.init import Init, initialize
 from gankit.methods.base import Turn, TwoWayTranslation
 from gankit.slots import Discriminator, Ge, Generator, Gt
-
-Init = Literal["normal", "xavier", "kaiming", "orthogonal", "default"]
 
 
 class CycleGAN(TwoWayTranslation):
@@ -34,6 +33,7 @@ class CycleGAN(TwoWayTranslation):
         init_gain: Annotated[float, Gt(0)] = 0.02,
     ) -> None:
         super().__init__()
+        self.takes = {"a": Picture(channels_a), "b": Picture(channels_b)}
         for direction, (source, target) in {"a2b": (channels_a, channels_b), "b2a": (channels_b, channels_a)}.items():
             self.add("generator", direction, generator(source, target))
             self.add("discriminator", direction, discriminator(target))

@@ -8,7 +8,9 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from gankit.contracts import DiscriminatorContract, GeneratorContract
 from gankit.discriminators.dcgan import DCGANDiscriminator
+from gankit.fields import Picture
 from gankit.generators.dcgan import DCGANGenerator
 from gankit.init import Init, initialize
 from gankit.methods.base import Method, Turn, tensor
@@ -55,6 +57,7 @@ class GAN(Method):
         init_gain: Annotated[float, Gt(0)] = 0.02,
     ) -> None:
         super().__init__()
+        self.takes = {"a": Picture(channels_a)}
         self.latent, self.distribution = latent, distribution
         self.add("generator", "a2b", generator(latent, channels_a))
         self.add("discriminator", "a2b", discriminator(channels_a))
@@ -63,13 +66,13 @@ class GAN(Method):
 
     def _check(self) -> None:
         maker, critic = self.network("generator", "a2b"), self.network("discriminator", "a2b")
-        if not getattr(maker, "takes_noise", False):
+        if not GeneratorContract(maker).takes_noise:
             raise ValueError(f"gan needs a generator that takes noise, such as dcgan or mlp; {_name(maker)} does not")
-        made = getattr(maker, "fixed_size", None)
-        judged = getattr(critic, "image_size", None) or getattr(critic, "fixed_size", None)
-        if made and judged and made != judged:
+        drawn, judge = GeneratorContract(maker).fixed_size, DiscriminatorContract(critic)
+        judged = judge.image_size or judge.fixed_size
+        if drawn and judged and drawn != judged:
             raise ValueError(
-                f"the generator makes pictures of {made} px and the discriminator judges {judged} px: "
+                f"the generator makes pictures of {drawn} px and the discriminator judges {judged} px: "
                 "give both the same image_size"
             )
 
@@ -107,9 +110,12 @@ class GAN(Method):
 
     # -- use -----------------------------------------------------------------------------------------------------------
     def draw(self, count: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
-        """The noise of `count` pictures, drawn on the CPU, so that one seed gives the same on every device."""
+        """The noise of `count` pictures, and what the generator wants beside it, drawn on the CPU, so that one seed
+        gives the same on every device."""
         noise = self._shaped(torch.empty(count, self.latent, 1, 1), generator)
-        return {"noise": noise.to(next(self.parameters()))}
+        side = self.fixed_size or 1
+        drawn = {n: self.kind_of(f).draw(count, (side, side), generator) for n, f in self.conditions("a2b").items()}
+        return {"noise": noise.to(next(self.parameters())), **{n: x.to(self.device) for n, x in drawn.items()}}
 
     def _shaped(self, empty: Tensor, generator: torch.Generator | None) -> Tensor:
         if self.distribution == "uniform":
@@ -118,7 +124,7 @@ class GAN(Method):
 
 
 def _name(network: nn.Module) -> str:
-    from gankit.core.registry import components
+    from gankit.core.catalogue import catalogue
 
-    entry = components().entry_of("generator", type(network))
+    entry = catalogue().entry_of("generator", type(network))
     return entry.name if entry else type(network).__name__

@@ -10,8 +10,8 @@ from typing import Annotated, Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from gankit.codecs.images import image_size
 from gankit.core.errors import BuildError, DataError
-from gankit.data.images import image_size
 from gankit.methods.base import Method, Turn, tensor
 from gankit.methods.style import open_picture, sides
 from gankit.slots import Ge
@@ -138,7 +138,7 @@ class Gatys(Method):
         return self._pictures[parameter]
 
     def _picture(self, parameter: str) -> Tensor:
-        device = next(self.parameters()).device
+        device = self.device
         if device.type == "meta":  # only sizes are wanted
             height, width = self._sides()
             return torch.empty(1, 3, height, width, device=device)

@@ -9,12 +9,14 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from gankit.contracts import NetworkContract
 from gankit.discriminators.double_column import DoubleColumnDiscriminator
+from gankit.fields import Mask, Picture
 from gankit.generators.holes import known_of
 from gankit.generators.lbam import LBAM
-from gankit.init import initialize
+from gankit.init import Init, initialize
+from gankit.methods.augmented import beside
 from gankit.methods.base import Translation, Turn, tensor
-from gankit.methods.cyclegan import Init
 from gankit.slots import Discriminator, Ge, Generator, Gt, Translated
 
 CRITICAL = ("critic", "fake_logits", "real_logits")
@@ -51,6 +53,7 @@ class Inpainting(Translation):
         init_gain: Annotated[float, Gt(0)] = 0.02,
     ) -> None:
         super().__init__()
+        self.takes = {"a": Picture(channels_a), "mask": Mask(of="a"), "source": Picture(channels_a)}
         self.add("generator", "a2b", generator(channels_a + (not takes_hole(generator)), channels_a))
         if discriminator is not None:
             self.add("discriminator", "a2b", discriminator(channels_a + (not takes_hole(discriminator))))
@@ -63,7 +66,7 @@ class Inpainting(Translation):
     def unavailable(self, name: str) -> str | None:
         if name in CRITICAL and "discriminator" not in self.roles:
             return "it has no discriminator: set method.discriminator, to double_column or patch"
-        if name in ("fake_features", "real_features"):
+        if name in ("fake_features", "real_features", "fake_heatmaps", "real_heatmaps"):
             return "its critic sees the hole beside the picture, and is asked for logits alone"
         return super().unavailable(name)
 
@@ -110,22 +113,20 @@ class Inpainting(Translation):
         """As of any method. What is known stays exact, also where a network of one size had the picture stretched."""
         if not self.fixed_size or isinstance(inputs, Tensor) or "composite" not in names:
             return super().infer(inputs, names, direction)
-        found = dict(zip((*names, "output"), super().infer(inputs, (*names, "output"), direction), strict=True))
-        output = found["output"]
+        by_name = dict(zip((*names, "output"), super().infer(inputs, (*names, "output"), direction), strict=True))
+        output = by_name["output"]
         if output is not None:
-            found["composite"] = self.composite(output, inputs["source"], inputs["hole"])
-        return [found[name] for name in names]
+            by_name["composite"] = self.composite(output, inputs["source"], inputs["hole"])
+        return [by_name[name] for name in names]
 
 
-def takes_hole(factory: Any) -> bool:
-    """Whether the networks of a factory are called with picture and hole: their class says `takes = ("hole",)`."""
-    while isinstance(factory, partial):
-        factory = factory.func
-    return "hole" in getattr(factory, "takes", ())
+def takes_hole(network: nn.Module | Callable[..., nn.Module]) -> bool:
+    """Whether a network, or those of a factory, are called with picture and hole: they have it in their `takes`."""
+    return "hole" in NetworkContract(network).takes
 
 
 def seen(network: nn.Module, picture: Tensor, hole: Tensor) -> Any:
     """The network on a picture and its hole; one that takes pictures alone sees the hole as their last channel."""
-    if "hole" in getattr(network, "takes", ()):
-        return network(picture, hole)
-    return network(torch.cat([picture, 1 - known_of(picture, hole)], 1))
+    if takes_hole(network):
+        return network(picture, hole=hole)
+    return network(beside(network, [picture], [1 - known_of(picture, hole)]))

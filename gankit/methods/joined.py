@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from gankit.discriminators.spectral import SpectralWeight
+from gankit.methods.marks import APPLIES, is_marked, marked
+from gankit.methods.resolve import TensorNode
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -27,8 +29,7 @@ RANDOM = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout,
 
 def applies(function: F) -> F:
     """Mark a tensor's function `f(network, picture)` that returns `network(picture)`, nothing more."""
-    function.__applies_network__ = True  # type: ignore[attr-defined]
-    return function
+    return marked(function, APPLIES)
 
 
 def repeatable(network: nn.Module) -> bool:
@@ -71,46 +72,47 @@ def split(result: Any, counts: Sequence[int]) -> tuple[Any, ...]:
         return result.split(list(counts))
     if isinstance(result, tuple):
         parts = zip(*(split(field, counts) for field in result), strict=True)
-        make = getattr(result, "_make", tuple)
-        return tuple(make(part) for part in parts)
+        return tuple(part if type(result) is tuple else type(result)(*part) for part in parts)
     return (result,) * len(counts)
 
 
-def join(plan: Sequence[Any], networks: Mapping[str, nn.Module]) -> list[Any]:
-    """A plan of `Node`s with joined calls in the place of separate ones. networks: by `role_direction`."""
+def join(plan: Sequence[TensorNode], networks: Mapping[str, nn.Module]) -> list[TensorNode]:
+    """A plan of `TensorNode`s with joined calls in the place of separate ones. networks: those that may be joined, by
+    `role_direction`."""
     position = {node.key: i for i, node in enumerate(plan)}
-    groups: dict[Any, list[Any]] = defaultdict(list)
-    found: dict[int, nn.Module] = {}
+    groups: dict[tuple[int, bool], list[TensorNode]] = defaultdict(list)
+    joinable: dict[int, nn.Module] = {}
     for node in plan:
-        if not getattr(node.function, "__applies_network__", False):
+        if not is_marked(node.function, APPLIES):
             continue
         caller, picture = node.arguments
         network = _network(caller, plan, networks)
         if network is None:
             continue
-        found[id(network)] = network
+        joinable[id(network)] = network
         group = groups[id(network), node.frozen]
         if not group or position.get(picture, -1) < position[group[0].key]:
             group.append(node)
-    made: dict[str, list[Any]] = {}
+    replaced: dict[str, list[TensorNode]] = {}
     for (which, _), group in groups.items():
-        if len(group) > 1 and separate(found[which]):
-            made |= _in_place_of(group)
-    return [new for node in plan for new in made.get(node.key, [node])]
+        if len(group) > 1 and separate(joinable[which]):
+            replaced |= _in_place_of(group)
+    return [new for node in plan for new in replaced.get(node.key, [node])]
 
 
-def _network(key: str, plan: Sequence[Any], networks: Mapping[str, nn.Module]) -> nn.Module | None:
+def _network(key: str, plan: Sequence[TensorNode], networks: Mapping[str, nn.Module]) -> nn.Module | None:
     """The network behind the first argument of a call: itself, or a critic that is its discriminator, nothing more."""
     if key.startswith("net:"):
-        return networks[key.removeprefix("net:")]
+        return networks.get(key.removeprefix("net:"))
     node = next((node for node in plan if node.key == key), None)
     if node is None or not node.arguments or not all(name.startswith("net:") for name in node.arguments):
         return None
-    value = node.function(*(networks[name.removeprefix("net:")] for name in node.arguments))
+    behind = [networks.get(name.removeprefix("net:")) for name in node.arguments]
+    value = node.function(*behind) if None not in behind else None
     return value if isinstance(value, nn.Module) else None
 
 
-def _in_place_of(group: Sequence[Any]) -> dict[str, list[Any]]:
+def _in_place_of(group: Sequence[TensorNode]) -> dict[str, list[TensorNode]]:
     """For each node of a group what stands there instead: the joined call before the first, then its parts."""
     key = "+".join(node.key for node in group)
     pictures = tuple(node.arguments[1] for node in group)

@@ -8,12 +8,13 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from gankit.contracts import GeneratorContract
 from gankit.discriminators.multiscale import MultiscaleDiscriminator
 from gankit.discriminators.strided import StridedDiscriminator
+from gankit.fields import Picture, Vector
 from gankit.generators.munit import MUNITGenerator
-from gankit.init import initialize
+from gankit.init import Init, initialize
 from gankit.methods.base import Turn, TwoWayTranslation, image_of, tensor
-from gankit.methods.cyclegan import Init
 from gankit.methods.sizes import fit
 from gankit.methods.styled import Styled
 from gankit.slots import Discriminator, Ge, Generator, Gt
@@ -55,7 +56,7 @@ class MUNIT(Styled, TwoWayTranslation):
         self.shares_forward = not fresh_fakes
         for direction, channels in {"a2b": channels_b, "b2a": channels_a}.items():
             network = initialize(generator(channels, channels), init, init_gain)
-            if missing := [part for part in PARTS if not hasattr(network, part)]:
+            if missing := GeneratorContract(network).lacks(*PARTS):
                 raise ValueError(
                     f"munit needs a generator that takes pictures apart into content and style, such as `munit`; this "
                     f"one has no {' and no '.join(missing)}"
@@ -63,6 +64,8 @@ class MUNIT(Styled, TwoWayTranslation):
             self.add("generator", direction, network)
             self.add("discriminator", direction, initialize(discriminator(channels), critic_init, init_gain))
         self.style_channels = int(self.network("generator", "a2b").style_channels)  # type: ignore[arg-type]
+        pictures = {"a": Picture(channels_a), "b": Picture(channels_b)}
+        self.takes = {**pictures, "style": Vector(self.style_channels)}
 
     def turns(self) -> list[Turn]:
         return [
@@ -121,7 +124,7 @@ class MUNIT(Styled, TwoWayTranslation):
     @torch.no_grad()
     def encode_style(self, example: Tensor, direction: str = "a2b") -> Tensor:
         network = self.network("generator", direction)
-        fitted, _ = fit(example, 1, getattr(network, "min_size", 1))
+        fitted, _ = fit(example, 1, GeneratorContract(network).min_size)
         return network.encode_style(fitted)  # type: ignore[operator]
 
     @torch.no_grad()

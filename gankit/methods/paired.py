@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, ClassVar
 
-import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gankit.discriminators.patch import PatchDiscriminator
+from gankit.fields import Picture, Segmentation
 from gankit.generators.unet import UNetGenerator
-from gankit.init import initialize
+from gankit.init import Init, initialize
 from gankit.methods.base import Critic, Translation, Turn, tensor
-from gankit.methods.cyclegan import Init
 from gankit.norms.batch import BatchNorm
 from gankit.slots import Discriminator, Ge, Generator, Gt
 
@@ -24,8 +24,10 @@ class Paired(Translation):
     Offers output, fake_logits, real_logits of the one direction a2b. The critic moves first. Pictures (N, C, H, W)
     in [-1, 1].
 
-    conditional: whether the critic sees the source too. noise_at_test: keep dropout, and the statistics of the
-    picture at hand in batch norm, when translating, as the paper does: dropout is its only source of noise.
+    channels_a, channels_b: of source and target. classes_a: the source is a segmentation map of so many classes
+    instead, (N, classes_a, H, W). conditional: whether the critic sees the source too. noise_at_test: keep dropout, and
+    the statistics of the picture at hand in batch norm, when translating, as the paper does: dropout is its only source
+    of noise. No picture of a batch sees the others then.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)
@@ -38,16 +40,19 @@ class Paired(Translation):
         discriminator: Discriminator = partial(PatchDiscriminator, norm=BatchNorm),
         channels_a: Annotated[int, Ge(1)] = 3,
         channels_b: Annotated[int, Ge(1)] = 3,
+        classes_a: Annotated[int, Ge(2)] | None = None,
         conditional: bool = True,
         noise_at_test: bool = True,
         init: Init = "normal",
         init_gain: Annotated[float, Gt(0)] = 0.02,
     ) -> None:
         super().__init__()
+        source = Picture(channels_a) if classes_a is None else Segmentation(classes_a, of="b")
+        self.takes = {"a": source, "b": Picture(channels_b)}
         self.conditional = conditional
         self.noise_at_test = noise_at_test
-        self.add("generator", "a2b", generator(channels_a, channels_b))
-        self.add("discriminator", "a2b", discriminator(channels_a + channels_b if conditional else channels_b))
+        self.add("generator", "a2b", generator(source.planes, channels_b))
+        self.add("discriminator", "a2b", discriminator(source.planes + channels_b if conditional else channels_b))
         initialize(self.networks, init, init_gain)
 
     def turns(self) -> list[Turn]:
@@ -61,15 +66,22 @@ class Paired(Translation):
         """The discriminator on a picture beside the source."""
         return Critic(discriminator, partial(self.seen, source))
 
-    def seen(self, source: Tensor, picture: Tensor) -> Tensor:
-        return torch.cat([source, picture], 1) if self.conditional else picture
+    def seen(self, source: Tensor, picture: Tensor) -> tuple[Tensor, ...]:
+        return (source, picture) if self.conditional else (picture,)
 
     def train(self, mode: bool = True) -> Paired:
         super().train(mode)
         if self.noise_at_test:
             for module in self.network("generator", "a2b").modules():
-                if isinstance(module, nn.Dropout | nn.Dropout2d | nn.BatchNorm2d):
+                if isinstance(module, nn.Dropout | nn.Dropout2d):
                     module.train()
-                if isinstance(module, nn.BatchNorm2d):  # without tracking: translating must not change the network
-                    module.track_running_stats = mode and module.running_mean is not None
+                if isinstance(module, nn.BatchNorm2d):
+                    vars(module).pop("forward", None)
+                    if not mode:
+                        vars(module)["forward"] = partial(by_picture, module)
         return self
+
+
+def by_picture(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
+    """A batch norm with the statistics of each picture, as it has on a batch of one; its running ones do not move."""
+    return F.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)

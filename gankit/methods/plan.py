@@ -8,18 +8,20 @@ forward is a straight loop.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
 
 from torch import Tensor, nn
 
+from gankit.augment.base import Augment
+from gankit.contracts import AugmentContract, LossContract
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError
-from gankit.core.registry import components
-from gankit.features import Extraction, FeatureLoss, FeatureNet, share_backbones
+from gankit.core.registry import Entry
+from gankit.features import FeatureLoss, own_parameters, share_backbones
 from gankit.methods.base import Method, Turn
-from gankit.methods.turns import Node, PlannedTerm, TurnModule, carried_keys
+from gankit.methods.resolve import Resolver, Unavailable
+from gankit.methods.turns import PlannedTerm, TurnModule, carried_keys, critics_of
 
 
 @dataclass
@@ -41,96 +43,31 @@ class Term:
 
     def function(self, side: str) -> Callable[..., Tensor] | None:
         """What this term computes in a turn of that side, if anything."""
-        own = self.turn or getattr(self.loss, "turn", None)
+        name = self.function_name(side)
+        return getattr(self.loss, name) if name else None
+
+    def function_name(self, side: str) -> str | None:
+        """`forward`, or the loss's other side."""
+        own = self.turn or LossContract(self.loss).turn
         if own is not None:
-            return self.loss.forward if own == side else None
+            return "forward" if own == side else None
         if side == "generator":
-            return self.loss.forward
-        return getattr(self.loss, side, None)
+            return "forward"
+        return side if hasattr(self.loss, side) else None
 
 
-class Resolver:
-    """Resolves names to keys for one turn, collecting the nodes in the order in which they must be computed."""
+def plan_turns(method: Method, terms: Mapping[str, Term], augments: Sequence[Augment] = ()) -> list[TurnModule]:
+    """Resolve the plan of every turn. Raises BuildError, with the recipe path of the term or augment at fault.
 
-    def __init__(self, method: Method, trained: Iterable[str], given: Iterable[str] = ()) -> None:
-        self.method = method
-        self.trained = {f"net:{key}" for key in trained}
-        self.given = frozenset(given)  # names that come from another turn instead of being computed
-        self.nodes: dict[str, Node] = {}
-        self.behind: dict[str, frozenset[str]] = {}  # key -> the leaves behind it
-        self.backbones: list[FeatureNet] = []
-
-    def resolve(self, name: str, direction: str, trail: tuple[str, ...] = ()) -> str:
-        """The key of a name; raises LookupError in words when the method does not offer it."""
-        method = self.method
-        if name in self.given and name not in method.tensor_names():
-            return self.leaf(f"{name}@{direction}")
-        if name in method.fields[direction]:
-            return self.leaf(f"batch:{method.fields[direction][name]}")
-        if f"{name}_{direction}" in method.networks:
-            return self.leaf(f"net:{name}_{direction}")
-        if name in method.tensor_names():
-            return self.tensor(name, direction, trail)
-        other = method.back(direction)
-        if name.startswith("back_") and other:
-            return self.resolve(name.removeprefix("back_"), other, trail)
-        raise LookupError(name)
-
-    def leaf(self, key: str) -> str:
-        self.behind[key] = frozenset([key])
-        return key
-
-    def tensor(self, name: str, direction: str, trail: tuple[str, ...]) -> str:
-        key = f"{name}@{direction}"
-        if key in self.nodes:
-            return key
-        if name in self.given:
-            return self.leaf(key)
-        if key in trail:
-            raise BuildError((), f"the tensors {' -> '.join((*trail, key))} need one another")
-        if why := self.method.unavailable(name):
-            raise Unavailable(name, why)
-        function = getattr(self.method, name)
-        keys = tuple(self.resolve(p, direction, (*trail, key)) for p in inspect.signature(function).parameters)
-        self.behind[key] = frozenset().union(*(self.behind[k] for k in keys))
-        leaves = self.behind[key]
-        self.nodes[key] = Node(key, function, keys, frozen=not leaves & self.trained, constant=not leaves)
-        return key
-
-    def features(self, key: str, direction: str, loss: FeatureLoss) -> str:
-        """The key of the features of a picture: one node for all losses that share a backbone."""
-        if loss.backbone not in self.backbones:
-            self.backbones.append(loss.backbone)
-        number = self.backbones.index(loss.backbone)
-        name, _, of = key.removeprefix("batch:").partition("@")
-        made = f"{name}.features{number or ''}@{of or direction}"
-        made = next((n.key for n in self.nodes.values() if n.arguments == (key,) and n.reads(loss.backbone)), made)
-        if made not in self.nodes:
-            self.behind[made] = self.behind[key]
-            leaves = self.behind[key]
-            self.nodes[made] = Node(made, Extraction(loss.backbone), (key,), not leaves & self.trained, not leaves)
-        self.nodes[made].function.add(loss.layers)  # type: ignore[attr-defined]
-        return made
-
-    def touches(self, keys: Iterable[str]) -> bool:
-        """Whether anything that the turn trains stands behind these keys."""
-        return any(self.behind[key] & self.trained for key in keys)
-
-
-class Unavailable(LookupError):
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(name)
-        self.why = why
-
-
-def plan_turns(method: Method, terms: Mapping[str, Term]) -> list[TurnModule]:
-    """Resolve the plan of every turn. Raises BuildError, with the recipe path of the term at fault."""
+    The parameters of a loss are trained by the one turn in which it takes part, or, where it takes part in several, by
+    the one of the side that it declares as `learns_in`.
+    """
     share_backbones(term.loss for term in terms.values())
     used: set[str] = set()
     resolvers: list[tuple[Turn, Resolver, list[PlannedTerm]]] = []
     for turn in method.turns():
         resolver = Resolver(method, method.trained_by(turn), () if turn.side == "generator" else method.carried)
-        planned = [p for name, term in terms.items() for p in _plan_term(resolver, turn, name, term)]
+        planned = [p for name, term in terms.items() for p in _plan_term(method, resolver, turn, name, term)]
         used |= {p.name for p in planned}
         if planned:
             resolvers.append((turn, _pruned(resolver, planned), planned))
@@ -138,50 +75,90 @@ def plan_turns(method: Method, terms: Mapping[str, Term]) -> list[TurnModule]:
         if name not in used:
             _explain_unused(method, name, term)
     _add_carried(method, resolvers)
-    return [TurnModule(method, turn, r.nodes, r.behind, planned) for turn, r, planned in resolvers]
+    playing = {turn: [p.loss for p in planned] for turn, _, planned in resolvers}
+    learned = {turn: [] for turn in playing}
+    for name, term in terms.items():
+        if any(p.requires_grad for p in own_parameters(term.loss)) and name in used:
+            learned[_trainer(name, term, playing)].append(term.loss)
+    turns = [
+        TurnModule(method, turn, r.nodes, r.behind, planned, learned[turn], augments) for turn, r, planned in resolvers
+    ]
+    for number, augment in enumerate(augments):
+        if why := _unfit(augment, method, turns):
+            raise BuildError(("train", "augments", number), why)
+    return turns
 
 
-def _plan_term(resolver: Resolver, turn: Turn, name: str, term: Term) -> list[PlannedTerm]:
+def _unfit(augment: Augment, method: Method, turns: Sequence[TurnModule]) -> str:
+    """Why an augment cannot stand there; empty when it can."""
+    observe = AugmentContract(augment).observe
+    if not critics_of(method) or all(turn.turn.side == "generator" for turn in turns):
+        return "an augment stands between pictures and critics, and no critic plays here"
+    if any(p.requires_grad for p in augment.parameters()):
+        return "it has parameters that learn, and no turn trains an augment"
+    if observe is not None and not any(observe == function for turn in turns for function, _ in turn.watched):
+        names = " and ".join(inspect.signature(observe).parameters)
+        return f"it watches {names}, which no loss of the critics' turns asks for"
+    return ""
+
+
+def _trainer(name: str, term: Term, playing: Mapping[Turn, list[nn.Module]]) -> Turn:
+    """The turn that trains the parameters of a loss."""
+    turns, side = [turn for turn, losses in playing.items() if term.loss in losses], LossContract(term.loss).learns_in
+    chosen = [turn for turn in turns if side in (None, turn.side)]
+    if len(chosen) == 1:
+        return chosen[0]
+    text = f"loss '{name}' has parameters that learn and takes part in the turns {' and '.join(t.name for t in turns)}"
+    if not chosen:
+        why = f"but it is to learn on the side '{side}' (`learns_in`)"
+    elif len({turn.side for turn in chosen}) > 1:
+        why = "of which none is said to train them. Keep it to one by `turn`, or let the loss declare `learns_in`"
+    else:
+        why = "each with an optimizer of its own. Only a method with one turn of that side can train them"
+    raise BuildError(("losses", name), f"{text}, {why}")
+
+
+def _plan_term(method: Method, resolver: Resolver, turn: Turn, name: str, term: Term) -> list[PlannedTerm]:
     function = term.function(turn.side)
     if function is None:
         return []
     planned = []
-    for direction in resolver.method.directions:
+    for direction in method.directions:
         weight = term.weight_in(direction)
         if weight == 0:
             continue
-        arguments = _arguments(resolver, function, direction, name, term)
+        arguments = _arguments(method, resolver, function, direction, name, term)
         if resolver.touches(key for _, key in arguments):
             if isinstance(term.loss, FeatureLoss):
                 arguments = tuple(
                     (n, resolver.features(key, direction, term.loss) if n in term.loss.compares else key)
                     for n, key in arguments
                 )
-            kind = getattr(function, "__name__", "forward")
-            key = f"{turn.name}/{name}/{direction}"
-            planned.append(PlannedTerm(key, name, term.loss, kind, arguments, weight, term.from_step))
+            key, called = f"{turn.name}/{name}/{direction}", term.function_name(turn.side) or "forward"
+            planned.append(PlannedTerm(key, name, term.loss, called, arguments, weight, term.from_step))
     return planned
 
 
 def _arguments(
-    resolver: Resolver, function: Callable, direction: str, name: str, term: Term
+    method: Method, resolver: Resolver, function: Callable, direction: str, name: str, term: Term
 ) -> tuple[tuple[str, str], ...]:
     parameters = inspect.signature(function).parameters
     for argument in term.on:
         if argument not in _all_arguments(term):
             known = ", ".join(_all_arguments(term))
             raise BuildError(("losses", name, "on", argument), f"the loss has no argument '{argument}'; it has {known}")
-    found = []
+    resolved = []
     for argument, parameter in parameters.items():
         wanted = term.on.get(argument, argument)
         try:
-            found.append((argument, resolver.resolve(wanted, direction)))
+            resolved.append((argument, resolver.resolve(wanted, direction)))
         except LookupError as error:
             if parameter.default is not parameter.empty and argument not in term.on:
                 continue
             path = ("losses", name, "on", argument) if argument in term.on else ("losses", name)
-            raise BuildError(path, _not_offered(resolver.method, name, wanted, error)) from None
-    return tuple(found)
+            raise BuildError(path, _not_offered(method, name, wanted, error)) from None
+    names, keys = tuple(name for name, _ in resolved), tuple(key for _, key in resolved)
+    return tuple(zip(names, resolver.bound(names, keys, direction), strict=True))
 
 
 def _all_arguments(term: Term) -> list[str]:
@@ -210,7 +187,7 @@ def _add_carried(method: Method, resolvers: list[tuple[Turn, Resolver, list[Plan
 
 
 def _not_offered(method: Method, name: str, wanted: str, error: LookupError) -> str:
-    entry = components().entry_of("method", type(method))
+    entry = catalogue().entry_of("method", type(method))
     own = entry.name if entry else type(method).__name__
     missing = error.args[0] if error.args else wanted
     text = f"loss '{name}' needs '{wanted}', which method '{own}' "
@@ -220,11 +197,11 @@ def _not_offered(method: Method, name: str, wanted: str, error: LookupError) -> 
         text += f"makes from '{missing}', which it does not offer"
     else:
         text += f"does not offer; it offers {', '.join(sorted(offered(method)))}"
-    others = [e.name for e in components().entries("method") if wanted in _offers_of(e)]
+    others = [e.name for e in catalogue().entries("method") if wanted in _offers_of(e)]
     return text + (f". {' and '.join(others)} {'does' if len(others) == 1 else 'do'}" if others else "")
 
 
-def _offers_of(entry: Any) -> tuple[str, ...]:
+def _offers_of(entry: Entry) -> tuple[str, ...]:
     try:
         return (*entry.make.tensor_names(), *next(iter(entry.make.fields.values())))
     except Exception:
@@ -244,25 +221,3 @@ def _explain_unused(method: Method, name: str, term: Term) -> None:
     if term.turn is not None and term.turn not in sides:
         raise BuildError(("losses", name, "turn"), f"no turn is called '{term.turn}'; there are {', '.join(sides)}")
     raise BuildError(("losses", name), f"loss '{name}' trains nothing: no network of a turn stands behind its tensors")
-
-
-def evaluate(
-    method: Method,
-    direction: str,
-    batch: Mapping[str, Tensor],
-    names: Iterable[str],
-    known: Mapping[str, Any] = MappingProxyType({}),
-) -> dict[str, Any]:
-    """Compute offered tensors of one direction from a batch, outside of any turn.
-
-    known: tensors of that direction by name, which are not computed. KeyError, of `batch:FIELD`, when one needs a
-    picture that the batch lacks.
-    """
-    resolver = Resolver(method, (), known)
-    keys = {name: resolver.resolve(name, direction) for name in names}
-    values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
-    values |= {f"net:{k}": n for k, n in method.networks.items()}
-    values |= {f"{name}@{direction}": value for name, value in known.items()}
-    for node in resolver.nodes.values():
-        values[node.key] = node.function(*(values[key] for key in node.arguments))
-    return {name: values[key] for name, key in keys.items()}

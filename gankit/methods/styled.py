@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ class Styled(Method):
     """
 
     style_channels: int
+    optional: ClassVar[tuple[str, ...]] = ("style",)
 
     def styles(self, count: int, seed: int = 0) -> Tensor:
         """Random codes (count, style_channels), from N(0, 1), on the CPU; the first ones do not depend on `count`."""
@@ -43,11 +44,11 @@ class Styled(Method):
     def infer(
         self, inputs: Tensor | Mapping[str, Tensor], names: tuple[str, ...], direction: str = "a2b"
     ) -> list[Tensor | None]:
-        given = {"source": inputs} if isinstance(inputs, Tensor) else dict(inputs)
-        if (source := given.get("source")) is not None:
-            style = given.get("style", None)
-            given["style"] = self.fitting(self.styles(1) if style is None else style, source)
-        return super().infer(given, names, direction)
+        tensors = {"source": inputs} if isinstance(inputs, Tensor) else dict(inputs)
+        if (source := tensors.get("source")) is not None:
+            style = tensors.get("style", None)
+            tensors["style"] = self.fitting(self.styles(1) if style is None else style, source)
+        return super().infer(tensors, names, direction)
 
     def fitting(self, style: Tensor, source: Tensor) -> Tensor:
         """A style for each of the pictures. Raises ValueError for a tensor that is none."""

@@ -7,10 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 from torch import Tensor
 
+from gankit.contracts import GeneratorContract
+from gankit.fields import Picture
 from gankit.generators.super_resolution import JohnsonSRGenerator
-from gankit.init import initialize
+from gankit.init import Init, initialize
 from gankit.methods.base import Translation, Turn, tensor
-from gankit.methods.cyclegan import Init
 from gankit.resample import blur, enlarge, shrink
 from gankit.slots import Discriminator, Ge, Generator, Gt
 
@@ -47,11 +48,12 @@ class SuperResolution(Translation):
         init_gain: Annotated[float, Gt(0)] = 0.02,
     ) -> None:
         super().__init__()
+        self.takes = {"a": Picture(channels_a), "source": Picture(channels_a)}
         self.scale, self.blur, self.antialias = factor, blur, antialias
-        made = generator(channels_a, channels_a)
-        if (own := getattr(made, "factor", 1)) != factor:
+        network = generator(channels_a, channels_a)
+        if (own := GeneratorContract(network).factor) != factor:
             raise ValueError(f"its generator enlarges {own} times and factor is {factor}: set both to the same")
-        self.add("generator", "a2b", made)
+        self.add("generator", "a2b", network)
         if discriminator is not None:
             self.add("discriminator", "a2b", discriminator(channels_a))
         initialize(self.networks, init, init_gain)

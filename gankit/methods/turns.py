@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -10,25 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gankit.features import Extraction, FeatureNet
+from gankit.augment.base import Augment
+from gankit.contracts import AugmentContract, LossContract
+from gankit.features import own_parameters
+from gankit.methods.augmented import Augmented
 from gankit.methods.base import Method, Turn
 from gankit.methods.checkpointed import Checkpointed
 from gankit.methods.joined import join, repeatable
-
-
-@dataclass(frozen=True)
-class Node:
-    """One tensor: `name@direction`, its function, and the keys of what it takes."""
-
-    key: str
-    function: Callable[..., Any]
-    arguments: tuple[str, ...]
-    frozen: bool  # nothing that the turn trains stands behind it
-    constant: bool = False  # nothing at all stands behind it: a style's picture, and its features
-
-    def reads(self, backbone: FeatureNet) -> bool:
-        """Whether these are features of that network."""
-        return isinstance(self.function, Extraction) and self.function.backbone is backbone
+from gankit.methods.resolve import TensorNode, compute
 
 
 @dataclass(frozen=True)
@@ -48,13 +38,23 @@ class TurnModule(nn.Module):
     """One turn as a module: `forward(batch, given, step)` computes the plan and the terms, nothing else.
 
     batch: the pictures by field. given: values by key which are not to be computed again (what a critic takes from
-    the generator's forward, the constants). Returns the weighted terms by key, and the carried values by key.
+    the generator's forward, the constants). Returns the weighted terms by key, and what others take from it: the
+    carried values by key, and what critics said, a number each, by the names in `said`.
 
-    nodes: the plan, by key. known: the keys of all that stands behind the terms.
+    nodes: the plan, by key. known: the keys of all that stands behind the terms. learned: the losses whose parameters
+    this turn trains. augments: what stands between pictures and critics; those that watch tensors of this turn are told
+    them in its forward.
     """
 
     def __init__(
-        self, method: Method, turn: Turn, nodes: Mapping[str, Node], known: Collection[str], terms: list[PlannedTerm]
+        self,
+        method: Method,
+        turn: Turn,
+        nodes: Mapping[str, TensorNode],
+        known: Collection[str],
+        terms: list[PlannedTerm],
+        learned: Iterable[nn.Module] = (),
+        augments: Sequence[Augment] = (),
     ) -> None:
         super().__init__()
         self.method = method
@@ -64,20 +64,28 @@ class TurnModule(nn.Module):
         self.plan = list(nodes.values())
         self.checkpoint_activations = False
         self.losses = nn.ModuleList(dict.fromkeys(t.loss for t in terms))
+        self.learned = tuple(dict.fromkeys(learned))
+        self.augments = nn.ModuleList(augments)
+        self.critics = critics_of(method) if augments else frozenset()
+        self.watched = [] if turn.side == "generator" else _watched(augments, method.directions, {*nodes, *known})
+        self.said = {} if turn.side == "generator" else _said(method.directions, {*nodes, *known})
         carried = carried_keys(method)
         self.carries = [key for key in carried if key in nodes]
         self.needs = [key for key in carried if key in known and key not in nodes]
 
     def parameters_trained(self) -> list[nn.Parameter]:
-        """The parameters of the networks that this turn trains, frozen ones included."""
-        return [p for key in self.method.trained_by(self.turn) for p in self.method.networks[key].parameters()]
+        """The parameters of the networks that this turn trains, those that may learn again in another phase included,
+        then those of its losses that learn."""
+        networks = [self.method.networks[key] for key in self.method.trained_by(self.turn)]
+        of_networks = [p for network in networks for p in own_parameters(network)]
+        return of_networks + [p for loss in self.learned for p in own_parameters(loss) if p.requires_grad]
 
     def values(
         self, batch: Mapping[str, Tensor], given: Mapping[str, Any], only: Iterable[str] | None = None
     ) -> dict[str, Any]:
         """Compute the plan (or only what stands behind the keys `only`)."""
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
-        values |= {f"net:{k}": self._called(n) for k, n in self.method.networks.items()}
+        values |= {f"net:{k}": self._called(k, n) for k, n in self.method.networks.items()}
         values |= given
         wanted = None if only is None else self._behind(only)
         for node in self.plan:
@@ -99,18 +107,19 @@ class TurnModule(nn.Module):
     def decisions(self) -> list[str]:
         """Keys of values that are numbers of Python: what they decide is decided outside of the device."""
         plain = {kind for one in (bool, int, float) for kind in (one, one.__name__)}
-        return [n.key for n in self.plan if getattr(n.function, "__annotations__", {}).get("return") in plain]
+        return [n.key for n in self.plan if inspect.get_annotations(n.function).get("return") in plain]
 
     def differentiates_twice(self, step: int) -> bool:
         """Whether a term that counts now says so of itself, as penalties on gradients do: compilers cannot."""
-        return any(step >= t.from_step and getattr(t.loss, "differentiates_twice", False) for t in self.terms)
+        return any(step >= t.from_step and LossContract(t.loss).differentiates_twice for t in self.terms)
 
     def join_calls(self) -> None:
         """From now on, call a network once on several pictures where that is exact."""
-        self.plan = join(self.plan, dict(self.method.networks.items()))
+        self.plan = join(self.plan, {k: n for k, n in self.method.networks.items() if k not in self.critics})
 
-    def _called(self, network: nn.Module) -> Any:
-        return Checkpointed(network) if self.checkpoint_activations and repeatable(network) else network
+    def _called(self, key: str, network: nn.Module) -> Any:
+        called = Checkpointed(network) if self.checkpoint_activations and repeatable(network) else network
+        return Augmented(called, self.augments) if key in self.critics else called  # pyright: ignore[reportArgumentType]
 
     def phase(self, step: int) -> int:
         """The first step whose terms are those of this one: what a compiled forward is given, as it is made anew for
@@ -126,7 +135,10 @@ class TurnModule(nn.Module):
             if step >= term.from_step:
                 function = getattr(term.loss, term.method)
                 losses[term.key] = term.weight * function(**{name: values[key] for name, key in term.arguments})
-        return losses, {key: values[key] for key in self.carries}
+        for observe, arguments in self.watched:
+            observe(**{name: values[key] for name, key in arguments.items()})
+        said = {name: mean_output(values[key]) for name, key in self.said.items()}
+        return losses, {key: values[key] for key in self.carries} | said
 
     def ahead(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         """Only the carried values and what stands behind them: the generator's forward, when the critic plays first."""
@@ -144,3 +156,42 @@ class TurnModule(nn.Module):
 def carried_keys(method: Method) -> dict[str, tuple[str, str]]:
     """Keys of what critics take from the generators' forward -> (name, direction)."""
     return {f"{name}@{d}": (name, d) for d in method.directions for name in method.carried}
+
+
+def made_alone(method: Method, keys: Iterable[str], batch: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Carried values of these keys, made of a batch outside of any turn; those of one direction from the same draws."""
+    carried = carried_keys(method)
+    wanted = {key: carried[key] for key in keys}
+    names = {way: [name for name, other in wanted.values() if other == way] for _, way in wanted.values()}
+    tensors = {way: compute(method, way, batch, each) for way, each in names.items()}
+    return {key: tensors[way][name] for key, (name, way) in wanted.items()}
+
+
+def critics_of(method: Method) -> frozenset[str]:
+    """Keys of the networks that judge: those that no generators' turn trains."""
+    return frozenset(key for turn in method.turns() if turn.side != "generator" for key in method.trained_by(turn))
+
+
+def mean_output(logits: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """What a critic says of pictures, as one number in float32: the mean over its outputs of the mean of each."""
+    heads = (logits,) if isinstance(logits, Tensor) else logits
+    return torch.stack([head.detach().float().mean() for head in heads]).mean()
+
+
+def _said(directions: Iterable[str], there: Collection[str]) -> dict[str, str]:
+    """The names of what critics say of real and of fake pictures, and the keys of those tensors that are there."""
+    keys = {f"critics/{d}/{which}": f"{which}_logits@{d}" for d in directions for which in ("real", "fake")}
+    return {name: key for name, key in keys.items() if key in there}
+
+
+def _watched(
+    augments: Iterable[Augment], directions: Iterable[str], there: Collection[str]
+) -> list[tuple[Callable[..., None], dict[str, str]]]:
+    """The functions by which augments watch tensors that are there, with argument -> key, for each direction."""
+    watched = []
+    for observe in filter(None, (AugmentContract(augment).observe for augment in augments)):
+        for direction in directions:
+            keys = {name: f"{name}@{direction}" for name in inspect.signature(observe).parameters}
+            if set(keys.values()) <= set(there):
+                watched.append((observe, keys))
+    return watched

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from gankit.discriminators.ugatit import UGATITDiscriminator
 from gankit.generators.ugatit import UGATITGenerator
+from gankit.init import Init
 from gankit.methods.base import Turn
-from gankit.methods.cyclegan import CycleGAN, Init
+from gankit.methods.cyclegan import CycleGAN
 from gankit.slots import Discriminator, Ge, Generator, Gt
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from torch import Tensor
 
-from gankit.kernels.normalize import coefficients, normalize
+from gankit.kernels.normalize import normalize
+from gankit.kernels.normalize_torch import coefficients
 from gankit.norms.instance import InstanceNorm, refuse_single_pixels
 from gankit.slots import Gt
 
@@ -22,7 +23,6 @@ class AdaIN(InstanceNorm):
     Paper: arXiv 1703.06868.
     """
 
-    adaptive = True
     conv_bias = False
     companion = InstanceNorm  # where a network has no gamma and beta to give
 

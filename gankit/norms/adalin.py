@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from gankit.kernels.normalize import coefficients, normalize
+from gankit.kernels.normalize import normalize
+from gankit.kernels.normalize_torch import coefficients
 from gankit.norms.bounded import Bounded
 from gankit.slots import Ge, Gt, Le
 
@@ -45,8 +46,6 @@ class LIN(_LayerInstance):
     Paper: arXiv 1907.10830.
     """
 
-    adaptive = False
-
     def __init__(
         self,
         channels: int,
@@ -81,7 +80,6 @@ class AdaLIN(_LayerInstance):
     Paper: arXiv 1907.10830.
     """
 
-    adaptive = True
     companion = LIN  # where a network has no gamma and beta to give
 
     def __init__(

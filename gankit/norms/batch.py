@@ -22,7 +22,6 @@ class BatchNorm(nn.BatchNorm2d):
     Paper: arXiv 1502.03167.
     """
 
-    adaptive = False
     conv_bias = False
 
     def __init__(

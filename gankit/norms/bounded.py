@@ -31,7 +31,8 @@ class Bounded(nn.Module):
 _alive: WeakSet[Bounded] = WeakSet()
 
 
-def _clamp(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+def clamp(optimizer: Optimizer, *step: Any) -> None:
+    """Bring each rho that this optimizer trains back to [0, 1]. `step`: arguments of the step that it has made."""
     if not _alive:
         return
     stepped = {id(p) for group in optimizer.param_groups for p in group["params"]}
@@ -41,4 +42,4 @@ def _clamp(optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
                 module.rho.clamp_(0, 1)
 
 
-register_optimizer_step_post_hook(_clamp)
+register_optimizer_step_post_hook(clamp)

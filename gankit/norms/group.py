@@ -6,7 +6,9 @@ from typing import Annotated
 
 from torch import Tensor, nn
 
-from gankit.kernels.normalize import coefficients, finish, normalize, preferred
+from gankit.kernels.normalize import normalize, preferred
+from gankit.kernels.normalize_torch import coefficients, finish
+from gankit.precision import autocasts
 from gankit.slots import Ge, Gt
 
 
@@ -26,7 +28,6 @@ class GroupNorm(nn.GroupNorm):
     Paper: arXiv 1803.08494.
     """
 
-    adaptive = False
     conv_bias = False
     fuses = True
 
@@ -44,11 +45,15 @@ class GroupNorm(nn.GroupNorm):
         super().__init__(groups, channels, eps=eps, affine=affine)
 
     def forward(self, input: Tensor, *, slope: float = 1.0, residual: Tensor | None = None) -> Tensor:
-        if preferred(input):
+        if preferred(input) or self._is_narrower(input):
             by = {"groups": self.num_groups, "eps": self.eps, "slope": slope, "residual": residual}
             return normalize(input, self.weight, self.bias, **by)
         normed = super().forward(input).to(input.dtype)  # autocast would leave it in fp32
         return finish(normed, slope, residual)
+
+    def _is_narrower(self, x: Tensor) -> bool:
+        """Whether x is of another dtype than the weights, outside of autocast: torch's own refuses that on GPUs."""
+        return self.affine and self.weight.dtype != x.dtype and not autocasts(x)
 
     def coefficients(self, mean: Tensor, variance: Tensor, n: int) -> tuple[Tensor, Tensor]:
         """The scale and offset (N, C) that this norm is, where the channels have these statistics of n values."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.kernels.normalize import coefficients, finish, normalize, preferred
+from gankit.kernels.normalize import normalize, preferred
+from gankit.kernels.normalize_torch import coefficients, finish
 from gankit.slots import Gt
 
 
@@ -47,7 +48,6 @@ class InstanceNorm(nn.InstanceNorm2d):
     Paper: arXiv 1607.08022.
     """
 
-    adaptive = False
     conv_bias = True
     cancels_bias = True
     fuses = True

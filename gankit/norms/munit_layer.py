@@ -23,7 +23,6 @@ class MUNITLayerNorm(nn.Module):
     Paper: arXiv 1804.04732 (in its code; the paper says layer normalization).
     """
 
-    adaptive = False
     conv_bias = True
 
     def __init__(self, channels: int, *, eps: Annotated[float, Gt(0)] = 1e-5) -> None:

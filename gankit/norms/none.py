@@ -12,7 +12,6 @@ class NoNorm(nn.Identity):
     it have no bias.
     """
 
-    adaptive = False
     conv_bias = False
 
     def __init__(self, channels: int) -> None:

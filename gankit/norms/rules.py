@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+
 from torch import Tensor, nn
 
-from gankit.kernels.normalize import finish
+from gankit.conditions import STYLE, Conditions, wants
+from gankit.contracts import NormContract
+from gankit.kernels.normalize_torch import finish
+
+NOTHING: Conditions = MappingProxyType({})
 
 
 def conv_bias(norm: nn.Module) -> bool:
@@ -14,33 +20,32 @@ def conv_bias(norm: nn.Module) -> bool:
     checkpoints load: with an instance norm yes (though the norm cancels it), with none no. For any other module:
     unless it adds a bias itself.
     """
-    return bool(getattr(norm, "conv_bias", getattr(norm, "bias", None) is None))
+    return NormContract(norm).conv_bias
 
 
 def is_adaptive(norm: nn.Module) -> bool:
     """Whether the norm's forward takes gamma and beta besides x."""
-    return bool(getattr(norm, "adaptive", False))
+    return set(STYLE) <= set(wants(norm))
 
 
 def cancels_bias(norm: nn.Module) -> bool:
     """Whether the norm takes each channel's mean off, and with it any bias of the convolution in front of it."""
-    return bool(getattr(norm, "cancels_bias", False))
+    return NormContract(norm).cancels_bias
 
 
 def normed(
     norm: nn.Module,
     x: Tensor,
-    style: tuple[Tensor, Tensor] | None = None,
+    given: Conditions = NOTHING,
     *,
     slope: float = 1.0,
     residual: Tensor | None = None,
 ) -> Tensor:
     """act(norm(x) + residual); slope: of the activation below 0: 1 is none, 0 is ReLU.
 
-    A norm with the class attribute `fuses` takes slope and residual itself, as one kernel where there is one. style:
-    gamma and beta, each (N, C), for an adaptive norm.
+    A norm with the class attribute `fuses` takes slope and residual itself, as one kernel where there is one. given:
+    what the norm asks for beside x, by name: gamma and beta, each (N, C), of an adaptive one.
     """
-    given = style if style is not None and is_adaptive(norm) else ()
-    if getattr(norm, "fuses", False):
-        return norm(x, *given, slope=slope, residual=residual)
-    return finish(norm(x, *given), slope, residual)
+    if NormContract(norm).fuses:
+        return norm(x, **given, slope=slope, residual=residual)
+    return finish(norm(x, **given), slope, residual)

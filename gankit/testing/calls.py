@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gankit.kernels.normalize import finish
-from gankit.norms.rules import cancels_bias
+from gankit.conditions import STYLE, takes_of, wants
+from gankit.contracts import AttentionContract, DiscriminatorContract, GeneratorContract, NormContract
+from gankit.kernels.normalize_torch import finish
 from gankit.slots import Attended, Translated
 
 CHANNELS = 16
@@ -38,14 +40,6 @@ def shape(tensor: Any) -> str:
     return str(tuple(tensor.shape)) if isinstance(tensor, Tensor) else f"a {type(tensor).__name__}"
 
 
-def stated(component: nn.Module, name: str) -> int:
-    """A positive integer that the component's class or object states."""
-    value = getattr(component, name, None)
-    if not isinstance(value, int) or value < 1:
-        raise AssertionError(f"a {type(component).__name__} states `{name}: int` of at least 1, not {value}")
-    return value
-
-
 class Call:
     """One way of calling a component. `wrap(component)` is a module whose forward takes the tensors of `inputs`."""
 
@@ -63,8 +57,31 @@ class Call:
     def of(self) -> str:
         return f"of {self.label} " if self.label else ""
 
+    @cached_property
+    def wrapped(self) -> nn.Module:
+        """Its own component, as a module of the tensors."""
+        return self.wrap(self.component)
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What the component asks for beside its first argument."""
+        return wants(self.component)
+
     def wrap(self, component: nn.Module) -> nn.Module:
-        return component
+        return Calling(component, "forward", self.conditions, {}) if self.conditions else component
+
+    def condition(self, name: str, batch: int, size: Size) -> Tensor:
+        """A sample of a condition."""
+        if (kind := takes_of(self.component).get(name)) is not None:
+            return kind.draw(batch, size)
+        raise AssertionError(f"it asks for `{name}`, and its `takes` does not say what that is, as by Label(5)")
+
+    def with_conditions(self, x: Tensor, size: Size) -> tuple[Tensor, ...]:
+        return (x, *(self.condition(name, len(x), size) for name in self.conditions))
+
+    def named(self, inputs: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """Of the inputs, the conditions by name."""
+        return dict(zip(self.conditions, inputs[1:], strict=True))
 
     def size(self) -> Size:
         return 16, 16
@@ -75,34 +92,46 @@ class Call:
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         raise NotImplementedError
 
+    def name_of(self, number: int) -> str:
+        """What an input, counted from 0, is called in reasons."""
+        return f"input {number + 1}"
+
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         """Raise AssertionError unless `output` is what this kind returns."""
         raise NotImplementedError
 
+    def compare(self, inputs: tuple[Tensor, ...]) -> None:
+        """Raise AssertionError unless other calls relate to this one as it promises, NotApplicable if it promises
+        nothing."""
+        raise NotApplicable("it promises nothing that two calls would show")
+
 
 class NormCall(Call):
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
-        style = (torch.randn(batch, CHANNELS), torch.randn(batch, CHANNELS))
-        return (torch.randn(batch, CHANNELS, *size), *(style if getattr(self.component, "adaptive", False) else ()))
+        return self.with_conditions(torch.randn(batch, CHANNELS, *size), size)
+
+    def condition(self, name: str, batch: int, size: Size) -> Tensor:
+        return torch.randn(batch, CHANNELS) if name in STYLE else super().condition(name, batch, size)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         same = isinstance(output, Tensor) and output.shape == inputs[0].shape
         require(same, f"a norm returns its input's shape {shape(inputs[0])}, this one {shape(output)}")
-        if getattr(self.component, "fuses", False) or cancels_bias(self.component):
-            self._judge_promises(*inputs)
 
     @torch.no_grad()
-    def _judge_promises(self, x: Tensor, *style: Tensor) -> None:
+    def compare(self, inputs: tuple[Tensor, ...]) -> None:
         """What the class attributes `fuses` and `cancels_bias` say, which subclasses inherit."""
-        norm, plain = self.component, self.component(x, *style)
-        if getattr(norm, "fuses", False):
+        if not NormContract(self.component).fuses and not NormContract(self.component).cancels_bias:
+            return super().compare(inputs)
+        x, conditions = inputs[0], self.named(inputs)
+        norm, plain = self.component, self.component(x, **conditions)
+        if NormContract(norm).fuses:
             residual = torch.randn_like(x)
-            fused, expected = norm(x, *style, slope=0.2, residual=residual), finish(plain, 0.2, residual)
+            fused, expected = norm(x, **conditions, slope=0.2, residual=residual), finish(plain, 0.2, residual)
             require(
                 _near(fused, expected), "it states `fuses`, but slope and residual do not give act(norm + residual)"
             )
-        if cancels_bias(norm):
-            shifted = norm(x + torch.randn(CHANNELS, 1, 1), *style)
+        if NormContract(norm).cancels_bias:
+            shifted = norm(x + torch.randn(CHANNELS, 1, 1), **conditions)
             require(_near(shifted, plain), "it states `cancels_bias`, but a bias in front of it changes its result")
 
 
@@ -112,21 +141,19 @@ def _near(one: Tensor, other: Tensor) -> bool:
 
 class AttentionCall(Call):
     def odd_sizes(self) -> list[Size]:
-        least = getattr(self.component, "min_size", 1)
+        least = AttentionContract(self.component).min_size
         return [(max(9, least), max(13, least)), (max(5, least), max(2, least))]
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
-        return (torch.randn(batch, CHANNELS, *size),)
+        return self.with_conditions(torch.randn(batch, CHANNELS, *size), size)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         require(isinstance(output, Attended), f"an attention head returns Attended, this one a {type(output).__name__}")
-        (x,) = inputs
+        x, head = inputs[0], AttentionContract(self.component)
         require(output.features.shape == x.shape, f"features are {shape(output.features)}, the input {shape(x)}")
-        for field, declared in (("map", "has_map"), ("logits", "has_logits")):
-            declares = getattr(self.component, declared, None)
-            require(isinstance(declares, bool), f"the class states `{declared}: bool`")
-            given = getattr(output, field) is not None
-            require(given == declares, f"{declared} is {declares}, but {field} is {'given' if given else 'None'}")
+        for field, declares, value in (("map", head.has_map, output.map), ("logits", head.has_logits, output.logits)):
+            content = "given" if value is not None else "None"
+            require((value is not None) == declares, f"has_{field} is {declares}, but {field} is {content}")
         if output.map is not None:
             require_map(output.map, x, exact=True)
         require(output.logits is None or len(output.logits) == len(x), f"logits are {shape(output.logits)}")
@@ -146,41 +173,41 @@ class GeneratorCall(Call):
     @property
     def fixed(self) -> int | None:
         """The only side that it takes, of a generator that states a `fixed_size`."""
-        return getattr(self.component, "fixed_size", None)
+        return GeneratorContract(self.component).fixed_size
 
     def fitting(self, wanted: int) -> int:
         """The least size of at least `wanted` and `min_size` that is a multiple of `size_multiple`."""
         if self.fixed:
             return self.fixed
-        multiple, least = stated(self.component, "size_multiple"), stated(self.component, "min_size")
-        return -(-max(wanted, least) // multiple) * multiple
+        sizes = GeneratorContract(self.component)
+        return -(-max(wanted, sizes.min_size) // sizes.size_multiple) * sizes.size_multiple
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         if takes_noise(self.component):
-            return (torch.randn(batch, 3, 1, 1),)
-        return (picture(batch, size), *holes(self.component, batch, size))
+            return self.with_conditions(torch.randn(batch, 3, 1, 1), size)
+        return self.with_conditions(picture(batch, size), size)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
-        x, *others = inputs
+        x = inputs[0]
         if takes_noise(self.component):
             x = x.expand(-1, -1, *self.size())
-        offers = getattr(self.component, "offers", ())
-        require(isinstance(offers, frozenset), f"the generator states `offers: frozenset[str]`, not {offers!r}")
+        contract = GeneratorContract(self.component)
+        offers = contract.offers
         image = output.image if isinstance(output, Translated) else output
         require(isinstance(image, Tensor), f"a generator returns a picture or Translated, this one {shape(image)}")
-        factor = getattr(self.component, "factor", 1)  # of super-resolution
+        factor = contract.factor
         wanted = (*x.shape[:2], *(factor * side for side in x.shape[2:]))
         require(image.shape == wanted, f"the picture is {shape(image)}, the input {shape(x)}")
-        free = self.component.training and getattr(self.component, "overshoots", False)
+        free = self.component.training and contract.overshoots
         require(free or bool(image.abs().max() <= 1), f"the picture leaves [-1, 1]: {image.abs().max():.3g}")
         fields = ("attention", "logits")
-        given = {name for name in fields if getattr(output, name, None) is not None}
-        require(given == offers, f"offers is {sorted(offers)}, but the output has {sorted(given)}")
+        filled = {name for name in fields if getattr(output, name, None) is not None}
+        require(filled == offers, f"offers is {sorted(offers)}, but the output has {sorted(filled)}")
         if isinstance(output, Translated) and output.attention is not None:
             require_map(output.attention, x, exact=False)
-        if "features" in dir(self.component):
-            names = self.component.feature_names
-            taps = self.component.features(x, *others, names)
+        if contract.features is not None:
+            names = contract.feature_names
+            taps = contract.features(x, names, **self.named(inputs))
             require(len(names) == len(taps), f"features(x, {names}) returns {len(taps)} tensors")
             require(all(len(tap) == len(x) for tap in taps), "a feature tap loses the batch")
 
@@ -192,15 +219,16 @@ class DiscriminatorCall(Call):
         return self.fitting(32), self.fitting(32)
 
     def odd_sizes(self) -> list[Size]:
-        if only := getattr(self.component, "fixed_size", None):
+        if only := DiscriminatorContract(self.component).fixed_size:
             raise NotApplicable(f"it takes only {only} x {only}")
         return [(self.fitting(33), self.fitting(1) + 14), (self.fitting(1), self.fitting(1))]
 
     def fitting(self, wanted: int) -> int:
-        return getattr(self.component, "fixed_size", None) or max(wanted, stated(self.component, "min_size"))
+        sizes = DiscriminatorContract(self.component)
+        return sizes.fixed_size or max(wanted, sizes.min_size)
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
-        return (picture(batch, size), *holes(self.component, batch, size))
+        return self.with_conditions(picture(batch, size), size)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         heads = output if isinstance(output, tuple) else (output,)
@@ -209,6 +237,12 @@ class DiscriminatorCall(Call):
             fits = isinstance(logits, Tensor) and len(logits) == len(inputs[0])
             fits = fits and (logits.ndim == 2 or (logits.ndim == 4 and logits.shape[1] == 1))
             require(fits, f"logits are (N, 1, h, w) or (N, k), this head's are {shape(logits)}")
+        contract, x = DiscriminatorContract(self.component), inputs[0]
+        if contract.heatmaps is not None:
+            maps = contract.heatmaps(x, **self.named(inputs))
+            fits = maps.ndim == 4 and len(maps) == len(x) and maps.shape[2:] == x.shape[2:]
+            require(fits, f"heatmaps are (N, K, H, W), as large as the pictures, these {shape(maps)}")
+            require(bool((maps >= 0).all() and (maps <= 1).all()), "the heatmaps leave [0, 1]")
 
 
 class BackboneCall(Call):
@@ -216,8 +250,12 @@ class BackboneCall(Call):
 
     half_inputs = False
 
+    @property
+    def taps(self) -> tuple[str, ...]:
+        return taps_of(self.component)
+
     def wrap(self, component: nn.Module) -> nn.Module:
-        return Tapped(component, self.component.layer_names[1:3])
+        return Tapped(component, self.taps)
 
     def size(self) -> Size:
         return 80, 80
@@ -229,14 +267,20 @@ class BackboneCall(Call):
         return (picture(batch, size),)
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
-        names = self.component.layer_names[1:3]
-        require(isinstance(output, dict) and tuple(output) == names, f"a backbone returns the features {names}")
+        require(isinstance(output, dict) and tuple(output) == self.taps, f"a backbone returns the features {self.taps}")
         for name, features in output.items():
             fits = features.ndim == 4 and len(features) == len(inputs[0])
             require(fits, f"features are (N, C, h, w), those of {name} {shape(features)}")
         learning = [name for name, p in self.component.named_parameters() if p.requires_grad]
         require(not learning, f"a backbone is frozen, but {', '.join(learning[:1])} learns")
         require(not any(m.training for m in self.component.modules()), "a backbone stays in evaluation mode")
+
+
+def taps_of(backbone: Any) -> tuple[str, ...]:
+    """The names of two features that a backbone is asked for: the second and the third that it has."""
+    names = tuple(backbone.layer_names)
+    require(len(names) > 0, "a backbone lists the features that it can give in `layer_names`, which is empty")
+    return names[1:3] or names
 
 
 class Tapped(nn.Module):
@@ -266,13 +310,14 @@ class MethodCall(Call):
         return side, side
 
     def odd_sizes(self) -> list[Size]:
+        if self.component.draws:
+            raise NotApplicable("its pictures have the size of its generator's")
         return [(17, 11)]
 
     def inputs(self, batch: int, size: Size) -> tuple[Tensor, ...]:
         if self.component.draws:
             return tuple(self.component.draw(batch).values())
-        named = {"hole": hole(batch, size)}
-        return tuple(named.get(name, picture(batch, size)) for name in self.component.inputs)
+        return tuple(kind.draw(batch, size) for kind in self.component.needs(self.direction).values())
 
     def judge(self, inputs: tuple[Tensor, ...], output: Any) -> None:
         require(
@@ -290,7 +335,7 @@ class MethodCall(Call):
             f"translate returns its input's shape {shape(inputs[0])}{f' times {scale}' if scale > 1 else ''}, "
             f"this one {shape(output)}",
         )
-        attention = self.component.attend(named_inputs(self.component, inputs), self.direction)
+        attention = self.component.attend(named_inputs(self.component, inputs, self.direction), self.direction)
         if attention is not None:
             require_map(attention, inputs[0], exact=True)
 
@@ -313,7 +358,7 @@ class Calling(nn.Module):
     def forward(self, *tensors: Tensor) -> Any:
         call: Callable[..., Any] = getattr(self.component, self.method)
         unnamed = tensors[: len(tensors) - len(self.names)]
-        named = dict(zip(self.names, tensors, strict=False))
+        named = dict(zip(self.names, tensors[len(unnamed) :], strict=False))
         return call(*unnamed, **named, **dict(self.networks.items()), **self.keywords)
 
 
@@ -326,11 +371,12 @@ class Translating(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Any:
         translate: Callable[..., Any] = self.component.translate  # type: ignore[assignment]
-        return translate(named_inputs(self.component, tensors), self.direction)
+        return translate(named_inputs(self.component, tensors, self.direction), self.direction)
 
 
-def named_inputs(method: Any, tensors: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    return dict(zip(method.inputs, tensors, strict=True))
+def named_inputs(method: Any, tensors: tuple[Tensor, ...], direction: str) -> dict[str, Tensor]:
+    names = method.inputs if method.draws else method.needs(direction)
+    return dict(zip(names, tensors, strict=True))
 
 
 def hole(batch: int, size: Size) -> Tensor:
@@ -341,14 +387,9 @@ def hole(batch: int, size: Size) -> Tensor:
     return inside
 
 
-def holes(component: nn.Module, batch: int, size: Size) -> tuple[Tensor, ...]:
-    """The second argument of a network that takes holes."""
-    return (hole(batch, size),) if "hole" in getattr(component, "takes", ()) else ()
-
-
 def takes_noise(component: nn.Module) -> bool:
     """Whether a generator makes pictures, of its `fixed_size`, from noise (N, in_channels, 1, 1)."""
-    return bool(getattr(component, "takes_noise", False))
+    return GeneratorContract(component).takes_noise
 
 
 def picture(batch: int, size: Size) -> Tensor:

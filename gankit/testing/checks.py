@@ -7,17 +7,26 @@ import inspect
 import io
 import json
 import pickle
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gankit.contracts import ModuleContract, contract_of
 from gankit.core.errors import BuildError
+from gankit.core.schema import build_component
+from gankit.testing.bfloat16 import bfloat16
+from gankit.testing.callbacks import judge_callback, judge_state, same
 from gankit.testing.calls import CHANNELS, Call, NotApplicable, require, tensors_of
+from gankit.testing.codecs import judge_codec
 from gankit.testing.datasets import first_item, judge_dataset, require_equal_items
+from gankit.testing.metrics import figures
+from gankit.testing.optimizers import judge_optimizer, judge_optimizer_state, judge_schedule, judge_schedule_state
 from gankit.testing.subject import Subject
 from gankit.weights import WeightsError
 
@@ -26,19 +35,26 @@ Needs = Literal["a name", "an object", "inputs"]
 
 @dataclass(frozen=True)
 class Check:
-    """needs: what a kind must have for the check to mean something there."""
+    """needs: what a kind must have for the check to mean something there. after: checks whose failure would be the
+    cause of this one's, which then is not run."""
 
     run: Callable[[Subject], None]
     needs: Needs
+    after: tuple[str, ...] = ()
 
 
 ALL: dict[str, Check] = {}
 """The checks by name, in the order of the report."""
+REPEATS = ("sample", "inputs_kept", "chance", "stateless")
+"""Without these two calls cannot be compared."""
 
 
-def check(needs: Needs) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
-    def add(function: Callable[[Subject], None]) -> Callable[[Subject], None]:
-        ALL[function.__name__.removeprefix("check_")] = Check(function, needs)
+Function = Callable[[Subject], None]
+
+
+def check(needs: Needs, after: tuple[str, ...] = ()) -> Callable[[Function], Function]:
+    def add(function: Function) -> Function:
+        ALL[function.__name__.removeprefix("check_")] = Check(function, needs, after)
         return function
 
     return add
@@ -54,7 +70,7 @@ def check_schema(subject: Subject) -> None:
     json.dumps(type(spec).model_json_schema())
 
 
-@check("a name")
+@check("a name", after=("schema",))
 def check_defaults(subject: Subject) -> None:
     """The component builds with every default, on no memory where its constructor allows that."""
     if missing := subject.missing:
@@ -73,27 +89,54 @@ def check_defaults(subject: Subject) -> None:
             raise NotApplicable("its pretrained weights are not here") from e
 
 
+@check("an object")
+def check_declares(subject: Subject) -> None:
+    """What the component declares about itself has the names and types of its kind's contract."""
+    faults = contract_of(subject.kind, subject.built()).faults()
+    require(not faults, "; ".join(faults))
+
+
 # -- the forward pass ----------------------------------------------------------------------------------------------
 @check("inputs")
 def check_sample(subject: Subject) -> None:
     """A sample input runs in training and in evaluation; the outputs are finite and what the kind returns.
 
-    Of a data set: the first item of each split.
+    Of a data set: the first item of each split. Of a metric: its figures of two pictures. Of an optimizer: steps lower
+    an objective. Of a schedule: its factors. Of a callback: all that a training tells it. Of a codec: what it writes,
+    it reads; damage it refuses by name.
     """
-    if subject.kind == "dataset":
-        return judge_dataset(subject.built())
+    if subject.kind in SAMPLES:
+        return SAMPLES[subject.kind](subject)
     for training in (True, False):
         judge(subject, batch=2, sizes=lambda call: [call.size()], training=training)
 
 
-@check("inputs")
+SAMPLES: dict[str, Function] = {
+    "callback": lambda subject: judge_callback(subject.built()),
+    "codec": lambda subject: judge_codec(subject.built()),
+    "dataset": lambda subject: judge_dataset(subject.built()),
+    "metric": lambda subject: require(bool(figures(subject.built(), subject.given)), "it gives no figure"),
+    "optimizer": lambda subject: judge_optimizer(build_component(subject.parse(subject.arguments))),
+    "schedule": lambda subject: judge_schedule(subject.built),
+}
+STATES: dict[str, Function] = {
+    "callback": lambda subject: judge_state(subject.built(), subject.built()),
+    "optimizer": lambda subject: judge_optimizer_state(build_component(subject.parse(subject.arguments))),
+    "schedule": lambda subject: judge_schedule_state(subject.built),
+}
+"""What `sample` and `state_dict` ask of kinds that take no tensors."""
+
+
+@check("inputs", after=("sample",))
 def check_odd_sizes(subject: Subject) -> None:
     """Oblong sizes, odd where the component allows, and the least size that it states."""
+    require_inputs(subject)
     judge(subject, batch=2, sizes=lambda call: call.odd_sizes())
 
 
-@check("inputs")
+@check("inputs", after=("sample", "batch_mates"))
 def check_batch_one(subject: Subject) -> None:
+    require_inputs(subject)
     judge(subject, batch=1, sizes=lambda call: [call.size()])
 
 
@@ -104,10 +147,17 @@ def judge(subject: Subject, batch: int, sizes: Callable[[Call], list[tuple[int, 
             inputs = sample(call, batch, size)
             output = run(call.wrap(component), inputs)
             call.judge(inputs, output)
-            require_finite(tensors_of(output), f"the output {call.of}for {batch} x {size[0]} x {size[1]}")
+            what = f"the output {call.of}for {batch} x {size[0]} x {size[1]}"
+            require(any(tensor.numel() for tensor in tensors_of(output)), f"{what} is empty")
+            require_finite(tensors_of(output), what)
 
 
-@check("inputs")
+def require_inputs(subject: Subject) -> None:
+    if not any(sample(call) for call in subject.calls(subject.built())):
+        raise NotApplicable("it is given no tensors")
+
+
+@check("inputs", after=("sample", "inputs_kept", "batch_mates"))
 def check_gradients(subject: Subject) -> None:
     """Gradients are finite, on flat inputs too, and reach every parameter (a loss without any: some input).
 
@@ -123,7 +173,7 @@ def check_gradients(subject: Subject) -> None:
             require_finite(flowing, f"a gradient {call.of}on {what}")
         require(any(g.any() for g in flowing), f"no gradient {call.of}flows to an input or a parameter")
         reached |= {name for name, gradient in gradients(component).items() if gradient.any()}
-    idle = tuple(getattr(component, "idle", ()))
+    idle = ModuleContract(component).idle
     learning = [name for name, p in component.named_parameters() if p.requires_grad and not name.endswith(idle)]
     lost = [name for name in learning if name not in reached]
     require(not lost, f"no gradient reaches {', '.join(lost)}")
@@ -136,11 +186,11 @@ class Passed(NamedTuple):
 
 def backward(module: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Passed:
     """Run, and backpropagate random cotangents."""
-    leaves = tuple(x.detach().requires_grad_() for x in inputs)
+    leaves = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
     outputs = tensors_of(run(module, leaves))
     ends = [out for out in outputs if out.requires_grad]
     require(len(ends) > 0, "no output depends on a parameter or an input that can have a gradient")
-    torch.autograd.backward(ends, [torch.randn(out.shape, dtype=out.dtype) for out in ends])
+    torch.autograd.backward(ends, [torch.randn_like(out) for out in ends])
     return Passed(outputs, [x.grad for x in leaves if x.grad is not None])
 
 
@@ -149,46 +199,48 @@ def gradients(module: nn.Module) -> dict[str, Tensor]:
 
 
 # -- precision and layout ------------------------------------------------------------------------------------------
-@check("inputs")
+@check("inputs", after=(*REPEATS, "gradients"))
 def check_bfloat16(subject: Subject) -> None:
     """Under CPU autocast to bfloat16: finite outputs and gradients, near those of float32."""
-    component = subject.built().train()
-    for call in subject.calls(component):
+    for call, other, third in zip(*(subject.each_call(training=True) for _ in range(3)), strict=True):
         inputs = sample(call)
-        wrapped = call.wrap(component)
-        exact = tensors_of(run(copy.deepcopy(wrapped), inputs))
-        halves = tuple(x.bfloat16() for x in inputs) if call.half_inputs else inputs
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            outputs = tensors_of(run(copy.deepcopy(wrapped), halves))
+        exact = tensors_of(run(call.wrapped, inputs))
+        halves = tuple(x.bfloat16() if x.is_floating_point() else x for x in inputs) if call.half_inputs else inputs
+        with bfloat16():
+            outputs = tensors_of(run(other.wrapped, halves))
         for ours, reference in zip(outputs, exact, strict=True):
             require_finite([ours], f"an output {call.of}")
             error = (ours.float() - reference).norm() / reference.norm().clamp_min(1e-3)
             require(bool(error < 0.1), f"an output {call.of}is {error:.0%} off float32's")
         if subject.kind != "method":  # translate is inference
-            with torch.autocast("cpu", dtype=torch.bfloat16):
-                passed = backward(wrapped, halves)
-            require_finite([*passed.gradients, *gradients(wrapped).values()], f"a gradient {call.of}")
+            with bfloat16():
+                passed = backward(third.wrapped, halves)
+            require_finite([*passed.gradients, *gradients(third.wrapped).values()], f"a gradient {call.of}")
 
 
-@check("inputs")
+@check("inputs", after=REPEATS)
 def check_channels_last(subject: Subject) -> None:
     """The memory layout changes no result."""
     component = subject.built().eval()
+    turned = subject.built().eval().to(memory_format=torch.channels_last)
+    layouts = 0
     for call in subject.calls(component):
         inputs = sample(call)
         last = tuple(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
-        turned = copy.deepcopy(component).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        layouts += sum(not tensor.is_contiguous() for tensor in (*last, *state(turned)))
         require_same(run(call.wrap(turned), last), run(call.wrap(component), inputs), "channels_last")
+    if not layouts:
+        raise NotApplicable("neither its inputs nor its weights have two layouts")
 
 
 # -- copies --------------------------------------------------------------------------------------------------------
-@check("an object")
+@check("an object", after=REPEATS)
 def check_pickle(subject: Subject) -> None:
     component = subject.built()
     require_copy(subject, pickle.loads(pickle.dumps(component)), "the unpickled")
 
 
-@check("an object")
+@check("an object", after=REPEATS)
 def check_deepcopy(subject: Subject) -> None:
     component = subject.built()
     duplicate = copy.deepcopy(component)
@@ -198,9 +250,15 @@ def check_deepcopy(subject: Subject) -> None:
     require_copy(subject, duplicate, "the copy")
 
 
-@check("inputs")
+@check("inputs", after=REPEATS)
 def check_state_dict(subject: Subject) -> None:
-    """The state dict holds tensors only (safetensors stores nothing else) and all that decides the output."""
+    """The state dict holds tensors only (safetensors stores nothing else) and all that decides the output.
+
+    That of an optimizer or a schedule holds what a checkpoint can, and all on which it depends how it goes on. Of a
+    callback: another one goes on from its state.
+    """
+    if subject.kind in STATES:
+        return STATES[subject.kind](subject)
     component = subject.built()
     saved = component.state_dict()
     others = [name for name, value in saved.items() if not isinstance(value, Tensor)]
@@ -218,12 +276,40 @@ def require_copy(subject: Subject, duplicate: Any, what: str) -> None:
     component = subject.built()
     require(type(duplicate) is type(component), f"{what} is a {type(duplicate).__name__}")
     if subject.kind == "dataset":
-        require_equal_items(first_item(duplicate), first_item(component), f"the first item of {what}")
+        return require_equal_items(first_item(duplicate), first_item(component), f"the first item of {what}")
+    if subject.kind == "metric":
+        return require_same(figures(duplicate, subject.given), figures(component, subject.given), what)
     if not isinstance(component, nn.Module):
-        return
+        return require_alike(component, duplicate, what)
     for call, twin in zip(subject.calls(component.eval()), subject.calls(duplicate.eval()), strict=True):
         inputs = sample(call)
         require_same(run(twin.wrap(duplicate), inputs), run(call.wrap(component), inputs), what)
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """An object with a state of its own, as callbacks and schedules have."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+
+def require_alike(component: Any, duplicate: Any, what: str) -> None:
+    """The plain values that two objects hold are equal: numbers, words, tensors, and groups of such."""
+    ours, theirs = (
+        plain((one.state_dict() if isinstance(one, Stateful) else {}) or vars(one)) for one in (component, duplicate)
+    )
+    if not ours:
+        raise NotApplicable("it holds nothing to compare")
+    require(same(ours, theirs), f"{what} does not hold what the original holds")
+
+
+def plain(value: Any) -> Any:
+    """Without what is no value, such as a generator of numbers or an open file."""
+    if isinstance(value, dict):
+        return {key: kept for key, one in value.items() if (kept := plain(one)) is not None}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    return value if isinstance(value, bool | int | float | str | Tensor) else None
 
 
 def state(module: nn.Module) -> list[Tensor]:
@@ -231,7 +317,7 @@ def state(module: nn.Module) -> list[Tensor]:
 
 
 # -- compilers -----------------------------------------------------------------------------------------------------
-@check("inputs")
+@check("inputs", after=REPEATS)
 def check_export(subject: Subject) -> None:
     """`torch.export.export` takes the component, in evaluation, and its program computes the same."""
     component = subject.built().eval()
@@ -245,13 +331,11 @@ def check_export(subject: Subject) -> None:
         raise NotApplicable(f"{' and '.join(takers)} takes a network; exported programs take tensors alone")
 
 
-@check("inputs")
+@check("inputs", after=(*REPEATS, "gradients"))
 def check_compile(subject: Subject) -> None:
     """`torch.compile(fullgraph=True, backend="aot_eager")`, in training: the same outputs and gradients."""
-    component = subject.built().train()
-    for call in subject.calls(component):
-        inputs = sample(call)
-        eager, twin = call.wrap(copy.deepcopy(component)), call.wrap(copy.deepcopy(component))
+    for call, other in zip(subject.each_call(training=True), subject.each_call(training=True), strict=True):
+        inputs, twin, eager = sample(call), call.wrapped, other.wrapped
         torch.compiler.reset()
         compiled = torch.compile(twin, fullgraph=True, backend="aot_eager")
         ours, theirs = backward(compiled, inputs), backward(eager, inputs)
@@ -274,16 +358,16 @@ def check_repr(subject: Subject) -> None:
         require(
             bool(re.search(rf"\b{CHANNELS}\b", text)) or not state(component), f"repr shows no width: {text[:80]!r}"
         )
-    given = {k: v for k, v in subject.parse(subject.arguments).model_dump().items() if k != "type"}
-    shown = [k for k, v in given.items() if k in text or repr(v) in text]
+    arguments = {k: v for k, v in subject.parse(subject.arguments).model_dump().items() if k != "type"}
+    shown = [k for k, v in arguments.items() if k in text or repr(v) in text]
     leaf = not list(component.children())
-    require(bool(shown) or not given or not leaf, f"repr shows no argument: {text[:80]!r}; write `extra_repr`")
+    require(bool(shown) or not arguments or not leaf, f"repr shows no argument: {text[:80]!r}; write `extra_repr`")
 
 
 SHAPE = re.compile(r"\(\s*[NC\d]\b[^)]*,[^)]*\)|\bscalar\b")
 SOURCE = re.compile(r"\b\d{4}\.\d{4,5}\b|\b10\.\d{4,}/|gankit")
-SHAPED = ("norm", "attention", "generator", "discriminator", "loss", "backbone", "dataset")
-SOURCED = ("norm", "attention", "generator", "discriminator", "loss", "backbone", "method")
+SHAPED = ("norm", "attention", "generator", "discriminator", "loss", "backbone", "dataset", "codec", "augment")
+SOURCED = ("norm", "attention", "generator", "discriminator", "loss", "backbone", "method", "augment")
 
 
 @check("a name")
@@ -304,14 +388,16 @@ def check_docstring(subject: Subject) -> None:
 
 
 # -- what the checks share -----------------------------------------------------------------------------------------
-def sample(call: Call, batch: int = 2, size: tuple[int, int] | None = None) -> tuple[Tensor, ...]:
-    torch.manual_seed(1)
+def sample(call: Call, batch: int = 2, size: tuple[int, int] | None = None, seed: int = 1) -> tuple[Tensor, ...]:
+    torch.manual_seed(seed)
     return call.inputs(batch, size or call.size())
 
 
-def run(module: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Any:
+def run(module: Callable[..., Any], inputs: tuple[Tensor, ...], seed: int = 0) -> Any:
     """Call with the same random numbers each time, for dropout and interpolations."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
     return module(*inputs)
 
 

@@ -35,6 +35,9 @@ class LossCall(Call):
     def inputs(self, batch: int, size: Size, optional: tuple[str, ...] = ()) -> tuple[Tensor, ...]:
         return tuple(self.sample(name, batch, size) for name in (*self.required, *optional))
 
+    def name_of(self, number: int) -> str:
+        return f"`{self.required[number]}`"
+
     def size(self) -> Size:
         return (32, 32) if isinstance(self.component, FeatureLoss) else super().size()
 
@@ -67,10 +70,13 @@ class LossCall(Call):
             size = self.size()
             known = tuple(name for name in self.optional if name in self.given or is_sample(self, name))
             self.wrap(self.component, known)(*self.inputs(2, size, known))
-        if not self.networks and set(self.required) <= {"real_logits", "fake_logits"}:
-            pairs = [(logits, logits) for logits in inputs]
-            twice = self.wrap(self.component)(*pairs)
-            torch.testing.assert_close(twice, 2 * output, msg="a tuple of two equal heads is not twice one head's loss")
+
+    def compare(self, inputs: tuple[Tensor, ...]) -> None:
+        """The logits of a critic of several heads come as a tuple."""
+        if self.networks or not set(self.required) <= {"real_logits", "fake_logits"}:
+            return super().compare(inputs)
+        once, twice = self.wrap(self.component)(*inputs), self.wrap(self.component)(*((x, x) for x in inputs))
+        torch.testing.assert_close(twice, 2 * once, msg="a tuple of two equal heads is not twice one head's loss")
 
 
 def is_sample(call: LossCall, name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -9,8 +11,11 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from gankit.core.registry import Entry, components
+from gankit.contracts import LossContract
+from gankit.core.catalogue import catalogue
+from gankit.core.registry import Entry
 from gankit.core.schema import Spec, build_component, spec_of
+from gankit.testing.augments import AugmentCall
 from gankit.testing.calls import (
     CHANNELS,
     AttentionCall,
@@ -20,8 +25,11 @@ from gankit.testing.calls import (
     GeneratorCall,
     MethodCall,
     NormCall,
+    require,
+    taps_of,
 )
 from gankit.testing.losses import LossCall
+from gankit.testing.optimizers import sample_parameters
 
 SIMPLE: dict[str, type[Call]] = {
     "norm": NormCall,
@@ -29,6 +37,7 @@ SIMPLE: dict[str, type[Call]] = {
     "generator": GeneratorCall,
     "discriminator": DiscriminatorCall,
     "backbone": BackboneCall,
+    "augment": AugmentCall,
 }
 HOST_ARGUMENTS: dict[str, tuple[int, ...]] = {
     "norm": (CHANNELS,),
@@ -40,15 +49,22 @@ HOST_ARGUMENTS: dict[str, tuple[int, ...]] = {
 SMALL: dict[str, tuple[Any, ...]] = {
     "channels": (8,),
     "blocks": (1,),
-    "layers": (2, [3, 4]),
+    "layers": (2, [1, 2]),
     "downs": (3,),
     "levels": (2,),
     "image_size": (32,),
     "hidden": ([16],),
     "reduction": (0.5,),
     "weights": ("random",),
-    "net": ("squeeze",),
-    "features": ({"type": "squeezenet", "weights": "random"},),
+    "net": ("alex",),
+    "model": ("test_resnet",),
+    "side": (80,),
+    "features": ({"type": "alexnet", "weights": "random"},),
+    "low": (0.0,),
+    "high": (4095.0,),
+    "drop_every": (2,),
+    "probability": (1.0,),
+    "watch": ("loss",),
 }
 """Parameters that components often have, and their values in the kit (the first that the schema accepts): nets of a
 few thousand weights."""
@@ -59,7 +75,7 @@ class Subject:
 
     def __init__(self, kind: str, name: str, overrides: dict[str, Any] | None, inputs: dict[str, Tensor]) -> None:
         self.kind, self.name, self.overrides, self.given = kind, name, overrides, inputs
-        self.entry = components().find(kind, name)
+        self.entry = catalogue().find(kind, name)
 
     @cached_property
     def model(self) -> type[Spec]:
@@ -81,20 +97,30 @@ class Subject:
 
     def make(self, arguments: dict[str, Any]) -> Any:
         """As a recipe and its host make it. Arguments that the schema has no room for raise."""
-        made = build_component(self.parse(arguments))
-        return made(*self.host_arguments(made)) if self.entry.is_factory else made
+        component = build_component(self.parse(arguments))
+        return component(*self.host_arguments(component)) if self.entry.is_factory else component
 
     def host_arguments(self, factory: Any) -> tuple[Any, ...]:
-        """What the host of a factory gives: a backbone the names of two layers."""
+        """What the host of a factory gives: a backbone the names of two layers, an optimizer parameters."""
+        if self.kind == "optimizer":
+            return (sample_parameters(),)
         if self.kind != "backbone":
             return HOST_ARGUMENTS[self.kind]
         with torch.device("meta"):
-            names = factory(()).layer_names
-        return (names[1:3],)
+            return (taps_of(factory(())),)
 
     def built(self, seed: int = 0) -> Any:
-        """The small component. Its parameters are moved a little: one that starts at zero, as SAGAN's gate does,
-        would hide what stands behind it."""
+        """A small component, new each time. Its parameters are moved a little: one that starts at zero, as SAGAN's gate
+        does, would hide what stands behind it."""
+        if seed not in self._kept:
+            self._kept[seed] = self._build(seed)
+        return duplicate(self._kept[seed]) or self._build(seed)
+
+    @cached_property
+    def _kept(self) -> dict[int, Any]:
+        return {}
+
+    def _build(self, seed: int) -> Any:
         torch.manual_seed(seed)
         component = self.make(self.arguments)
         if isinstance(component, nn.Module):
@@ -108,11 +134,31 @@ class Subject:
         if self.kind in SIMPLE:
             return [SIMPLE[self.kind](component)]
         if self.kind == "loss":
-            sides = ["forward", *(["discriminator"] if hasattr(component, "discriminator") else [])]
+            sides = ["forward", *(["discriminator"] if LossContract(component).discriminator else [])]
             return [LossCall(component, side, self.given) for side in sides]
         if self.kind == "method":
+            require(bool(component.directions), "a method states its `directions`, this one none")
             return [MethodCall(component, direction) for direction in component.directions]
         return []
+
+    def each_call(self, training: bool) -> Iterator[Call]:
+        """The ways of calling it, each on a component of its own."""
+        for number in range(self._ways):
+            yield self.calls(self.built().train(training))[number]
+
+    @cached_property
+    def _ways(self) -> int:
+        return len(self.calls(self.built()))
+
+
+def duplicate(component: Any) -> Any:
+    """A copy, which is quicker made than another component; None where copying is the component's own business."""
+    if not isinstance(component, nn.Module) or any("__deepcopy__" in dir(part) for part in component.modules()):
+        return None
+    try:
+        return copy.deepcopy(component)
+    except Exception:  # the check `deepcopy` tells
+        return None
 
 
 def small_arguments(entry: Entry) -> dict[str, Any]:

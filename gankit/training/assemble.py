@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
+from gankit.augment.base import Augment
+from gankit.callbacks.base import Callback
+from gankit.codecs.base import Codec
+from gankit.codecs.image import Image8
 from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
@@ -18,23 +21,44 @@ from gankit.features import untrained
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, plan_turns
 from gankit.methods.turns import TurnModule
+from gankit.slots import Schedule
 from gankit.training.devices import Devices
+from gankit.training.misfits import (
+    faults_of_generators,
+    faults_of_measuring,
+    faults_of_optimizers,
+    faults_of_plans,
+    refuse_pool,
+    unmet_conditions,
+)
+from gankit.training.rates import refuse_unknown_values
+from gankit.training.seeds import untouched
 from gankit.training.speed import chosen
 from gankit.training.step import Stepper
+from gankit.training.watch import rho_means
+
+Part = TypeVar("Part")
 
 
 @dataclass
 class Assembled:
-    """What a recipe describes: the method, its terms by name, the plan of each turn. Pictures open when asked for."""
+    """What a recipe describes: the method, its terms by name, the plan of each turn, who listens, what stands before
+    critics. Pictures open when asked for."""
 
     recipe: Recipe
     method: Method
     terms: dict[str, Term]
     turns: list[TurnModule]
+    callbacks: list[Callback]
+    augments: list[Augment]
 
     @cached_property
     def dataset(self) -> Any:
         return open_dataset(self.recipe)
+
+    def make_schedule(self) -> Schedule:
+        """A new one: it may remember what it has heard in a training."""
+        return build_component(self.recipe.train.schedule, ("train", "schedule"))
 
 
 def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
@@ -45,18 +69,28 @@ def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
     """
     recipe = Recipe.load(recipe, sets)
     faults: list[BuildError] = []
-    method = _attempt(faults, recipe.method, ("method",))
+    unmet = unmet_conditions(recipe.method, ("method",))
+    faults += unmet
+    method = None if unmet else _attempt(faults, recipe.method, ("method",))
     losses = {name: _attempt(faults, term, ("losses", name)) for name, term in recipe.losses.items()}
     terms = {name: _term(recipe, name, loss) for name, loss in losses.items() if loss is not None}
+    callbacks = _parts(faults, recipe, "callbacks", Callback)
+    augments = _parts(faults, recipe, "augments", Augment)
+    schedule = _attempt(faults, recipe.train.schedule, ("train", "schedule"))
+    faults += faults_of_measuring(recipe, callbacks)
     if method is not None:
-        faults += _faults_of_plans(method, terms)
-        faults += _faults_of_optimizers(method, recipe)
+        faults += faults_of_generators(method, recipe.method.entry)
+        faults += faults_of_plans(method, terms)
+        faults += faults_of_optimizers(method, recipe)
     if faults or method is None:
         raise recipe.error(*faults) from faults[0]
     try:
-        return Assembled(recipe, method, terms, plan_turns(method, terms))
+        turns = plan_turns(method, terms, augments)
+        refuse_pool(recipe, turns)
+        refuse_unknown_values(schedule, [term.key for turn in turns for term in turn.terms])
     except BuildError as error:
         raise recipe.error(error) from error
+    return Assembled(recipe, method, terms, turns, callbacks, augments)
 
 
 def build_method(recipe: Recipe) -> Method:
@@ -68,7 +102,7 @@ def build_method(recipe: Recipe) -> Method:
         raise recipe.error(error) from error
 
 
-def _attempt(faults: list[BuildError], spec: Any, path: tuple[str, ...]) -> Any:
+def _attempt(faults: list[BuildError], spec: Any, path: tuple[str | int, ...]) -> Any:
     try:
         return build_component(spec, path)
     except BuildError as error:
@@ -76,29 +110,23 @@ def _attempt(faults: list[BuildError], spec: Any, path: tuple[str, ...]) -> Any:
         return None
 
 
+def _parts(faults: list[BuildError], recipe: Recipe, key: str, base: type[Part]) -> list[Part]:
+    """The parts that `train` lists. They leave the random state, from which weights are drawn, as it was."""
+    parts = []
+    for number, spec in enumerate(getattr(recipe.train, key)):
+        path = ("train", key, number)
+        with untouched():
+            part = _attempt(faults, spec, path)
+        if isinstance(part, base):
+            parts.append(part)
+        elif part is not None:
+            faults.append(BuildError(path, f"{spec.type} does not derive from {base.__module__}.{base.__name__}"))
+    return parts
+
+
 def _term(recipe: Recipe, name: str, loss: nn.Module) -> Term:
     envelope = recipe.losses[name]
     return Term(loss, envelope.weight, envelope.on, envelope.from_step, envelope.turn)
-
-
-def _faults_of_plans(method: Method, terms: Mapping[str, Term]) -> list[BuildError]:
-    """Each term is planned by itself, so that one report has the faults of all."""
-    faults = []
-    for name, term in terms.items():
-        try:
-            plan_turns(method, {name: term})
-        except BuildError as error:
-            faults.append(error)
-    return faults
-
-
-def _faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
-    known = sorted({key for turn in method.turns() for key in (turn.name, turn.side)})
-    return [
-        BuildError(("train", "optimizers", name), f"no turn is called '{name}'; there are {', '.join(known)}")
-        for name in recipe.train.optimizers
-        if name not in known
-    ]
 
 
 def make_stepper(parts: Assembled, devices: Devices) -> Stepper:
@@ -108,22 +136,26 @@ def make_stepper(parts: Assembled, devices: Devices) -> Stepper:
     if names := untrained({name: term.loss for name, term in parts.terms.items()}):
         text = "the recipe gives random weights to the backbone of %s: features that nobody has trained"
         logging.getLogger(__name__).warning(text, " and ".join(f"losses.{name}" for name in names))
+    if "rho" in train.watch and not rho_means(parts.method):
+        text = "train.watch: there is no rho to watch: no network of this method has adalin or lin as a norm"
+        logging.getLogger(__name__).warning(text)
     try:
         return Stepper(
             parts.method,
             parts.terms,
-            optimizer=train.optimizer.model_dump(),
-            optimizers={turn: optimizer.model_dump() for turn, optimizer in train.optimizers.items()},
+            optimizer=build_component(train.optimizer, ("train", "optimizer")),
+            optimizers=build_component(train.optimizers, ("train", "optimizers")),
             pool_size=train.pool_size,
             ema=train.ema,
             clip_norm=train.clip_norm,
             devices=devices,
             speed=chosen(train, devices.device.type),
+            augments=parts.augments,
+            turns=parts.turns,
+            watch=train.watch,
         )
     except BuildError as error:
         raise parts.recipe.error(error) from error
-    except ValueError as e:
-        raise parts.recipe.error(BuildError(("train", "optimizer"), str(e))) from e
 
 
 def open_dataset(recipe: Recipe) -> Any:
@@ -134,63 +166,14 @@ def open_dataset(recipe: Recipe) -> Any:
         raise recipe.error(error) from error
 
 
-def check_data(parts: Assembled) -> None:
-    """Whether the pictures suit the networks. Raises RecipeError with the places of what to change."""
-    prepare(parts)
-    check_pictures(parts, parts.dataset.split("train").item(0, torch.Generator()))
-
-
-def prepare(parts: Assembled) -> None:
-    """Let the method read what it needs besides the batches. Raises RecipeError, at the method's parameter."""
+def open_codecs(recipe: Recipe) -> dict[str, Codec]:
+    """How the pictures of each domain are read and written: as `codec` and `codec_b` of the recipe's data say, whether
+    its pictures are here or not; as 8-bit pictures where it names none. Raises RecipeError where a library is missing.
+    """
+    named = dict(recipe.data)
     try:
-        parts.method.prepare()
+        first, second = (build_component(named.get(key), ("data", key)) for key in ("codec", "codec_b"))
     except BuildError as error:
-        raise parts.recipe.error(BuildError(("method", *error.path), error.message)) from error
-
-
-def check_pictures(parts: Assembled, first: Mapping[str, Tensor]) -> None:
-    """`check_data` for one item of the pictures, field -> (C, H, W)."""
-    faults = [*_faults_of_fields(parts, first), *_faults_of_size(parts, first)]
-    if faults:
-        raise parts.recipe.error(*faults)
-
-
-def _faults_of_fields(parts: Assembled, first: Mapping[str, Tensor]) -> list[BuildError]:
-    faults, method = [], parts.recipe.method
-    for field in sorted(set().union(*(turn_fields(turn) for turn in parts.turns))):
-        wanted = getattr(method, f"channels_{field}", None)
-        if field not in first:
-            given = ", ".join(first) or "no picture"
-            text = f"{parts.recipe.data.type} gives {given}, but the losses of {method.type} need `{field}`"
-            faults.append(BuildError(("data", "type"), text))
-        elif wanted is not None and first[field].shape[0] != wanted:
-            found = first[field].shape[0]
-            text = (
-                f"the pictures of `{field}` have {found} channels and the networks take {wanted}: set this to {found}"
-            )
-            faults.append(BuildError(("method", f"channels_{field}"), text))
-    return faults
-
-
-def turn_fields(turn: TurnModule) -> set[str]:
-    """The fields of a batch that a turn reads."""
-    keys = [key for node in turn.plan for key in node.arguments]
-    keys += [key for term in turn.terms for _, key in term.arguments]
-    return {key.removeprefix("batch:") for key in keys if key.startswith("batch:")}
-
-
-def _faults_of_size(parts: Assembled, first: Mapping[str, Tensor]) -> list[BuildError]:
-    if not first:
-        return []
-    smallest = max((getattr(n, "min_size", 1) for n in parts.method.networks.values()), default=1)
-    multiple = parts.method.size_multiple
-    height, width = next(iter(first.values())).shape[-2:]
-    size = f"its pictures are {width} x {height} px"
-    only = next((side for n in parts.method.networks.values() if (side := getattr(n, "fixed_size", None))), None)
-    if only and (height, width) != (only, only):
-        return [BuildError(("data",), f"{size}, but these networks learn from {only} x {only} px only")]
-    if min(height, width) < smallest:
-        return [BuildError(("data",), f"{size}, but the networks need at least {smallest} px: make them larger")]
-    if height % multiple or width % multiple:
-        return [BuildError(("data",), f"{size}, but these generators learn from multiples of {multiple} px only")]
-    return []
+        raise recipe.error(error) from error
+    first = first or Image8()
+    return {"a": first, "b": second or first}

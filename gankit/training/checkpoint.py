@@ -3,8 +3,9 @@
     step_00000040/
       networks.safetensors   all networks, as `role_direction.parameter`
       ema.safetensors        the averaged generators, when the recipe asks for them
-      state.safetensors      tensors of optimizers, image pools, losses
-      state.json             step, epoch, the filled recipe, versions, SHA-256 of the files, the scalars of the state
+      state.safetensors      tensors of optimizers, image pools, losses, callbacks
+      state.json             step, epoch, the filled recipe, versions, the scalars of the state, SHA-256 of the files
+                             and of itself
 
 Nothing in it is code, and nothing is read with pickle. Random states are not in it: each step seeds all generators from
 (seed, process, step), and each item of the data from (seed, epoch, index).
@@ -29,28 +30,37 @@ from gankit.core.errors import CheckpointError, GankitError, TrainingError
 from gankit.training.tree import own, pack, unpack
 
 FORMAT = 1
+OWN = "sha256"
+"""Of state.json, where its own digest stands."""
 NETWORKS, EMA, STATE, INDEX = "networks.safetensors", "ema.safetensors", "state.safetensors", "state.json"
 
 
 @dataclass
 class Checkpoint:
-    """What is stored. info: step, epoch, recipe, versions: JSON-able. ema: None when there is none."""
+    """What is stored. info: step, epoch, recipe, versions: JSON-able. ema: None when there is none. state: by whose it
+    is, `stepper` (with that of the `losses`), `pools`, `meter`, `callbacks`."""
 
     networks: Mapping[str, Tensor]
     ema: Mapping[str, Tensor] | None
-    state: Any
+    state: Mapping[str, Any]
     info: dict[str, Any]
 
     @property
     def step(self) -> int:
         return self.info["step"]
 
+    @property
+    def learned(self) -> dict[str, Tensor]:
+        """What the losses hold, by `losses.name.key`."""
+        losses = self.state.get("stepper", {}).get("losses", {})
+        return {f"losses.{name}.{k}": v for name, state in losses.items() for k, v in state.items()}
 
-def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
-    """Write `folder/step_XXXXXXXX` and remove all but the newest `keep`.
 
-    It is written beside and renamed into place. Raises TrainingError, and writes nothing, when a network holds NaN or
-    infinite values; GankitError when the disk refuses (the checkpoints before stay).
+def save(folder: Path, checkpoint: Checkpoint, keep: int = 2, keep_every: int | None = None) -> Path:
+    """Write `folder/step_XXXXXXXX` and remove all but the newest `keep`, and those of every `keep_every`-th step.
+
+    It is written beside and renamed into place. Raises TrainingError, and writes nothing, when a network or a loss
+    holds NaN or infinite values; GankitError when the disk refuses (the checkpoints before stay).
     """
     _refuse_broken(checkpoint)
     target = folder / f"step_{checkpoint.step:08d}"
@@ -60,10 +70,7 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         clean(folder)
         draft.mkdir()
         _write_files(draft, checkpoint)
-        if target.exists():  # the same step again: after a resume from an earlier one
-            target.rename(folder / f".{target.name}.old")
-        draft.rename(target)
-        _sync(folder)
+        _put(draft, target)  # it may be there: after a resume from an earlier one
     except OSError as e:
         shutil.rmtree(draft, ignore_errors=True)
         raise GankitError(
@@ -72,8 +79,40 @@ def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
         ) from e
     clean(folder)
     for old in found(folder)[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+        if not keep_every or int(old.name.removeprefix("step_")) % keep_every:
+            shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def keep_as(path: Path, name: str) -> Path:
+    """Keep a checkpoint under another name too, in the place of what has that name; the files are shared, not copied.
+
+    Raises GankitError when the disk refuses.
+    """
+    target, draft = path.with_name(name), path.with_name(f".step_{name}.part")
+    try:
+        clean(path.parent)
+        shutil.copytree(path, draft, copy_function=_link)
+        _put(draft, target)
+    except OSError as e:
+        raise GankitError(f"{target}: the checkpoint cannot be kept: {(e.strerror or str(e)).lower()}") from e
+    clean(path.parent)
+    return target
+
+
+def _put(draft: Path, target: Path) -> None:
+    """Rename a folder into the place of another, or where there is none; `clean` removes what was there."""
+    if target.exists():
+        target.rename(target.with_name(f".step_{target.name.removeprefix('step_')}.old"))
+    draft.rename(target)
+    _sync(target.parent)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
 
 
 def found(folder: Path) -> list[Path]:
@@ -110,6 +149,8 @@ def read_index(path: Path) -> dict[str, Any]:
         raise _unreadable(path / INDEX, "it is no index of a checkpoint")
     if index["format"] > FORMAT:
         raise CheckpointError(f"{path} is of format {index['format']}, but this gankit reads {FORMAT}: upgrade gankit")
+    if index.pop(OWN, None) != _digest(index):
+        raise _unreadable(path / INDEX, "its content is not what was written (SHA-256 differs)")
     if stranger := set(index["files"]) - {NETWORKS, EMA, STATE}:
         raise _unreadable(path / INDEX, f"it names a file {sorted(stranger)[0]!r}")
     return index
@@ -126,8 +167,14 @@ def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
         digests[name] = hashlib.sha256(raw).hexdigest()
         write(folder / name, raw)
     index = {"format": FORMAT, **checkpoint.info, "files": digests, "state": scalars}
-    write(folder / INDEX, json.dumps(index, indent=1).encode())
+    write(folder / INDEX, json.dumps(index | {OWN: _digest(index)}, indent=1).encode())
     _sync(folder)
+
+
+def _digest(index: Mapping[str, Any]) -> str:
+    """Of the values as they are read back: keys are text, tuples are lists."""
+    values = json.loads(json.dumps(index))
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def write(path: Path, raw: bytes) -> None:
@@ -171,7 +218,7 @@ def _unreadable(path: Path, why: str) -> CheckpointError:
 
 def _refuse_broken(checkpoint: Checkpoint) -> None:
     """A gradient that is NaN can poison weights while the losses of that step are still finite."""
-    floats = {k: v for k, v in checkpoint.networks.items() if v.is_floating_point()}
+    floats = {k: v for k, v in {**checkpoint.networks, **checkpoint.learned}.items() if v.is_floating_point()}
     fine = torch.stack([v.isfinite().all() for v in floats.values()]).tolist() if floats else []
     broken = [name for name, ok in zip(floats, fine, strict=True) if not ok]
     if broken:

@@ -5,9 +5,10 @@ Plain torch: `torchrun` and `accelerate launch` both set the variables that `Dev
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -16,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from gankit.core.errors import GankitError
+from gankit.precision import float32_products, too_slow
 
 T = TypeVar("T")
 
@@ -33,16 +35,19 @@ class Devices:
     """One process's share of a training.
 
     precision: `bf16` or `fp16` autocast the forward, and fp16 scales its losses; `tf32` rounds the inputs of the GPU's
-    products to 10 bits; `fp32` does not, whatever torch's own defaults are. Weights stay fp32.
+    products to 10 bits; `fp32` does not, whatever torch's own defaults are. Weights stay fp32. deterministic: a GPU's
+    algorithms give the same bits in every run; what has no such algorithm is named by torch, once, in a warning.
     """
 
     device: torch.device
     precision: str = "fp32"
     rank: int = 0
     world: int = 1
+    deterministic: bool = False
+    host: Any = None  # on GPUs, the group in which processes talk without their devices
 
     @classmethod
-    def open(cls, device: str = "auto", precision: str = "fp32") -> Devices:
+    def open(cls, device: str = "auto", precision: str = "fp32", deterministic: bool = False) -> Devices:
         """Choose the device and join the process group when started by torchrun or accelerate."""
         rank, world, local = (int(os.environ.get(k, d)) for k, d in (("RANK", 0), ("WORLD_SIZE", 1), ("LOCAL_RANK", 0)))
         chosen = cls.choose(device)
@@ -50,13 +55,19 @@ class Devices:
             raise DeviceError(
                 f"tf32 is of CUDA devices, and this is {chosen.type}: set train.precision to fp32 or bf16"
             )
+        if precision in DTYPES and rank == 0 and (why := too_slow(DTYPES[precision], chosen)):
+            text = "train.precision is %s, and %s (39 times in a step of CycleGAN with AVX2 alone): set it to fp32"
+            logging.getLogger(__name__).warning(text, precision, why)
         if chosen.type == "cuda" and chosen.index is None:
             chosen = torch.device("cuda", local)
+        if deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the GPU is first used
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
         if world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-        return cls(chosen, precision, rank, world)
+        host = dist.new_group(backend="gloo") if world > 1 and chosen.type == "cuda" else None
+        return cls(chosen, precision, rank, world, deterministic, host)
 
     @staticmethod
     def choose(device: str = "auto") -> torch.device:
@@ -85,25 +96,22 @@ class Devices:
         return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
 
     @contextmanager
-    def arithmetic(self) -> Iterator[None]:
-        """Within this, the GPU's products are of the precision, and cuDNN takes the fastest of its algorithms, unless
-        torch was told to be deterministic. On other devices nothing changes."""
+    def arithmetic(self, tune: bool = True) -> Iterator[None]:
+        """Within this, the GPU's products are of the precision, and cuDNN tries its algorithms and takes the fastest,
+        unless they are to be deterministic. tune: False where sizes vary, for it tries them for each size anew. On
+        other devices nothing changes."""
         if self.device.type != "cuda":
             yield
             return
-        rounded, repeatable = self.precision == "tf32", torch.backends.cudnn.deterministic
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("high" if rounded else "highest")
+        cudnn = torch.backends.cudnn
+        before = cudnn.benchmark
+        cudnn.benchmark = tune and not (self.deterministic or cudnn.deterministic)
+        repeatable = _repeatable() if self.deterministic else nullcontext()
         try:
-            with torch.backends.cudnn.flags(
-                enabled=torch.backends.cudnn.enabled,
-                benchmark=not repeatable,
-                deterministic=repeatable,
-                allow_tf32=rounded,
-            ):
+            with float32_products(self.device, self.precision == "tf32"), repeatable:
                 yield
         finally:
-            torch.set_float32_matmul_precision(before)
+            cudnn.benchmark = before
 
     def scaler(self) -> torch.amp.GradScaler:
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
@@ -122,6 +130,13 @@ class Devices:
             for t, part in zip(group, flat.split([t.numel() for t in group]), strict=True):
                 t.copy_(part.view_as(t))
 
+    def add(self, tensors: Iterable[Tensor]) -> None:
+        """Replace each tensor by its sum over all processes."""
+        tensors = list(tensors)
+        self.average(tensors)
+        for t in tensors:
+            t.mul_(self.world)
+
     def broadcast(self, tensors: Iterable[Tensor]) -> None:
         """Give every process the first one's values."""
         if self.world > 1:
@@ -129,11 +144,11 @@ class Devices:
                 dist.broadcast(t, 0)
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
+        """Whether any process says so. Asked in every step, so it does not wait for a GPU."""
         if self.world == 1:
             return flag
-        t = torch.tensor(int(flag), device=self.device)
-        dist.all_reduce(t, dist.ReduceOp.MAX)
+        t = torch.tensor(int(flag), device=self.device if self.host is None else "cpu")
+        dist.all_reduce(t, dist.ReduceOp.MAX, group=self.host)
         return bool(t.item())
 
     def gather(self, value: T) -> list[T]:
@@ -158,6 +173,17 @@ class Devices:
         if outcome[1] is not None:
             raise outcome[1]
         return outcome[0]
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Within this, torch takes algorithms that give the same bits in every run, and warns where it has none."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _is_here(device: torch.device) -> bool:

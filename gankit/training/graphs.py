@@ -89,8 +89,8 @@ class _Piece:
         """As autograd does, gradients are added to those that are there."""
         before = [None if p.grad is None else p.grad.clone() for p, _ in self.gradients]
         self.graph.replay()
-        for (p, made), earlier in zip(self.gradients, before, strict=True):
-            p.grad = made if earlier is None else made.add_(earlier)
+        for (p, gradient), earlier in zip(self.gradients, before, strict=True):
+            p.grad = gradient if earlier is None else gradient.add_(earlier)
         return self.result
 
 

@@ -45,11 +45,11 @@ def _of(given: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
 
 def _faults(method: Method, network: str, state: Mapping[str, Tensor]) -> list[str]:
     ours = method.networks[network].state_dict()
-    found = [f"{network}.{key} is not in it" for key in ours.keys() - state.keys()]
-    found += [f"{network}.{key} is unknown here" for key in state.keys() - ours.keys()]
-    found += [
+    faults = [f"{network}.{key} is not in it" for key in ours.keys() - state.keys()]
+    faults += [f"{network}.{key} is unknown here" for key in state.keys() - ours.keys()]
+    faults += [
         f"{network}.{key} is {tuple(state[key].shape)} there and {tuple(ours[key].shape)} here"
         for key in ours.keys() & state.keys()
         if ours[key].shape != state[key].shape
     ]
-    return sorted(found)
+    return sorted(faults)

@@ -1,4 +1,4 @@
-"""What a training tells while it runs: metrics.jsonl, TensorBoard, progress on the terminal."""
+"""What a training tells while it runs: metrics.jsonl, sample grids, progress on the terminal."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -19,7 +20,8 @@ from gankit.training.run import Run
 
 
 class Meter:
-    """Means of the losses, and the speed, since the last line of the log. `seconds` counts the training alone."""
+    """Means of the losses and of what is watched, and the speed, since the last line of the log. `seconds` counts the
+    training alone."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -29,17 +31,18 @@ class Meter:
     def _clear(self) -> None:
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
+        self._watched_sums: dict[str, float] = {}
+        self._watched_counts: dict[str, int] = {}
         self._images, self._interval = 0, 0.0
 
     def restart_clock(self) -> None:
         """What happened since the last step (sampling, saving) was not training."""
         self._since = time.perf_counter()
 
-    def add(self, losses: Mapping[str, float]) -> None:
-        """Count the losses of one step."""
-        for name, value in losses.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-            self._counts[name] = self._counts.get(name, 0) + 1
+    def add(self, losses: Mapping[str, float], watched: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Count the losses of one step, and what is watched."""
+        _count(losses, self._sums, self._counts)
+        _count(watched, self._watched_sums, self._watched_counts)
 
     def tick(self, images: int) -> None:
         """Count the time and the pictures of one step."""
@@ -55,9 +58,13 @@ class Meter:
         return self._images / self._interval if self._interval else 0.0
 
     def take(self) -> dict[str, Any]:
-        """`time`, `losses` and `images_per_second` for a line of the log; the means begin anew."""
-        losses = {name: total / self._counts[name] for name, total in self._sums.items()}
-        line = {"time": round(self.seconds, 3), "losses": losses, "images_per_second": round(self.speed, 2)}
+        """`time`, `losses`, `images_per_second` and `watched` for a line of the log; the means begin anew."""
+        line = {
+            "time": round(self.seconds, 3),
+            "losses": _means(self._sums, self._counts),
+            "images_per_second": round(self.speed, 2),
+            "watched": _means(self._watched_sums, self._watched_counts),
+        }
         self._clear()
         return line
 
@@ -65,20 +72,26 @@ class Meter:
         return {k: v for k, v in vars(self).items() if k != "_since"}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        vars(self).update({k: state[k] for k in self.state_dict()})
+        vars(self).update({k: state.get(k, v) for k, v in self.state_dict().items()})  # older ones watched nothing
+
+
+def _count(values: Mapping[str, float], sums: dict[str, float], counts: dict[str, int]) -> None:
+    for name, value in values.items():
+        sums[name] = sums.get(name, 0.0) + value
+        counts[name] = counts.get(name, 0) + 1
+
+
+def _means(sums: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, float]:
+    return {name: total / counts[name] for name, total in sums.items()}
 
 
 class Log:
     """Writes a run's log. Only the first process has one. Raises GankitError when the disk refuses."""
 
     def __init__(self, run: Run, start: int, total: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
         self.total = total
         self._path = run.metrics
         self._file = _guarded(self._path, lambda: open(self._path, "a", encoding="utf-8"))  # noqa: SIM115
-        board, purge = run.path / "tensorboard", start + 1 if start else None
-        self._board = _guarded(board, lambda: SummaryWriter(str(board), purge_step=purge))
         self._console = Console(stderr=True)
         self._progress = self._bar(start) if self._console.is_terminal else None
 
@@ -104,17 +117,26 @@ class Log:
     def line(self, record: Mapping[str, Any]) -> None:
         """Write one line of metrics, and say it where there is no progress bar."""
 
+        self._write(record)
+        if not self._progress:
+            self.say(self._plain(record))
+
+    def _write(self, record: Mapping[str, Any]) -> None:
         def write() -> None:
             self._file.write(json.dumps(record) + "\n")
             self._file.flush()
-            for group in ("losses", "lr"):
-                for name, value in record[group].items():
-                    self._board.add_scalar(f"{group}/{name}", value, record["step"])
-            self._board.add_scalar("images_per_second", record["images_per_second"], record["step"])
 
         _guarded(self._path, write)
-        if not self._progress:
-            self.say(self._plain(record))
+
+    def measured(self, step: int, results: Sequence[Mapping[str, Any]]) -> None:
+        """Write a line of figures, and say it."""
+        self._write({"step": step, "measured": list(results)})
+        figures: dict[str, list[str]] = {}
+        for row in results:
+            if row["value"] is not None:
+                figures.setdefault(row["metric"], []).append(f"{row['direction']} {row['value']:.3g}".strip())
+        told = "  ".join(f"{metric} {', '.join(values)}" for metric, values in figures.items())
+        self.say(f"step {step}/{self.total}  measured  {told or 'nothing'}")
 
     def _plain(self, record: Mapping[str, Any]) -> str:
         left = self.total - record["step"]
@@ -124,17 +146,14 @@ class Log:
             parts += [f"{record['images_per_second']:.1f} images/s", f"{duration(seconds)} left"]
         return "  ".join(parts)
 
-    def picture(self, path: Path, picture: Image.Image, step: int) -> None:
+    def picture(self, path: Path, picture: Image.Image) -> None:
         """Save a grid of samples."""
-        import numpy as np
-
         draft = path.with_name(f".{path.name}.part")
 
         def write() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             picture.save(draft, "PNG")
             os.replace(draft, path)
-            self._board.add_image("samples", np.asarray(picture), step, dataformats="HWC")
 
         _guarded(path, write)
 
@@ -144,10 +163,7 @@ class Log:
     def close(self) -> None:
         if self._progress:
             self._progress.stop()
-        try:
-            _guarded(self._path, self._file.close)  # what a full disk has refused is tried again here
-        finally:
-            _guarded(self._path.with_name("tensorboard"), self._board.close)
+        _guarded(self._path, self._file.close)  # what a full disk has refused is tried again here
 
 
 def brief(losses: Mapping[str, float]) -> str:

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from PIL import Image
 
-from gankit import __version__
+from gankit.codecs.images import save_png
+from gankit.contracts import CallbackContract
 from gankit.core.errors import CheckpointError, TrainingError
 from gankit.core.recipe import Train
-from gankit.data.images import save_png
 from gankit.data.loader import Batch, Loader, make_loader
+from gankit.features import load_own_state, own_state
+from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training.assemble import Assembled, make_stepper
 from gankit.training.checkpoint import Checkpoint
 from gankit.training.devices import Devices
 from gankit.training.interrupts import Interrupts
+from gankit.training.listeners import Listeners
 from gankit.training.logs import Log, Meter
+from gankit.training.rates import Rates
+from gankit.training.reading import Losses
+from gankit.training.resumed import refuse_misfits
 from gankit.training.run import Run
-from gankit.training.sampling import Sampler
-from gankit.training.schedules import Schedule
 from gankit.training.seeds import reseed
+from gankit.training.watch import rho_means
+
+
+class Grids(Protocol):
+    """What draws a grid of pictures while a method is trained."""
+
+    def grid(self, method: Method) -> Image.Image: ...
+
+
+Ruler = Callable[[Method], Sequence[Mapping[str, Any]]]
+"""What measures a method while it is trained: the rows of figures."""
 
 
 class Trainer:
@@ -35,7 +51,9 @@ class Trainer:
 
     run: Run
 
-    def __init__(self, parts: Assembled, devices: Devices) -> None:
+    def __init__(
+        self, parts: Assembled, devices: Devices, samples: Grids | None = None, ruler: Ruler | None = None
+    ) -> None:
         self.parts, self.devices = parts, devices
         self.train: Train = parts.recipe.train
         self.method = parts.method
@@ -44,11 +62,13 @@ class Trainer:
         per_pass = len(self._loader()) / self.train.accumulate
         self.steps_per_epoch = self.train.steps_per_epoch or max(1, round(per_pass))
         self.total = self.train.steps or (self.train.epochs or 1) * self.steps_per_epoch
-        self.schedule = self._make_schedule()
+        self.rates = Rates(parts.make_schedule(), self.total, self.steps_per_epoch)
         self.meter = Meter()
-        self._unread: list[Mapping[str, float]] = []  # losses of the last steps, not counted yet
-        self.sampler = Sampler(parts.dataset, self.train.samples, self.train.seed) if devices.main else None
+        self._unread: list[Losses] = []  # of the last steps, not counted yet
+        self.samples, self.ruler = samples, ruler
         self.log: Log | None = None
+        self.listeners = Listeners(parts.callbacks if devices.main else [], parts.recipe, self.method, self._say)
+        self._saved: int | None = None  # the step of the newest checkpoint
 
     @property
     def step(self) -> int:
@@ -67,18 +87,39 @@ class Trainer:
         path = run.latest() if resume else None
         if path is not None:
             self._restore(path)
+            self._saved = self.step
         if self.devices.main:
             run.forget_after(self.step)
 
-    def fit(self) -> None:
-        """Train to the end. KeyboardInterrupt, with everything saved, when stopped by Ctrl-C or SIGTERM."""
+    def fit(self, measure: Callable[[], Sequence[Mapping[str, Any]] | None] | None = None) -> None:
+        """Train to the end. KeyboardInterrupt, with everything saved, when stopped by Ctrl-C or SIGTERM.
+
+        measure: called on the first process once the training has come to its end; the rows of figures that it returns
+        are told to the callbacks.
+        """
+        outcome = "failed"
+        try:
+            self._train()
+            if measure is not None and self.devices.main and (results := measure()):
+                self._tell("evaluated", results=results)
+            outcome = "stopped" if self.listeners.stop else "done"
+        except TrainingError as e:
+            raise TrainingError(f"{e}. {self._last_good()}") from e
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            raise
+        finally:
+            self._tell("end", outcome=outcome)
+
+    def _train(self) -> None:
         if self.devices.main:
             self.log = Log(self.run, self.step, self.total)
         try:
+            self._tell("begin")
             with Interrupts() as interrupts:
                 self._loop(interrupts)
-        except TrainingError as e:
-            raise TrainingError(f"{e}. {self._last_good()}") from e
+            if self.listeners.stop:
+                self._say(f"stopped after step {self.step}: {self.listeners.stop}")
         finally:
             if self.log:
                 self.log.close()
@@ -87,22 +128,38 @@ class Trainer:
         t, stream = self.train, self._stream()
         self.method.train()
         self.method.set_epoch(self.epoch)
+        if self.step and self._due(t.sample_every) and not self.run.sample(self.step).exists():
+            self._sample()  # it was killed between the checkpoint and the grid
+        if self.step and self._measure_due() and not self.run.measured(self.step):
+            self._measure()
         self.meter.restart_clock()
-        while self.step < self.total:
+        ended = self._asked_to_end()
+        while self.step < self.total and not ended:
             if self.step % self.steps_per_epoch == 0:
                 self.method.set_epoch(self.epoch)
             epoch, batches = self.epoch, [next(stream) for _ in range(t.accumulate)]
-            rates = self.stepper.set_rate(self.schedule(epoch if t.decay_every == "epoch" else self.step))
+            if self.rates.listens(self.step):
+                self._count()
+            rates = self.stepper.set_rate(self.rates.factor(self.step))
             reseed(t.seed, self.devices.rank, self.step)
             self._unread.append(self.stepper.step(batches))
             self.meter.tick(t.batch_size * t.accumulate * self.devices.world)
-            stop = self.devices.any(interrupts.asked)
-            self._tell(epoch, rates)
-            if self._due(t.save_every) or stop:
+            self._report(epoch, rates)
+            if self._due(t.save_every) or (self._saved is None and self._due(t.sample_every)):
+                self.save()  # before the samples: whatever becomes of them, there is something to go on from
+            if self._due(t.sample_every):
+                self._sample()
+            if self._measure_due():
+                self._measure()
+            interrupted = self.devices.any(interrupts.asked)
+            ended = interrupted or self._asked_to_end()
+            if ended and self._saved != self.step:
                 self.save()
             self.meter.restart_clock()
-            if stop:
+            if interrupted:
                 raise KeyboardInterrupt(f"stopped after step {self.step}; everything is saved")
+        if self._saved is None:
+            self.save()  # asked to end before the first step
 
     def _count(self, leave: int = 0) -> Mapping[str, float] | None:
         """Count the losses of all steps but the last `leave`; the newest of those counted.
@@ -112,24 +169,81 @@ class Trainer:
         newest = None
         while len(self._unread) > leave:
             newest = self._unread.pop(0)
-            self.meter.add(newest)
+            self.meter.add(newest, newest.watched)
+            self.rates.add(newest)
         return newest
 
-    def _tell(self, epoch: int, rates: dict[str, float]) -> None:
-        """Log and sample, where it is time to."""
-        losses = self._count(leave=0 if self._due(self.train.log_every) else 1)
-        if self.log is None or self.sampler is None:
+    def _report(self, epoch: int, rates: dict[str, float]) -> None:
+        """Say what a step has done; log it, where it is time to."""
+        losses = self._count(leave=0 if self._due(self.train.log_every) else 1) or {}
+        if self.log is None:
             return
-        self.log.step(self.step, losses or {}, self.meter.speed)
+        self.log.step(self.step, losses, self.meter.speed)
+        told = {"rates": rates, "seconds": self.meter.seconds, "speed": self.meter.speed}
+        self._tell("step", losses=dict(losses), **told)
         if self._due(self.train.log_every):
-            self.log.line({"step": self.step, "epoch": epoch, "lr": rates, **self.meter.take()})
-        if self._due(self.train.sample_every):
+            record = {"step": self.step, "epoch": epoch, "lr": rates, **self.meter.take()}
+            rho = rho_means(self.method) if "rho" in self.train.watch else {}
+            more = {"watched": record.pop("watched") | rho, "augments": self._numbers()}
+            self.log.line(record | {name: values for name, values in more.items() if values})
+            self._tell("log", losses=record["losses"], **more, **told)
+
+    def _numbers(self) -> dict[str, float]:
+        """What the augments tell of themselves, by `place.name`: `0.p`."""
+        each = enumerate(self.parts.augments)
+        return {f"{i}.{name}": value for i, augment in each for name, value in augment.numbers().items()}
+
+    def _sample(self) -> None:
+        """Draw a grid of samples. One that fails costs a line."""
+        if self.log is None or self.samples is None:
+            return
+        path = self.run.sample(self.step)
+        try:
             with self.stepper.averaged():
-                grid = self.sampler.grid(self.method)
-                product = self.method.product()
-            self.log.picture(self.run.sample(self.step), grid, self.step)
-            if product is not None:
-                save_png(product, self.run.result)
+                if (product := self.method.product()) is not None:
+                    save_png(product, self.run.result)
+                grid = self.samples.grid(self.method)
+            self.log.picture(path, grid)
+        except Exception as e:
+            self._say(f"step {self.step}: there is no sample grid: {type(e).__name__}: {e}")
+        else:
+            self._tell("sample", picture=grid, file=path)
+
+    def _measure_due(self) -> bool:
+        return self.train.measure is not None and self._due(self.train.measure.every)
+
+    def _measure(self) -> None:
+        """Measure the networks, averaged where the recipe averages; keep the checkpoint if a callback asks for that."""
+        if self.log is not None and self.ruler is not None:
+            with self.stepper.averaged():
+                results = self.ruler(self.method)
+            self.log.measured(self.step, results)
+            self._tell("measured", results=results)
+        asking = any(CallbackContract(callback).may_keep for callback in self.parts.callbacks)
+        if asking and self.devices.any(self.listeners.keep is not None):
+            if self._saved != self.step:
+                self.save()
+            if (keep := self.listeners.keep) is not None:
+                checkpoint.keep_as(self.run.checkpoint("last"), keep.name)
+                self._say(f"step {self.step}: kept as {keep.name}{f': {keep.reason}' if keep.reason else ''}")
+                self.listeners.keep = None
+
+    def _tell(self, name: str, **facts: Any) -> None:
+        """Tell the callbacks."""
+        epoch = max(self.step - 1, 0) // self.steps_per_epoch
+        self.listeners.tell(name, self.run.path, step=self.step, total=self.total, epoch=epoch, **facts)
+
+    def _asked_to_end(self) -> bool:
+        """Whether a callback asks for the end, in all processes alike."""
+        asking = any(CallbackContract(callback).may_stop for callback in self.parts.callbacks)
+        return asking and self.devices.any(self.listeners.stop is not None)
+
+    def _say(self, text: str) -> None:
+        """A line on stderr."""
+        if self.log is not None:
+            self.log.say(text)
+        else:
+            print(text, file=sys.stderr)
 
     def _due(self, every: int) -> bool:
         return self.step % every == 0 or self.step == self.total
@@ -149,7 +263,7 @@ class Trainer:
             rank=d.rank,
             world=d.world,
             device=d.device,
-            place_on_device=t.augment == "device" and d.device.type != "cpu",
+            place_on_device=t.place == "device" and d.device.type != "cpu",
         )
 
     def _stream(self) -> Iterator[Batch]:
@@ -162,69 +276,54 @@ class Trainer:
         self._count()
         pools = {d: pool.state_dict() for d, pool in self.stepper.pools.items()}
         processes = self.devices.gather({d: {k: v.cpu() for k, v in pool.items()} for d, pool in pools.items()})
-        self.devices.from_main(
-            lambda: checkpoint.save(self.run.checkpoints, self._snapshot(processes), self.train.keep)
+        path = self.devices.from_main(
+            lambda: checkpoint.save(
+                self.run.checkpoints, self._snapshot(processes), self.train.keep, self.train.keep_every
+            )
         )
+        self._saved = self.step
+        self._tell("checkpoint", file=path)
 
     def _snapshot(self, pools: list[Any]) -> Checkpoint:
-        ema = self.stepper.ema
+        own = {"stepper": self.stepper, "meter": self.meter, "rates": self.rates, "callbacks": self.listeners}
         return Checkpoint(
-            networks=self.method.networks.state_dict(),
-            ema=None if ema is None else ema.module.state_dict(),
-            state={"stepper": self.stepper.state_dict(), "pools": pools, "meter": self.meter.state_dict()},
+            networks=own_state(self.method.networks),
+            ema=self.stepper.average(),
+            state={name: one.state_dict() for name, one in own.items()} | {"pools": pools},
             info={
                 "step": self.step,
                 "epoch": self.epoch,
                 "items": len(self.pictures),
                 "steps_per_epoch": self.steps_per_epoch,
                 "recipe": self.parts.recipe.filled(),
-                "versions": {"gankit": __version__, "torch": torch.__version__},
+                "versions": self.parts.recipe.made_with() | {"torch": torch.__version__},
             },
         )
 
     def _restore(self, path: Path) -> None:
         stored = checkpoint.load(path)
-        self._refuse_other_circumstances(path, stored)
+        here = {
+            "training pictures": len(self.pictures),
+            "steps in an epoch": self.steps_per_epoch,
+            "processes": self.devices.world,
+        }
+        refuse_misfits(path, stored, self.parts.recipe, here)
         try:
-            self.method.networks.load_state_dict(dict(stored.networks))
+            load_own_state(self.method.networks, stored.networks)
             if self.stepper.ema is not None:
-                self.stepper.ema.module.load_state_dict(dict(stored.ema or {}))
+                load_own_state(self.stepper.ema.module, stored.ema or {})
             self.stepper.load_state_dict(stored.state["stepper"])
             for direction, state in stored.state["pools"][self.devices.rank].items():
                 self.stepper.pools[direction].load_state_dict(state)
             self.meter.load_state_dict(stored.state["meter"])
+            self.rates.load_state_dict(stored.state["rates"])
+            if self.devices.main:
+                self.listeners.load_state_dict(stored.state["callbacks"])
         except (KeyError, ValueError, RuntimeError, TypeError) as e:
             raise CheckpointError(f"{path} does not fit this recipe: {e}") from e
-
-    def _refuse_other_circumstances(self, path: Path, stored: Checkpoint) -> None:
-        if "pools" not in stored.state:
-            raise CheckpointError(
-                f"{path} holds imported weights and no state of a training: it cannot be "
-                "continued; begin a new training from it: gankit train RECIPE --from RUN"
-            )
-        for what, now, then in (
-            ("training pictures", len(self.pictures), stored.info["items"]),
-            ("steps in an epoch", self.steps_per_epoch, stored.info["steps_per_epoch"]),
-            ("processes", self.devices.world, len(stored.state["pools"])),
-        ):
-            if now != then:
-                raise CheckpointError(
-                    f"{path} was written with {then} {what} and there are {now} now: it cannot go on exactly"
-                )
 
     def _last_good(self) -> str:
         path = self.run.latest()
         if path is None:
             return "No checkpoint was written yet. Lower train.optimizer.lr or set train.clip_norm, and start again"
         return f"The last good checkpoint is {path}. Lower train.optimizer.lr or set train.clip_norm, and train again"
-
-    # -- what the recipe says ----------------------------------------------------------------------------------------
-    def _make_schedule(self) -> Schedule:
-        t = self.train
-        if t.schedule == "step":
-            return Schedule("step", self.total, drop_every=t.drop_every, drop_factor=t.drop_factor)
-        if t.decay_every == "step":
-            return Schedule(t.schedule, self.total, t.decay_from, "last_zero")
-        epochs = math.ceil(self.total / self.steps_per_epoch)
-        early = t.decay_at == "start" and epochs > 1  # a training of one epoch would have rate 0 throughout
-        return Schedule(t.schedule, epochs, t.decay_from, "epoch_start" if early else "epoch_end")

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from gankit.core.errors import BuildError
 from gankit.methods.base import Method
-from gankit.methods.plan import evaluate
-from gankit.methods.turns import TurnModule, carried_keys
+from gankit.methods.turns import TurnModule, made_alone
 from gankit.training.compiled import Compiled
 from gankit.training.devices import Devices
 from gankit.training.graphs import Graphs
@@ -35,7 +34,8 @@ class Passes:
             turn.checkpoint_activations = speed.checkpoint_activations
             if speed.join_calls:
                 turn.join_calls()
-        every = list(method.parameters())
+        losses = (p for turn in turns for p in turn.losses.parameters())
+        every = list(dict.fromkeys([*method.parameters(), *losses]))
         self._own = {turn.turn.name: turn.parameters_trained() for turn in turns}
         self._others = {name: _without(every, own) for name, own in self._own.items()}
         self._every = every
@@ -87,13 +87,11 @@ class Passes:
 
     @torch.no_grad()
     def fakes(self, critic: TurnModule, batch: Batch) -> dict[str, Tensor]:
-        """What a critic needs of the generators' forward, made for it alone."""
-        names = carried_keys(self.method)
+        """What a critic needs of the generators' forward, made for it alone; of one direction from the same draws."""
 
         def function(batch: Batch) -> dict[str, Tensor]:
             with self.devices.autocast():
-                wanted = [(key, *names[key]) for key in critic.needs]
-                return {key: evaluate(self.method, way, batch, [name])[name] for key, name, way in wanted}
+                return made_alone(self.method, critic.needs, batch)
 
         return self._run(f"the fakes of the turn {critic.turn.name}", function, batch)
 
@@ -111,20 +109,21 @@ class Passes:
         """Add the gradient of a turn's losses, divided by `share`, to the parameters.
 
         fakes: what a critic is shown. ahead: what `ahead` made. record: false for passes that are not those of every
-        step. Returns the losses, divided too, and the carried values, all detached.
+        step. Returns the losses and what critics said, divided too, and the carried values, all detached.
         """
 
         def function(inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
             batch = {key.removeprefix("batch:"): x for key, x in inputs.items() if key.startswith("batch:")}
-            given = {key: x for key, x in inputs.items() if not key.startswith("batch:")}
+            carried = {key: x for key, x in inputs.items() if not key.startswith("batch:")}
             forward = turn if turn.differentiates_twice(phase) else self.forward[turn.turn.name]
             with self.devices.autocast():
-                losses, values = forward(batch, turn.constants() | given | dict(ahead), phase)
+                losses, values = forward(batch, turn.constants() | carried | dict(ahead), phase)
                 total = cast(Tensor, sum(losses.values())) / share
             if losses:
                 self.scaler.scale(total).backward(inputs=list(parameters))
             seen = {key: value.detach().float() / share for key, value in losses.items()}
-            return seen, {key: value.detach() for key, value in values.items()}
+            said = {name: values[name] / share for name in turn.said}
+            return seen, {key: value.detach() for key, value in values.items()} | said
 
         inputs = {f"batch:{key}": x for key, x in batch.items()} | dict(fakes)
         if not record:

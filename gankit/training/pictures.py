@@ -1,131 +1,135 @@
-"""Pictures to look at: attention drawn over a picture, and grids of samples."""
+"""What the losses need of a batch, and whether the data give it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torch.nn import functional as F
 
-# Dark blue over purple and orange to pale yellow; lightness rises all the way, so it also reads in grey.
-HEAT = ((0, 0, 30), (60, 10, 110), (150, 35, 105), (225, 90, 50), (250, 175, 40), (252, 255, 190))
-BROKEN = (255, 0, 255)  # numbers that are not finite are drawn in a colour that no one overlooks
-CELL, GAP, HEADER, MARGIN = 128, 4, 20, 34
-PAPER, INK = (24, 26, 30), (228, 230, 235)
-
-
-def colour(picture: Tensor) -> Tensor:
-    """(1 or 3, H, W) in [-1, 1] -> (3, H, W) in [0, 1]; other channel counts show their first channel as grey."""
-    picture = picture.detach().float().cpu()
-    picture = picture if picture.shape[0] == 3 else picture[:1].expand(3, -1, -1)
-    return _mark_broken((picture.clamp(-1, 1) + 1) / 2, picture)
+from gankit.contracts import DatasetContract, NetworkContract
+from gankit.core.errors import BuildError, DataError
+from gankit.fields import Field, Picture, Segmentation
+from gankit.methods.base import Method
+from gankit.methods.resolve import Resolver
+from gankit.methods.turns import TurnModule, carried_keys
+from gankit.training.assemble import Assembled
 
 
-def heat(attention: Tensor) -> Tensor:
-    """(1, H, W) in [0, 1] -> its heat map (3, H, W) in [0, 1]."""
-    attention = attention.detach().float().cpu()[:1]
-    stops = torch.tensor(HEAT) / 255
-    position = attention.nan_to_num(0).clamp(0, 1)[0] * (len(HEAT) - 1)
-    lower = position.long().clamp(max=len(HEAT) - 2)
-    share = (position - lower)[..., None]
-    return _mark_broken((stops[lower] * (1 - share) + stops[lower + 1] * share).permute(2, 0, 1), attention)
+@dataclass(frozen=True)
+class Batch:
+    """A batch to come: what its fields are, how many items it has, and the (height, width) of its pictures."""
+
+    fields: Mapping[str, Field]
+    count: int
+    size: tuple[int, int]
+
+    def drawn(self) -> dict[str, Tensor]:
+        """Random values, from torch's global generator."""
+        return {name: field.draw(self.count, self.size) for name, field in self.fields.items()}
+
+    def empty(self) -> dict[str, Tensor]:
+        """On the meta device: shapes without numbers."""
+        return {name: field.empty(self.count, self.size) for name, field in self.fields.items()}
 
 
-def overlay(image: Tensor, attention: Tensor, strength: float = 0.6) -> Tensor:
-    """The heat map of `attention` over the grey picture.
-
-    image: (1 or 3, H, W) in [-1, 1]; attention: (1, h, w) in [0, 1], brought to H x W; strength: the share of the heat
-    map. Returns (3, H, W) in [0, 1]; what is not finite is magenta.
-    """
-    base = colour(image)
-    attention = attention.detach().float().cpu()
-    if attention.shape[-2:] != base.shape[-2:]:
-        attention = F.interpolate(attention[None], base.shape[-2:], mode="bilinear", align_corners=False)[0]
-    broken = ~(image.isfinite().all(0).cpu() & attention[0].isfinite())
-    blend = (1 - strength) * base.mean(0, keepdim=True) + strength * heat(attention)
-    return _paint(blend, broken)
-
-
-def to_pil(picture: Tensor) -> Image.Image:
-    """(3, H, W) in [0, 1] -> an RGB picture."""
-    return Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy(), "RGB")
+def check_data(parts: Assembled) -> Batch:
+    """Whether the pictures suit the networks; the batch that a step gets. Raises RecipeError with the places of what to
+    change."""
+    prepare(parts)
+    train = parts.dataset.split("train")
+    _check_splits(parts)
+    if (declared := DatasetContract(train).fields) is None:
+        text = f"{parts.recipe.data.type} does not say what its items hold: give the data set `fields`"
+        raise parts.recipe.error(BuildError(("data", "type"), text))
+    first = train.item(0, torch.Generator())
+    spatial = next((x.shape[-2:] for name, x in first.items() if name in declared and declared[name].spatial), None)
+    size = None if spatial is None else (spatial[0], spatial[1])
+    check_fields(parts, declared, size)
+    return Batch(fields_of(parts), parts.recipe.train.batch_size, size or (1, 1))
 
 
-def sample_grid(rows: Sequence[Mapping[str, Tensor | str]], cell: int = CELL) -> Image.Image:
-    """A labelled grid, one row a sample.
-
-    rows: column name -> (C, H, W) in [-1, 1], C = 1 or 3. The column `attention` is (1, h, w) in [0, 1] and is drawn
-    over the row's `source`. The text under `label`, such as the direction, stands left of the row. Columns come in the
-    order in which rows first name them; a row without one leaves the place empty. Pictures are scaled to fit
-    `cell` pixels, enlarged without smoothing. Raises ValueError when there is nothing to draw.
-    """
-    columns = list(dict.fromkeys(name for row in rows for name in row if name != "label"))
-    if not columns:
-        raise ValueError("a sample grid needs at least one picture")
-    cells = [[_cell(row, name, cell) for name in columns] for row in rows]
-    height = [max(c.height for c in line if c) for line in cells]
-    width = [max(c.width for line in cells if (c := line[i])) for i in range(len(columns))]
-    margin = MARGIN if any("label" in row for row in rows) else GAP
-    grid = Image.new("RGB", (margin + sum(width) + GAP * len(width), HEADER + sum(height) + GAP * len(height)), PAPER)
-    draw, font = ImageDraw.Draw(grid), ImageFont.load_default(12)
-    for left, name, room in zip(_offsets(margin, width), columns, width, strict=True):
-        draw.text((left + room // 2, HEADER // 2), name.replace("_", " "), INK, font, anchor="mm")
-    for top, row, line, room in zip(_offsets(HEADER, height), rows, cells, height, strict=True):
-        if "label" in row:
-            draw.text((margin // 2, top + room // 2), str(row["label"]), INK, font, anchor="mm")
-        for left, picture in zip(_offsets(margin, width), line, strict=True):
-            if picture:
-                grid.paste(picture, (left, top))
-    return grid
+def _check_splits(parts: Assembled) -> None:
+    """Look for the pictures that figures are measured on, before the training: raise DataError where those are missing
+    that it needs, and say so where they are for its end."""
+    if (measure := parts.recipe.train.measure) is not None:
+        parts.dataset.split(measure.split)
+    try:
+        parts.dataset.split("test")
+    except DataError as error:
+        logging.getLogger(__name__).warning("the run will not be measured at its end: %s", error)
 
 
-def tiled(pictures: Sequence[Tensor] | Tensor, columns: int | None = None) -> Image.Image:
-    """Pictures without labels, row by row; as many columns as make it about square, if not given.
-
-    pictures: (C, H, W) in [-1, 1], C = 1 or 3, of one size. Small ones are enlarged, without smoothing, so that a row
-    has some 512 pixels. Raises ValueError when there is nothing to draw.
-    """
-    if not len(pictures):
-        raise ValueError("a grid needs at least one picture")
-    columns = columns or math.ceil(math.sqrt(len(pictures)))
-    height, width = pictures[0].shape[-2:]
-    scale = max(1, 512 // (columns * width))
-    room = (width * scale + 2, height * scale + 2)
-    grid = Image.new("RGB", (2 + columns * room[0], 2 + math.ceil(len(pictures) / columns) * room[1]), PAPER)
-    for i, picture in enumerate(pictures):
-        cell = to_pil(colour(picture)).resize((width * scale, height * scale), Image.Resampling.NEAREST)
-        grid.paste(cell, (2 + i % columns * room[0], 2 + i // columns * room[1]))
-    return grid
+def prepare(parts: Assembled) -> None:
+    """Let the method read what it needs besides the batches. Raises RecipeError, at the method's parameter."""
+    try:
+        parts.method.prepare()
+    except BuildError as error:
+        raise parts.recipe.error(BuildError(("method", *error.path), error.message)) from error
 
 
-def _cell(row: Mapping[str, Tensor | str], name: str, side: int) -> Image.Image | None:
-    value = row.get(name)
-    if not isinstance(value, Tensor):
-        return None
-    source = row.get("source")
-    if name == "attention":
-        picture = to_pil(overlay(source, value) if isinstance(source, Tensor) else heat(value))
-    else:
-        picture = to_pil(colour(value))
-    scale = side / max(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
+def fields_of(parts: Assembled) -> dict[str, Field]:
+    """The fields of a batch that the losses need. Raises RecipeError where the method does not say what one is."""
+    names = sorted(set().union(*(fields_of_turn(parts.method, turn) for turn in parts.turns)))
+    try:
+        return {name: parts.method.kind_of(name) for name in names}
+    except BuildError as error:
+        raise parts.recipe.error(BuildError(("method", "type"), error.message)) from error
 
 
-def _offsets(start: int, sizes: Iterable[int]) -> list[int]:
-    offsets = []
-    for size in sizes:
-        offsets.append(start)
-        start += size + GAP
-    return offsets
+def check_fields(parts: Assembled, declared: Mapping[str, Field], size: tuple[int, int] | None) -> None:
+    """`check_data` for data of these fields, whose pictures are of (height, width) `size`; None: it has none."""
+    faults = _faults_of_fields(parts, declared)
+    if size is not None:
+        faults += _faults_of_size(parts, *size)
+    if faults:
+        raise parts.recipe.error(*faults)
 
 
-def _mark_broken(drawn: Tensor, values: Tensor) -> Tensor:
-    return _paint(drawn, ~values.isfinite().all(0))
+def _faults_of_fields(parts: Assembled, declared: Mapping[str, Field]) -> list[BuildError]:
+    faults, method, data = [], parts.recipe.method, parts.recipe.data.type
+    for name, wanted in fields_of(parts).items():
+        field = declared.get(name)
+        if field is None:
+            names = ", ".join(declared) or "no picture"
+            text = f"{data} gives {names}, but the losses of {method.type} need `{name}`, {wanted.words}"
+            faults.append(BuildError(("data", "type"), text))
+        elif not wanted.accepts(field):
+            faults.append(_fault_of_kind(parts, name, wanted, field))
+    return faults
 
 
-def _paint(drawn: Tensor, where: Tensor) -> Tensor:
-    return torch.where(where, torch.tensor(BROKEN).view(3, 1, 1) / 255, drawn)
+def _fault_of_kind(parts: Assembled, name: str, wanted: Field, found: Field) -> BuildError:
+    method, data = parts.recipe.method, parts.recipe.data.type
+    for kind, parameter in ((Segmentation, f"classes_{name}"), (Picture, f"channels_{name}")):
+        if isinstance(found, kind) and parameter in type(method).model_fields:
+            what, planes = parameter.partition("_")[0], wanted.shape((1, 1))[0]
+            text = f"the pictures of `{name}` have {found.planes} {what} and the networks take {planes}: "
+            return BuildError(("method", parameter), f"{text}set this to {found.planes}")
+    return BuildError(("method",), f"it takes `{name}` as {wanted.words}, but that of {data} is {found.words}")
+
+
+def fields_of_turn(method: Method, turn: TurnModule) -> set[str]:
+    """The fields of a batch that a turn reads, or that are read to make for it what no other turn has made."""
+    keys = [key for node in turn.plan for key in node.arguments]
+    keys += [key for term in turn.terms for _, key in term.arguments]
+    resolver, carried = Resolver(method, ()), carried_keys(method)
+    for name, direction in (carried[key] for key in turn.needs):
+        keys += resolver.behind[resolver.resolve(name, direction)]
+    return {key.removeprefix("batch:") for key in keys if key.startswith("batch:")}
+
+
+def _faults_of_size(parts: Assembled, height: int, width: int) -> list[BuildError]:
+    smallest = max((NetworkContract(n).min_size for n in parts.method.networks.values()), default=1)
+    multiple = parts.method.size_multiple
+    size = f"its pictures are {width} x {height} px"
+    only = next((side for n in parts.method.networks.values() if (side := NetworkContract(n).fixed_size)), None)
+    if only and (height, width) != (only, only):
+        return [BuildError(("data",), f"{size}, but these networks learn from {only} x {only} px only")]
+    if min(height, width) < smallest:
+        return [BuildError(("data",), f"{size}, but the networks need at least {smallest} px: make them larger")]
+    if height % multiple or width % multiple:
+        return [BuildError(("data",), f"{size}, but these generators learn from multiples of {multiple} px only")]
+    return []

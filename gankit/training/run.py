@@ -1,11 +1,11 @@
 """The run directory: all of one training.
 
 recipe.yaml, recipe.json   the recipe with every default filled in
-metrics.jsonl              one JSON object a line: step, epoch, time, lr, losses, images_per_second
+metrics.jsonl              one JSON object a line: step, epoch, time, lr, losses, images_per_second, watched
 samples/step_000100.png    grids of test pictures
 result.png                 the picture that the training itself made, where it did (gatys)
 checkpoints/step_00000100  see gankit.training.checkpoint
-tensorboard/               the same curves and samples
+tensorboard/               the same curves and samples, by the callback of that name
 evaluation.json            figures, each with its protocol
 report.html                all of it to look at
 """
@@ -16,28 +16,42 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from gankit.core.errors import CheckpointError, GankitError, Problem, RecipeError
+from gankit.core.errors import CheckpointError, Problem, RecipeError
+from gankit.core.files import make_folder, write_whole
 from gankit.core.recipe import Recipe
-from gankit.evaluation.files import write_whole
 from gankit.training import checkpoint
+from gankit.training.lock import LOCK, hold
 
 ROOT = Path("runs")
-RECIPE = "recipe.json"
 MAY_CHANGE = {
     ("about",),
     ("evaluate",),
     ("name",),
+    ("versions",),
     *(("train", key) for key in ("epochs", "steps", "log_every", "sample_every", "save_every", "keep", "samples")),
-    *(("train", key) for key in ("workers", "augment", "device", "checkpoint_activations")),
+    *(("train", key) for key in ("keep_every", "measure", "watch")),
+    *(("train", key) for key in ("workers", "place", "device", "checkpoint_activations", "callbacks")),
     *(("data", key) for key in ("cache", "cache_folder")),
 }
-"""What a resumed run may have changed in its recipe: nothing on which the bits of a step depend, but for the length."""
+"""What a resumed run may have changed in its recipe: nothing on which the bits of a step depend, but for the length.
+Callbacks that change a training are compared when their states are read."""
+
+
+class _Place:
+    """A file or folder of a run, by its name there."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: Run, owner: type[Run]) -> Path:
+        return run.path / self.name
 
 
 @dataclass(frozen=True)
@@ -46,37 +60,66 @@ class Run:
 
     path: Path
 
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
+    recipe = _Place("recipe.json")
+    recipe_text = _Place("recipe.yaml")
+    metrics = _Place("metrics.jsonl")
+    checkpoints = _Place("checkpoints")
+    samples = _Place("samples")
+    result = _Place("result.png")
+    evaluation = _Place("evaluation.json")
+    evaluation_picture = _Place("evaluation.png")
+    report = _Place("report.html")
+    tensorboard = _Place("tensorboard")
 
     @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def result(self) -> Path:
-        return self.path / "result.png"
+    def begun(self) -> bool:
+        """Whether the directory is a run's, by what a training leaves first."""
+        return any(place.exists() for place in (self.recipe, self.metrics, self.checkpoints))
 
     def sample(self, step: int) -> Path:
-        return self.path / "samples" / f"step_{step:06d}.png"
+        return self.samples / f"step_{step:06d}.png"
+
+    def grids(self) -> list[Path]:
+        """The sample grids, in order of their steps."""
+        return sorted(self.samples.glob("*.png"))
 
     def latest(self) -> Path | None:
         """The newest checkpoint."""
         return next(reversed(checkpoint.found(self.checkpoints)), None)
 
-    def write(self, name: str, content: str | bytes) -> None:
-        write_whole(self.path / name, content)
+    def checkpoint(self, which: str) -> Path:
+        """That checkpoint: `last`, `best` or another name under which one is kept, or the number of a step.
+
+        Raises CheckpointError that says which there are.
+        """
+        newest = self.latest()
+        if which == "last" and newest is not None:
+            return newest
+        place = self.checkpoints / (f"step_{int(which):08d}" if which.isdigit() else which)
+        if which != "last" and place.parent == self.checkpoints and (place / checkpoint.INDEX).is_file():
+            return place
+        steps = [str(int(path.name.removeprefix("step_"))) for path in checkpoint.found(self.checkpoints)]
+        named = [path.parent.name for path in sorted(self.checkpoints.glob(f"[!.]*/{checkpoint.INDEX}"))]
+        known = [*(["last"] if steps else []), *(name for name in named if not name.startswith("step_")), *steps]
+        hint = "; the callback `best` keeps one" if which == "best" else ""
+        raise CheckpointError(f"{self.path} has no checkpoint '{which}'; there are: {', '.join(known) or 'none'}{hint}")
+
+    def measured(self, step: int) -> bool:
+        """Whether the log holds what was measured at a step."""
+        if not self.metrics.is_file():
+            return False
+        lines = self.metrics.read_text(encoding="utf-8").splitlines()
+        return any(_step_of(line) == step and '"measured"' in line for line in lines)
 
     def write_recipe(self, recipe: Recipe) -> None:
         filled = recipe.filled()
         text = yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=120)
-        self.write(RECIPE, json.dumps(filled, indent=1))  # first: by it a resume knows a run
-        self.write("recipe.yaml", f"# {recipe.name}, with every default filled in; written by gankit.\n{text}")
+        write_whole(self.recipe, json.dumps(filled, indent=1))  # first: by it a resume knows a run
+        write_whole(self.recipe_text, f"# {recipe.name}, with every default filled in; written by gankit.\n{text}")
 
     def forget_after(self, step: int) -> None:
         """Drop what was logged and drawn after a step: the run goes on from there and will write it again."""
-        for picture in (self.path / "samples").glob("step_*.png"):
+        for picture in self.samples.glob("step_*.png"):
             number = picture.stem.removeprefix("step_")
             if number.isdigit() and int(number) > step:
                 picture.unlink()
@@ -85,37 +128,43 @@ class Run:
             write_whole(self.metrics, "".join(f"{line}\n" for line in kept))
 
 
-def start(recipe: Recipe, out: Path | None = None) -> Run:
+def start(recipe: Recipe, out: Path | None = None, held: ExitStack | None = None) -> Run:
     """Make the directory of a new run: `out`, or `runs/NAME`, with -2, -3, ... when that exists; write its recipe.
 
-    Raises RecipeError when `out` is in use already.
+    held: what keeps other trainings out of the directory, until it is closed. Raises RecipeError when `out` is in use
+    already.
     """
     if out is not None:
         if _in_use(out):
-            more = ", or go on with that run by --resume" if (out / RECIPE).is_file() else ""
+            more = ", or go on with that run by --resume" if Run(out).recipe.is_file() else ""
             raise RecipeError(Problem(f"--out {out} exists and is not empty: choose another folder{more}"))
-        _make(out)
+        make_folder(out)
         path = out
     else:
         path = _new_directory(recipe.name)
     run = Run(path)
+    if held is not None:
+        held.enter_context(hold(path))
     run.write_recipe(recipe)
     return run
 
 
-def resume(recipe: Recipe, out: Path | None = None) -> Run:
-    """The run in `out`, or the newest one of this recipe's name; a new one when there is none yet.
+def resume(recipe: Recipe, out: Path | None = None, held: ExitStack | None = None) -> Run:
+    """The run in `out`, or the newest one of this recipe's name; a new one when there is none yet. held: as in `start`.
 
-    Raises RecipeError, naming the differences, when it was trained with another recipe.
+    Raises RecipeError, naming the differences, when it was trained with another recipe; CheckpointError when another
+    process trains it now.
     """
     path = out or next(_runs_of(recipe.name), None)
     if path is None:
-        return start(recipe)
+        return start(recipe, held=held)
     run = Run(path)
-    if not (path / RECIPE).is_file():
+    if not Run(path).recipe.is_file():
         if run.latest() is not None:
-            raise CheckpointError(f"{path / RECIPE} is missing, so that run cannot be continued")
-        return start(recipe, out)  # killed before it began
+            raise CheckpointError(f"{Run(path).recipe} is missing, so that run cannot be continued")
+        return start(recipe, out, held)  # killed before it began
+    if held is not None:
+        held.enter_context(hold(path))
     _refuse_differences(recipe, path)
     run.write_recipe(recipe)
     return run
@@ -129,9 +178,11 @@ def begun(recipe: Recipe, out: Path | None = None) -> bool:
 
 def _refuse_differences(recipe: Recipe, path: Path) -> None:
     try:
-        old = json.loads((path / RECIPE).read_text())
-    except (OSError, ValueError) as e:
-        raise CheckpointError(f"{path / RECIPE} cannot be read: {e}") from e
+        old = Recipe.load(json.loads(Run(path).recipe.read_text()), for_use=True).filled()
+    except (OSError, ValueError, RecursionError) as e:
+        raise CheckpointError(f"{Run(path).recipe} cannot be read: {e}") from e
+    except RecipeError as e:
+        raise CheckpointError(f"{Run(path).recipe} does not fit the parts that are installed: {e}") from e
     problems = []
     for place, ours, theirs in differences(recipe.filled(), old):
         text = f"is {_shown(ours)}, but the run in {path} was trained with {_shown(theirs)}"
@@ -160,28 +211,21 @@ def _runs_of(name: str) -> Iterator[Path]:
     """Directories of runs of a recipe, newest first."""
     pattern = re.compile(rf"{re.escape(name)}(?:-(\d+))?")
     numbered = [(int(m[1] or 1), p) for p in ROOT.glob("*") if (m := pattern.fullmatch(p.name))]
-    yield from (path for _, path in sorted(numbered, reverse=True) if (path / RECIPE).is_file())
+    yield from (path for _, path in sorted(numbered, reverse=True) if Run(path).recipe.is_file())
 
 
 def _new_directory(name: str) -> Path:
     for number in itertools.count(1):
         path = ROOT / (name if number == 1 else f"{name}-{number}")
         if not path.exists():
-            _make(path)
+            make_folder(path)
             return path
     raise AssertionError
 
 
 def _in_use(out: Path) -> bool:
     """Whether it is there and holds more than what a run leaves that was killed while it wrote its first file."""
-    return out.exists() and (not out.is_dir() or any(p.suffix != ".part" for p in out.iterdir()))
-
-
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as e:
-        raise GankitError(f"{path}: the folder cannot be made: {(e.strerror or str(e)).lower()}") from e
+    return out.exists() and (not out.is_dir() or any(p.suffix != ".part" and p.name != LOCK for p in out.iterdir()))
 
 
 def _step_of(line: str) -> int | None:

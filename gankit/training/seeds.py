@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -18,3 +20,17 @@ def reseed(*words: int) -> None:
     random.seed(a)
     np.random.seed(b)
     torch.manual_seed(low + (high << 32) - 2**63)
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """For others' code: what it draws of random numbers, and how it sets gradients and the default dtype, is undone."""
+    python, arrays, dtype = random.getstate(), np.random.get_state(), torch.get_default_dtype()
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices), torch.no_grad():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(arrays)
+        torch.set_default_dtype(dtype)

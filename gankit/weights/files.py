@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from gankit.core.errors import CheckpointError
 
 State = Mapping[str, Tensor]
 """A network's weights by name."""
-SUFFIXES = (".pth", ".pt", ".safetensors")
+SUFFIXES = (".pth", ".pt", ".safetensors", ".npz")
 WRAPPERS = ("state_dict", "params", "model")
 """Keys under which some programs put the weights, beside other things."""
 
@@ -38,16 +39,26 @@ def read(path: Path, mapped: bool = False) -> dict[str, State]:
         raise UnfitFile(f"{path}: there is no such file")
     if path.suffix == ".safetensors":
         return _by_network(path, _read_safetensors(path))
+    if path.suffix == ".npz":
+        return _by_network(path, _read_npz(path))
     if path.suffix in SUFFIXES:
         return _by_network(path, _read_torch(path, mapped))
     raise UnfitFile(f"{path}: weights are expected in {', '.join(SUFFIXES)}, not '{path.suffix}'")
 
 
-def _read_safetensors(path: Path) -> Any:
+def _read_safetensors(path: Path) -> State:
     try:
         return safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as e:
         raise UnfitFile(f"{path}: this is no whole safetensors file: {e}") from e
+
+
+def _read_npz(path: Path) -> State:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except Exception as e:  # on a damaged file it may raise anything: BadZipFile, zlib.error, ValueError, ...
+        raise UnfitFile(f"{path}: this is no whole file of NumPy arrays: {e}") from e
 
 
 def _read_torch(path: Path, mapped: bool) -> Any:
@@ -76,7 +87,7 @@ def _of_pickle(path: Path, reason: str) -> str:
     return "this is no file of weights that torch can read safely"
 
 
-def _by_network(path: Path, content: Any) -> dict[str, State]:
+def _by_network(path: Path, content: object) -> dict[str, State]:
     if not isinstance(content, Mapping) or not content:
         raise UnfitFile(f"{path}: a mapping of names to tensors was expected, not {_what(content)}")
     for key in WRAPPERS:
@@ -96,7 +107,7 @@ def _is_state(value: Mapping[Any, Any]) -> bool:
     return bool(value) and all(isinstance(v, Tensor) for v in value.values())
 
 
-def _what(value: Any) -> str:
+def _what(value: object) -> str:
     if isinstance(value, Tensor):
         return f"one tensor {tuple(value.shape)}"
     return "an empty mapping" if isinstance(value, Mapping) and not value else f"a {type(value).__name__}"

@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.error import URLError
 
 from gankit.core.errors import CheckpointError
 from gankit.weights.known import KNOWN, KnownFile, known_of
@@ -56,8 +57,8 @@ def folders() -> dict[str, Path]:
     own = os.environ.get("GANKIT_WEIGHTS")
     if own and not Path(own).is_dir():
         raise WeightsError(f"GANKIT_WEIGHTS names {own}, which is no folder")
-    found = {"GANKIT_WEIGHTS": Path(own)} if own else {}
-    return found | {"store": own_folder(), "torch hub": hub()}
+    named = {"GANKIT_WEIGHTS": Path(own)} if own else {}
+    return named | {"store": own_folder(), "torch hub": hub()}
 
 
 def offline() -> bool:
@@ -76,8 +77,8 @@ def find(network: str, weights: str = "pretrained", fetch: bool = True, source: 
     """
     if weights != "pretrained":
         return _given(network, Path(weights).expanduser())
-    if found := local(network):
-        return found
+    if here := local(network):
+        return here
     known = source or next(iter(known_of(network)), None)
     if known is None or known.url is None:
         raise WeightsError(missing(network))
@@ -200,15 +201,15 @@ def add(file: Path, network: str) -> Path:
 
 def listing() -> list[tuple[str, Found]]:
     """All files of weights on this machine: (network, or "" where nothing tells, and the file)."""
-    found = []
+    files = []
     for where, folder in folders().items():
         if folder.is_dir():
             for path in sorted(p for s in SUFFIXES for p in (*folder.glob(f"*{s}"), *folder.glob(f"*/*{s}"))):
                 digest = sha256(path)
                 known = identify(digest)
                 network = known.network if known else path.stem if where == "store" else ""
-                found.append((network, Found(path, digest, where, known)))
-    return found
+                files.append((network, Found(path, digest, where, known)))
+    return files
 
 
 # -- the network -----------------------------------------------------------------------------------------------------
@@ -276,7 +277,7 @@ def _trying(what: str, act: Callable[[], None]) -> str:
             act()
             return ""
         except Exception as e:  # whatever a server, a proxy or the hub's client comes up with; another hash, too
-            reason = str(getattr(e, "reason", None) or e).strip() or type(e).__name__
+            reason = str(e.reason if isinstance(e, URLError) else e).strip() or type(e).__name__
             _failures[what] = reason.splitlines()[0]
         finally:
             socket.setdefaulttimeout(patience)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import bars, measure, parity, peers, reference, table
+from benchmarks import bars, measure, parity, peers, reference, steps, table
+from gankit import precision
 from gankit.layers import ResidualBlock
 from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.instance import InstanceNorm
@@ -53,6 +54,23 @@ def test_tf32_is_put_back() -> None:
     with measure.tf32(not before[0]):
         assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is (not before[0])
     assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+@pytest.mark.parametrize("variant", [name for name in steps.VARIANTS if "bf16" in name])
+def test_steps_that_take_minutes_are_refused_with_the_reason(monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
+    monkeypatch.setattr(precision, "processor_multiplies", lambda dtype: dtype != torch.bfloat16)
+    with pytest.raises(steps.Unfit, match="no instructions for bfloat16"):
+        steps.make("cyclegan", variant, 2, torch.device("cpu"))
+    found = bars.Found(peers.parse(["--device=cpu", "--junyanz=nowhere"]))
+    with pytest.raises(bars.Unmeasured, match="no instructions for bfloat16"):
+        found.peak(f"junyanz:{variant}", 1)
+
+
+def test_nothing_is_refused_where_the_instructions_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "processor_multiplies", lambda dtype: True)
+    assert steps.make("cyclegan", "bf16", 2, torch.device("cpu")).method.networks
+    monkeypatch.setattr(precision, "processor_multiplies", lambda dtype: False)
+    assert precision.too_slow(torch.bfloat16, torch.device("cuda")) == ""  # the processor is not what computes
 
 
 def test_flops_are_counted_forward_and_backward() -> None:

@@ -90,8 +90,8 @@ def test_graph(recipe: Path, tmp_path: Path) -> None:
         (
             "{type: resnet, channels: 2, blocks: 1}",
             "{type: unet, channels: 2, downs: 3, norm: adalin}",
-            ":4:3 method.generator: ",
-            "no style to give to the adaptive norm",
+            ":4:56 method.generator.norm: ",
+            "norm adalin",
         ),
     ],
 )

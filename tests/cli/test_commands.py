@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import typer
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from gankit.core.errors import (
     RecipeError,
     TrainingError,
 )
+from gankit.precision import processor_multiplies
 
 runner = CliRunner()
 
@@ -85,6 +87,9 @@ def test_schema(tmp_path: Path) -> None:
 
 def test_doctor_and_plugins() -> None:
     found = json.loads(run("doctor", "--json"))
+    lacks = not all(processor_multiplies(dtype) for dtype in (torch.bfloat16, torch.float16))
+    assert ("no instructions for" in found["devices"]["cpu"]) == lacks
+    assert torch.backends.cpu.get_cpu_capability() in found["devices"]["cpu"]
     assert found["versions"]["torch"][0].isdigit()
     assert "cpu" in found["devices"]
     assert all(line.startswith(("on: ", "off: ")) for line in found["speed"].values())

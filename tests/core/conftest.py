@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import RecipeError
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Registry, components, register
+from gankit.core.register import register
+from gankit.core.registry import Registry
 from tests.core.toys import TOYS
 
 settings.register_profile("gankit", derandomize=True, max_examples=60, deadline=None, database=None)
@@ -19,11 +21,11 @@ settings.load_profile("gankit")
 def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
     """A registry of the built-ins and the toys, without plugins."""
     monkeypatch.setenv("GANKIT_PLUGINS", "")
-    components.cache_clear()
+    catalogue.cache_clear()
     for kind, name, make in TOYS:
         register(kind, name)(make)
-    yield components()
-    components.cache_clear()
+    yield catalogue()
+    catalogue.cache_clear()
 
 
 @pytest.fixture

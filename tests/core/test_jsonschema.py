@@ -19,11 +19,11 @@ RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("*.yaml"))
 
 @pytest.fixture(scope="module")
 def everything() -> dict[str, Any]:
-    from gankit.core.registry import components
+    from gankit.core.catalogue import catalogue
 
-    components.cache_clear()
+    catalogue.cache_clear()
     schema, left_out = recipe_schema()
-    components.cache_clear()
+    catalogue.cache_clear()
     assert not left_out
     return schema
 
@@ -33,7 +33,7 @@ def test_it_is_draft_7_and_every_reference_leads_somewhere(everything: dict[str,
     text = json.dumps(everything)
     assert everything["$schema"] == "http://json-schema.org/draft-07/schema#"
     assert "prefixItems" not in text
-    assert "x-pick" not in text
+    assert "x-slot" not in text
     refs = {piece.split('"')[0] for piece in text.split('"$ref": "#/$defs/')[1:]}
     assert refs <= set(everything["$defs"])
 

@@ -10,22 +10,30 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "gankit"
 
-PARTS = {"generators", "discriminators", "attention", "norms", "losses", "backbones", "layers"}
-PLAIN = {"kernels", "precision", "init", "features", "resample"}  # torch, and one another
-BUILDING = PARTS | PLAIN | {"slots", "core", "methods", "weights"}
-USING = {"data", "training", "evaluation", "interop", "web", "api", "inspect", "testing"}
-ALLOWED = {
-    "core": {"core"},
-    "kernels": {"kernels"},
-    **dict.fromkeys(PLAIN - {"kernels"}, PLAIN),
+ORDER = (
+    "core",
+    *("precision", "kernels", "fields", "contracts", "conditions", "init", "features", "resample", "slots", "weights"),
+    *("norms", "layers", "attention", "generators", "discriminators", "backbones", "losses", "augment", "callbacks"),
+    "optimizers",
+    *("codecs", "data", "methods"),
+    *("training", "inference", "evaluation", "report", "interop", "inspect", "testing"),
+    *("api", "cli"),
+)
+"""From below to above: a unit imports those before it. The rows below say where it may take only some of them."""
+ONLY = {
+    "kernels": set(),
+    "contracts": {"core", "fields"},
     "slots": {"core"},
-    "weights": {"core", "weights"},
-    **dict.fromkeys(PARTS, PARTS | PLAIN | {"slots", "weights"}),
-    "methods": BUILDING | {"data"},  # of data only how a picture is read: a style's
-    **dict.fromkeys(USING, BUILDING | USING),
-    "cli": BUILDING | USING | {"cli"},
+    "callbacks": {"core"},
+    "weights": {"core"},
+    "optimizers": {"core", "slots", "contracts"},
+    "codecs": {"core"},
+    "fields": set(),
+    "data": {"core", "codecs", "fields"},
+    "testing": set(ORDER[: ORDER.index("methods") + 1]),
 }
 TORCH = {"torch", "torchvision", "timm", "lpips", "accelerate", "numpy", "PIL", "einops", "safetensors", "tensorboard"}
+PARTS = {"generators", "discriminators", "attention", "losses", "backbones", "layers"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -36,6 +44,8 @@ def unit(path: Path) -> str:
 
 def imports(path: Path, top_only: bool = False) -> Iterator[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    if path.name == "__init__.py":  # its public names are loaded when they are used; editors read them here
+        tree.body = [node for node in tree.body if not _is_for_editors(node)]
     nodes = tree.body if top_only else ast.walk(tree)
     for node in nodes:
         if isinstance(node, ast.Import):
@@ -43,8 +53,20 @@ def imports(path: Path, top_only: bool = False) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             yield node.module or ""
-            if node.module == "gankit":
-                yield from (f"gankit.{alias.name}" for alias in node.names)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_for_editors(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMES = {module(path): path for path in MODULES}
+USES = {name: {used for used in imports(path) if used in NAMES} - {name} for name, path in NAMES.items()}
+"""Module -> those of gankit that it imports, inside of functions too."""
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -52,10 +74,27 @@ def test_imports_only_what_stands_below(path: Path) -> None:
     own = unit(path)
     if own == "__init__":
         return  # the public names, loaded lazily: tests/cli/test_startup.py
-    assert own in ALLOWED, f"say in this test what {own} may import"
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("gankit.")}
-    names = {u for u in used if (PACKAGE / u).exists() or (PACKAGE / f"{u}.py").exists()}
-    assert names <= ALLOWED[own], f"{own} may not import {names - ALLOWED[own]}"
+    assert own in ORDER, f"give the unit {own} its place in ORDER"
+    allowed = ONLY.get(own, set(ORDER[: ORDER.index(own)])) | {own, "__init__"}
+    used = {unit(NAMES[name]) for name in USES[module(path)]}
+    assert used <= allowed, f"{own} may not import {used - allowed}"
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    left = {name: set(uses) - {"gankit"} for name, uses in USES.items() if name != "gankit"}
+    while free := {name for name, uses in left.items() if not uses & left.keys()}:
+        left = {name: uses for name, uses in left.items() if name not in free}
+    assert not left, f"in a circle, or above one: {sorted(left)}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_gankit_itself_imports_from_the_module_where_a_thing_is(path: Path) -> None:
+    """A public name would import through its package, where a circle does not show."""
+    lazy = {name for name, file in NAMES.items() if "public.names(" in file.read_text(encoding="utf-8")} - {"gankit"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module in lazy:
+            names = [alias.name for alias in node.names if f"{node.module}.{alias.name}" not in NAMES]
+            assert not names, f"import {', '.join(names)} from the module of {node.module} where it is"
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if unit(p) == "core"], ids=lambda p: p.stem)
@@ -73,6 +112,13 @@ def test_commands_import_torch_only_when_run(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [p for p in MODULES if unit(p) == "training"], ids=lambda p: p.stem)
 def test_training_knows_no_particular_method_or_part(path: Path) -> None:
-    used = {name for name in imports(path) if name.startswith("gankit.methods.")}
-    assert used <= {"gankit.methods.base", "gankit.methods.plan", "gankit.methods.turns"}
-    assert not {name.split(".")[1] for name in imports(path) if name.startswith("gankit.")} & (PARTS - {"norms"})
+    used = {name for name in USES[module(path)] if name.startswith("gankit.methods.")}
+    assert used <= {f"gankit.methods.{name}" for name in ("at_rest", "base", "plan", "resolve", "turns")}
+    assert not {name.split(".")[1] for name in USES[module(path)] if "." in name} & PARTS
+    listening = {name for name in USES[module(path)] if name.startswith(("gankit.callbacks.", "gankit.augment."))}
+    assert listening <= {"gankit.callbacks.base", "gankit.augment.base"}
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if unit(p) == "core"], ids=lambda p: p.stem)
+def test_core_stands_alone(path: Path) -> None:
+    assert {unit(NAMES[name]) for name in USES[module(path)]} <= {"core", "__init__"}

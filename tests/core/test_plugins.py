@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import logging
-import sys
 import textwrap
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from gankit.core import library, plugins
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import PluginError, RecipeError
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Registry, components, register
+from gankit.core.register import register
+from gankit.core.registry import Registry
 from tests.core.toys import TOYS, recipe
+from tests.installed import Site
 
-Install = Callable[..., None]
 GOOD = """
 from gankit import hookimpl
 
 @hookimpl
 def gankit_components(add):
-    add("loss", "{name}", "{module}:Loss", "a loss")
+    add("loss", "spade", "{module}:Loss", "a loss")
 
 class Loss:
     def __init__(self, *, power: int = 1) -> None: ...
@@ -31,36 +31,8 @@ class Loss:
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Put a distribution with an entry point on the path."""
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delenv("GANKIT_PLUGINS")
-    monkeypatch.setattr(plugins, "_disabled", set())
-
-    def put(dist: str, source: str, entry: str = "x", module: str = "", files: dict[str, str] | None = None) -> None:
-        module = module or dist.replace("-", "_")
-        package = tmp_path / module
-        package.mkdir(exist_ok=True)
-        text = textwrap.dedent(source).replace("{name}", "spade").replace("{module}", module)
-        (package / "__init__.py").write_text(text)
-        for name, content in (files or {}).items():
-            (package / name).write_text(content)
-        info = tmp_path / f"{dist.replace('-', '_')}-1.2.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {dist}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[gankit]\n{entry} = {module}\n")
-
-    monkeypatch.setattr("sys.dont_write_bytecode", True)
-    yield put
-    for name in [name for name in sys.modules if name.startswith("pp_")]:
-        del sys.modules[name]
-
-
-@pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, plugins.Status]]:
     def run() -> dict[str, plugins.Status]:
-        library.shipped.cache_clear()
-        components.cache_clear()
         for kind, name, make in TOYS:
             register(kind, name)(make)
         return {s.dist: s for s in plugins.statuses() if s.dist.startswith("pp-")}
@@ -71,7 +43,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, plugins.Stat
 Load = Callable[[], dict[str, plugins.Status]]
 
 
-def test_a_plugin_adds_components_and_a_recipe(install: Install, load: Load) -> None:
+def test_a_plugin_adds_components_and_a_recipe(install: Site, load: Load) -> None:
     hooks = GOOD + textwrap.dedent(
         """
         @hookimpl
@@ -82,7 +54,7 @@ def test_a_plugin_adds_components_and_a_recipe(install: Install, load: Load) -> 
     text = "gankit: 1\nmethod: toy\nlosses: {a: spade}\n"
     install("pp-a", hooks, files={"r.yaml": text})
     status = load()["pp-a"]
-    assert (status.state, status.version, [c.qualified for c in status.components]) == ("ok", "1.2", ["pp-a/spade"])
+    assert (status.state, status.version, [c.qualified for c in status.entries]) == ("ok", "1.2", ["pp-a/spade"])
     assert library.shipped()["spade-recipe"].source == "pp-a"
     with pytest.raises(RecipeError) as caught:  # its losses are known; what is missing is said
         Recipe.load("spade-recipe")
@@ -114,24 +86,24 @@ BROKEN = {
 
 @pytest.mark.parametrize(("source", "reason"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_plugin_costs_one_line(
-    install: Install, load: Load, caplog: pytest.LogCaptureFixture, source: str, reason: str
+    install: Site, load: Load, caplog: pytest.LogCaptureFixture, source: str, reason: str
 ) -> None:
     install("pp-a", GOOD, module="pp_fine_a")
     install("pp-b", "\n" + source, module="pp_broken")
-    install("pp-c", GOOD.replace("{name}", "other"), module="pp_fine_c")
+    install("pp-c", GOOD.replace("spade", "other"), module="pp_fine_c")
     with caplog.at_level(logging.WARNING, "gankit"):
         statuses = load()
     assert [statuses[d].state for d in ("pp-a", "pp-b", "pp-c")] == ["ok", "failed", "ok"]
     assert reason in statuses["pp-b"].reason
     assert "Traceback" in statuses["pp-b"].trace
-    assert not statuses["pp-b"].components
+    assert not statuses["pp-b"].entries
     [record] = caplog.records
     assert record.getMessage().startswith("gankit: the plugin pp-b 1.2 did not load: ")
     assert "\n" not in record.getMessage()
-    assert not [e for e in components().entries() if e.source == "pp-b"]  # nothing of it is left behind
+    assert not [e for e in catalogue().entries() if e.source == "pp-b"]  # nothing of it is left behind
 
 
-def test_a_recipe_that_names_a_part_of_a_broken_plugin_says_so(install: Install, load: Load) -> None:
+def test_a_recipe_that_names_a_part_of_a_broken_plugin_says_so(install: Site, load: Load) -> None:
     install("pp-b", "import no_such_module_at_all")
     load()
     with pytest.raises(RecipeError) as caught:
@@ -142,7 +114,7 @@ def test_a_recipe_that_names_a_part_of_a_broken_plugin_says_so(install: Install,
     assert "perhaps of a plugin that is not here: pp-b did not load" in text
 
 
-def test_two_plugins_may_share_an_entry_point_but_not_a_bare_name(install: Install, load: Load) -> None:
+def test_two_plugins_may_share_an_entry_point_but_not_a_bare_name(install: Site, load: Load) -> None:
     install("pp-a", GOOD, entry="same")
     install("pp-b", GOOD, entry="same")
     assert {s.state for s in load().values()} == {"ok"}
@@ -150,11 +122,11 @@ def test_two_plugins_may_share_an_entry_point_but_not_a_bare_name(install: Insta
         Recipe.load(recipe(losses={"a": "spade"}))
 
 
-def test_a_plugin_cannot_pose_as_gankit(install: Install, load: Load) -> None:
-    install("pp-a", GOOD.replace("{name}", "lsgan"))
+def test_a_plugin_cannot_pose_as_gankit(install: Site, load: Load) -> None:
+    install("pp-a", GOOD.replace("spade", "lsgan"))
     load()
-    assert components().find("loss", "lsgan").source == "gankit"
-    assert components().find("loss", "pp-a/lsgan").source == "pp-a"
+    assert catalogue().find("loss", "lsgan").source == "gankit"
+    assert catalogue().find("loss", "pp-a/lsgan").source == "pp-a"
     install("local", GOOD, module="pp_local")
     load()
     assert {s.dist: s.reason for s in plugins.statuses()}["local"] == "the name local is taken"
@@ -164,7 +136,7 @@ def test_a_plugin_cannot_pose_as_gankit(install: Install, load: Load) -> None:
     ("value", "loaded"), [("", []), ("pp-a", ["pp-a"]), ("PP_A, pp.b", ["pp-a", "pp-b"]), (None, ["pp-a", "pp-b"])]
 )
 def test_plugins_are_chosen_by_the_environment(
-    install: Install, load: Load, monkeypatch: pytest.MonkeyPatch, value: str | None, loaded: list[str]
+    install: Site, load: Load, monkeypatch: pytest.MonkeyPatch, value: str | None, loaded: list[str]
 ) -> None:
     install("pp-a", GOOD)
     install("pp-b", GOOD)
@@ -175,7 +147,7 @@ def test_plugins_are_chosen_by_the_environment(
     assert all(s.state in ("ok", "disabled") for s in statuses.values())
 
 
-def test_one_plugin_can_be_left_out(install: Install, load: Load) -> None:
+def test_one_plugin_can_be_left_out(install: Site, load: Load) -> None:
     install("pp-a", GOOD)
     plugins.disable("pp_a")
     assert load()["pp-a"].state == "disabled"
@@ -183,14 +155,14 @@ def test_one_plugin_can_be_left_out(install: Install, load: Load) -> None:
         Recipe.load(recipe(losses={"a": "pp-a/spade"}))
 
 
-def test_strict_mode_raises(install: Install, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strict_mode_raises(install: Site, load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
     install("pp-b", "import no_such_module_at_all")
     monkeypatch.setenv("GANKIT_PLUGINS_STRICT", "1")
     with pytest.raises(PluginError, match=r"plugin pp-b 1.2: ModuleNotFoundError"):
         load()
 
 
-def test_what_a_recipe_asks_of_plugins(install: Install, load: Load) -> None:
+def test_what_a_recipe_asks_of_plugins(install: Site, load: Load) -> None:
     install("pp-a", GOOD)
     install("pp-b", "import no_such_module_at_all")
     load()
@@ -202,11 +174,11 @@ def test_what_a_recipe_asks_of_plugins(install: Install, load: Load) -> None:
         Recipe.load(recipe(plugins={"pp-a": ">=2"}))
 
 
-def test_a_failed_plugin_leaves_the_registry_as_it_was(registry: Registry, install: Install, load: Load) -> None:
+def test_a_failed_plugin_leaves_the_registry_as_it_was(registry: Registry, install: Site, load: Load) -> None:
     install("pp-b", "import no_such_module_at_all")
     before = [e.qualified for e in registry.entries() if e.source == "gankit"]
     load()
-    assert [e.qualified for e in components().entries() if e.source == "gankit"] == before
+    assert [e.qualified for e in catalogue().entries() if e.source == "gankit"] == before
 
 
 def test_every_hook_is_documented() -> None:

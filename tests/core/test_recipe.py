@@ -13,7 +13,7 @@ import pytest
 
 from gankit.core.document import MAX_BYTES
 from gankit.core.errors import BuildError, RecipeError
-from gankit.core.recipe import Adam, Recipe
+from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
 from tests.core.toys import AdaNorm, Method, Net, recipe
 
@@ -69,13 +69,18 @@ def test_an_optimizer_of_a_turn_changes_only_what_it_says() -> None:
         "optimizers": {"discriminator": {"lr": 4e-3}, "other": {"type": "sgd", "momentum": 0.5}, "third": "adamw"},
     }
     loaded = Recipe.load(recipe(train=train))
-    assert isinstance(loaded.train.optimizer_of("discriminator"), Adam)
-    assert loaded.train.optimizer_of("discriminator").type == "adamw"
-    assert loaded.train.optimizer_of("discriminator").betas == (0, 0.9)
-    assert loaded.train.optimizer_of("discriminator").lr == 4e-3
+    filled = loaded.filled()["train"]["optimizers"]
+    assert filled["discriminator"] == {
+        "type": "gankit/adamw",
+        "lr": 4e-3,
+        "betas": [0, 0.9],
+        "eps": 1e-8,
+        "weight_decay": 0,
+    }
+    assert filled["other"] == {"type": "gankit/sgd", "lr": 2e-4, "weight_decay": 0, "momentum": 0.5}
+    assert filled["third"]["lr"] == 1e-3
+    assert loaded.train.optimizer_of("critic", "discriminator") is loaded.train.optimizers["discriminator"]
     assert loaded.train.optimizer_of("generator") is loaded.train.optimizer
-    assert loaded.train.optimizer_of("other").type == "sgd"
-    assert loaded.train.optimizer_of("third").lr == 1e-3
     assert Recipe.load(loaded.filled()) == loaded
 
 
@@ -176,11 +181,35 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(report: Report) -> None
         ({"losses": {"a": {"type": "sum", "terms": [{"type": "toyloss", "weight": 1}]}}}, "toyloss takes no `weight`"),
         ({"train": {}}, "train: train needs `epochs` or `steps`"),
         ({"train": {"epochs": 1, "steps": 1}}, "train.steps: give `epochs` or `steps`, not both"),
-        ({"train": {"epochs": 1, "optimizer": {"type": "sgd", "betas": [0, 0]}}}, "the optimizer sgd takes no `betas`"),
+        (
+            {"train": {"epochs": 1, "optimizer": {"type": "sgd", "betas": [0, 0]}}},
+            "optimizer.betas: sgd takes no `betas`",
+        ),
         ({"train": {"epochs": 1, "optimizer": {"betas": [0.5]}}}, "train.optimizer.betas.1: "),
-        ({"train": {"epochs": 1, "schedule": "liner"}}, "did you mean 'linear'?"),
-        ({"train": {"epochs": 1, "schedule": "step"}}, "train.schedule: the schedule `step` needs `drop_every`"),
-        ({"train": {"epochs": 1, "drop_every": 3}}, "train.drop_every: is of `schedule: step` alone"),
+        (
+            {"train": {"epochs": 1, "schedule": "liner"}},
+            "train.schedule.type: no schedule is called 'liner'; did you mean 'linear'?",
+        ),
+        ({"train": {"epochs": 1, "schedule": "step"}}, "train.schedule.drop_every: step needs `drop_every`"),
+        (
+            {"train": {"epochs": 1, "schedule": {"drop_every": 3}}},
+            "linear takes no `drop_every`; did you mean",
+        ),
+        (
+            {"train": {"epochs": 1, "schedule": {"convention": "epoch_strat"}}},
+            "train.schedule.convention: must be 'epoch_end', 'epoch_start', 'last_zero' or 'first_full', not "
+            "'epoch_strat'; did you mean 'epoch_start'?",
+        ),
+        (
+            {"train": {"epochs": 1, "schedule": {"type": "warmup", "then": {"type": "cosine", "decay_form": 0.1}}}},
+            "train.schedule.then.decay_form: cosine takes no `decay_form`; did you mean `decay_from`?",
+        ),
+        ({"train": {"epochs": 1, "optimizer": 3}}, "train.optimizer: must be the name of an optimizer, or a mapping"),
+        (
+            {"train": {"epochs": 1, "optimizer": "adma", "optimizers": {"critic": {"lr": 1}}}},
+            "train.optimizer.type: no optimizer is called 'adma'",
+        ),
+        ({"train": {"epochs": 1, "optimizers": {"critic": {"lr": 0}}}}, "train.optimizers.critic.lr: must be above 0"),
         ({"train": {"epochs": 1, "seed": 10**30}}, "train.seed: must be"),
         ({"name": "a/b"}, "name: "),
         ({"zzz": 1}, "zzz: a recipe takes no `zzz`; it takes gankit, name, about"),

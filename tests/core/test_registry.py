@@ -11,7 +11,8 @@ import gankit
 from gankit.core.builtins import BUILTINS
 from gankit.core.errors import ComponentError, GankitError
 from gankit.core.listing import details, named
-from gankit.core.registry import Entry, Registry, UnknownName, register
+from gankit.core.register import register
+from gankit.core.registry import Entry, Registry, UnknownName
 
 
 @pytest.fixture

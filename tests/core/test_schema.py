@@ -5,16 +5,21 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import pytest
+from pydantic import ValidationError
 
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, ComponentError, RecipeError
+from gankit.core.listing import details
 from gankit.core.recipe import LossTerm, Recipe
-from gankit.core.registry import Entry, Registry, components, register
+from gankit.core.register import register
+from gankit.core.registry import Entry, Registry
 from gankit.core.schema import Slot, build_component, parameters_of, spec_of
-from tests.core.toys import AdaNorm, Net, Norm, PlainNorm, recipe
+from tests.core.toys import AdaNorm, Net, Norm, Options, PlainNorm, recipe
 
 
 def spec_for(make: Callable[..., Any], kind: str = "loss") -> Any:
@@ -39,6 +44,24 @@ def test_a_function_can_be_a_component() -> None:
         return power
 
     assert build_component(spec_for(make)(type="local/x", power=3)) == 3
+
+
+def test_fields_of_a_dataclass_mean_what_they_mean_where_its_class_stands() -> None:
+    @dataclass(kw_only=True)
+    class Part(Options):
+        """A part."""
+
+        more: int = 1
+
+    class OfItsOwn(Part):
+        def __init__(self, less: int = 0) -> None:
+            super().__init__(more=less)
+
+    assert spec_for(Part)(type="local/x", power=3, more=2)
+    with pytest.raises(ValidationError):
+        spec_for(Part)(type="local/x", power=4)
+    assert list(spec_for(OfItsOwn).model_fields) == ["type", "less"]
+    assert details(Entry("loss", "x", Part, "", "local")).doc == "A part.\n\nIts options."
 
 
 def test_factories_pickle_and_keep_their_place() -> None:
@@ -118,7 +141,7 @@ def test_slot_is_frozen_and_its_kind_is_known() -> None:
     assert Slot("norm") == Slot("norm")
     with pytest.raises(AttributeError):
         Slot("norm").kind = "loss"  # pyright: ignore
-    assert components().find("norm", "plain").make is PlainNorm
+    assert catalogue().find("norm", "plain").make is PlainNorm
 
 
 def test_annotated_types_inside_containers_are_strict() -> None:

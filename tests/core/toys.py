@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -12,8 +13,16 @@ from gankit.core.schema import Slot
 
 Norm = Annotated[Callable[..., Any], Slot("norm")]
 Attention = Annotated[Callable[..., Any], Slot("attention")]
-Generator = Annotated[Callable[..., Any], Slot("generator")]
+Generator = Annotated[type | Callable[..., Any], Slot("generator")]
+"""A union to type checkers, as the slots of gankit are; in a recipe it takes a part."""
 Loss = Annotated[Any, Slot("loss")]
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Its options."""
+
+    power: Literal[2, 3] = 2
 
 
 class PlainNorm:

@@ -12,13 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
+from gankit.codecs.images import read_image, to_model_range
 from gankit.core.errors import DataError, GankitError
-from gankit.data.images import read_image, to_model_range
 from gankit.data.keeping import Where
 from gankit.data.loader import make_loader
 from gankit.data.paired import PairedFolder
 from gankit.data.single import Single
 from gankit.data.unpaired import Unpaired
+from gankit.fields import Picture, Segmentation
 
 SIZES = {"load_size": 20, "crop_size": 16}
 
@@ -65,7 +66,7 @@ def domains(tmp_path: Path) -> Path:
 
 def test_unpaired(domains: Path):
     data = Unpaired(root=str(domains), **SIZES)
-    assert len(data) == 5 and data.channels == {"a": 3, "b": 3} and data.size == 16
+    assert len(data) == 5 and data.fields == {"a": Picture(3), "b": Picture(3)} and data.size == 16
     items = [data.item(4, draw(seed)) for seed in range(60)]
     assert all(item["a"].shape == item["b"].shape == (3, 16, 16) for item in items)
     assert {value(item["a"]) for item in items} == {2}  # A starts again
@@ -277,7 +278,7 @@ def test_pictures_kept_on_disk_are_read_by_later_runs(
     first = list(make_loader(Single(**options), 2, workers=workers))
     assert len([file for file in (tmp_path / "kept").rglob("*") if file.is_file()]) == 5  # not the broken one
     read: list[Path] = []
-    monkeypatch.setattr("gankit.data.folder.read_image", lambda path, *_: read.append(path) or read_image(path))
+    monkeypatch.setattr("gankit.codecs.image.read_image", lambda path, *_: read.append(path) or read_image(path))
     second = list(make_loader(Single(**options), 2))
     assert all(torch.equal(a["a"], b["a"]) for a, b in zip(first, second, strict=True))
     assert {path.name for path in read} == {"05.png"}
@@ -325,3 +326,77 @@ def test_test_pictures_are_exact_and_not_kept(tmp_path: Path):
     item = data.split("test").item(0, draw(0))["a"]
     assert torch.equal(item, to_model_range(torch.from_numpy(expected.copy()).permute(2, 0, 1)))
     assert not (tmp_path / "kept").exists()
+
+
+def test_pictures_are_resized_as_the_recipe_says_in_every_split_and_from_the_cache(tmp_path: Path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    for folder in ("train", "test", "pairs"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(np.hstack([noise, noise]) if folder == "pairs" else noise).save(tmp_path / folder / "x.png")
+    kept: dict = {"cache": "disk", "cache_folder": str(tmp_path / "kept"), "exact": True, "flip": False}
+    options: dict = {"root": str(tmp_path), "load_size": 16, "crop_size": 16, **kept}
+    for way in ("bicubic", "bilinear", "bicubic"):  # what one kept is not taken for the other's
+        resized = Image.fromarray(noise).resize((16, 16), Image.Resampling[way.upper()])
+        expected = to_model_range(torch.from_numpy(np.array(resized)).permute(2, 0, 1))
+        single = Single(interpolation=way, **options)
+        for data in (single, single.split("test"), PairedFolder(train="pairs", interpolation=way, **options)):
+            assert torch.equal(data.item(0, draw(0))["a"], expected)
+
+
+# -- segmentation maps ----------------------------------------------------------------------------------------------
+def write_map(path: Path, classes: np.ndarray) -> None:
+    """An indexed file, whose palette has nothing to do with the classes."""
+    path.parent.mkdir(exist_ok=True)
+    image = Image.fromarray(classes.astype(np.uint8), "P")
+    image.putpalette([7, 7, 7] * 256)
+    image.save(path)
+
+
+@pytest.fixture
+def mapped(tmp_path: Path) -> Path:
+    """Maps in blocks of 5 px, and pictures whose grey is 40 times the class."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for i in range(3):
+            classes = rng.integers(0, 5, (6, 6)).repeat(5, 0).repeat(5, 1)
+            write_map(tmp_path / f"{split}_maps" / f"{i}.png", classes)
+            (tmp_path / f"{split}_photos").mkdir(exist_ok=True)
+            Image.fromarray((40 * classes).astype(np.uint8)).save(tmp_path / f"{split}_photos" / f"{i}.png")
+    return tmp_path
+
+
+def open_mapped(root: Path, **options) -> PairedFolder:
+    folders = {"a": "train_maps", "b": "train_photos", "test_a": "test_maps", "test_b": "test_photos"}
+    return PairedFolder(
+        root=str(root), **folders, classes_a=5, channels_b=1, preprocess="crop", crop_size=16, **options
+    )
+
+
+@pytest.mark.parametrize("place_on_device", [False, True])
+@pytest.mark.parametrize("cache", ["none", "ram"])
+def test_a_map_is_cut_and_flipped_as_its_picture_is(mapped: Path, cache: Where, place_on_device: bool) -> None:
+    data = open_mapped(mapped, cache=cache)
+    assert data.fields == {"a": Segmentation(5, of="b"), "b": Picture(1)}
+    for batch in make_loader(data, 3, place_on_device=place_on_device):
+        assert batch["a"].shape == (3, 5, 16, 16) and batch["a"].sum(1).eq(1).all()
+        grey = (batch["b"] + 1) * 127.5
+        assert torch.allclose(batch["a"].argmax(1, keepdim=True) * 40.0, grey)
+    item = data.item(0, torch.Generator().manual_seed(0))
+    assert data.fields["a"].fault(item["a"]) is None
+
+
+def test_a_map_is_resized_without_mixing_its_classes(mapped: Path) -> None:
+    data = PairedFolder(root=str(mapped), a="train_maps", b="train_photos", classes_a=5, load_size=17, crop_size=17)
+    assert data.item(0, torch.Generator())["a"].unique().tolist() == [0, 1]
+    assert data.item(0, torch.Generator())["a"].sum(0).eq(1).all()
+
+
+def test_what_is_no_map_is_refused(mapped: Path) -> None:
+    write_map(mapped / "train_maps" / "1.png", np.full((30, 30), 5))
+    with pytest.raises(DataError, match=r"max_bad = 0: .*1\.png"):
+        list(make_loader(open_mapped(mapped, max_bad=0), 1))
+    with pytest.raises(DataError, match=r"it holds the value 5; the values of a map of 5 classes are 0 to 4, and 255"):
+        open_mapped(mapped)._make(1)
+    Image.new("RGB", (30, 30)).save(mapped / "train_maps" / "1.png")
+    with pytest.raises(DataError, match=r"1\.png: a segmentation map has the class of a pixel as its grey value or"):
+        open_mapped(mapped)._make(1)

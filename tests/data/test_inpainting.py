@@ -15,6 +15,7 @@ from gankit.core.errors import DataError
 from gankit.data.inpainting import InpaintingFolder
 from gankit.data.inpainting_masks import count_within, draw_hole
 from gankit.data.loader import make_loader
+from gankit.fields import Mask, Picture
 from tests.data.test_folders import SIZES, draw, fill, truncate, value
 
 REAL = Path(os.environ.get("GANKIT_REAL_PICTURES", ""))
@@ -56,7 +57,7 @@ def root(tmp_path: Path) -> Path:
 
 def test_drawn_masks(root: Path):
     data = InpaintingFolder(root=str(root), hole_min=0.3, hole_max=0.4, **SIZES)
-    assert len(data) == 4 and data.channels == {"a": 3} and data.size == 16
+    assert len(data) == 4 and data.fields == {"a": Picture(3), "mask": Mask(of="a")} and data.size == 16
     holes = [data.item(1, draw(seed))["mask"] for seed in range(5)]
     assert all(0.3 <= hole.mean() <= 0.4 for hole in holes) and not torch.equal(holes[0], holes[1])
     test = data.split("test")
@@ -90,6 +91,23 @@ def test_grey_masks_are_cut_at_half_and_not_smoothed(root: Path, cache: bool):
     Image.fromarray(ramp).save(root / "ramp" / "ramp.png")
     test = InpaintingFolder(root=str(root), masks="ramp", cache=cache, **SIZES).split("test")
     assert test.item(0, draw(0))["mask"][0, 0].tolist() == [0.0] * 8 + [1.0] * 8
+
+
+def test_dim_masks_are_told_and_flat_ones_stepped_over(root: Path, caplog: pytest.LogCaptureFixture):
+    dim = np.zeros((32, 32), dtype=np.uint8)
+    dim[:8] = 1
+    (root / "dim").mkdir()
+    for name, pixels in (("0.png", dim), ("1.png", dim * 0), ("2.png", dim + 254)):
+        Image.fromarray(pixels).save(root / "dim" / name)
+    data = InpaintingFolder(root=str(root), masks="dim", **SIZES)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{root / 'dim' / '0.png'}: its greys are 0 to 1 of 255: the mask is taken to be the brighter ones"
+    ]
+    assert {data.item(0, draw(seed))["mask"].mean().item() for seed in range(12)} == {0.25}
+    assert "1.png: a mask is white inside and black outside, and this one has one grey, 0" in caplog.text
+    Image.fromarray(dim * 0).save(root / "dim" / "0.png")
+    with pytest.raises(DataError, match=r"more than max_bad = 0: .*0\.png"):
+        InpaintingFolder(root=str(root), masks="dim", max_bad=0, **SIZES)
 
 
 def test_pictures_of_any_size(root: Path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -19,12 +20,13 @@ from gankit.data.cache import Cache
 from gankit.data.loader import make_loader
 from gankit.data.shapes import Shapes
 from gankit.data.single import Single
+from gankit.fields import Label, Mask, Picture, Segmentation, Vector
 
 
 class Noise:
     """Items that are random through and through, and remember their index."""
 
-    channels = {"a": 1}
+    fields: ClassVar = {"a": Picture(1)}
     size = 2
 
     def __init__(self, count: int, broken: int = -1):
@@ -44,6 +46,8 @@ class Noise:
 
 class Process(Noise):
     """Items that tell who made them."""
+
+    fields: ClassVar = {}
 
     def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
         return {"process": torch.tensor(os.getpid()).view(1, 1)}
@@ -226,3 +230,46 @@ def test_the_cache_makes_each_entry_once():
     with pytest.raises(DataError):
         cache.get(1, lambda: (_ for _ in ()).throw(DataError("broken")))
     assert cache.get(1, lambda: torch.ones(4, dtype=torch.uint8)).sum() == 4
+
+
+class Described:
+    """Items with fields of every kind."""
+
+    fields: ClassVar = {
+        "a": Picture(3),
+        "label": Label(4),
+        "pose": Vector(2),
+        "segmentation": Segmentation(3, of="a"),
+        "mask": Mask(of="a"),
+    }
+    size = 8
+
+    def __init__(self, label: int | None = None, without: str = "") -> None:
+        self.label, self.without = label, without
+
+    def __len__(self) -> int:
+        return 6
+
+    def split(self, name: str) -> Described:
+        return self
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        drawn = {name: field.draw(1, (8, 8), generator)[0] for name, field in self.fields.items()}
+        drawn["label"] = torch.tensor(index % 4 if self.label is None else self.label)
+        return {name: value for name, value in drawn.items() if name != self.without}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_fields_of_every_kind_are_stacked(workers: int) -> None:
+    found = list(make_loader(Described(), 2, workers=workers, shuffle=False))
+    assert [batch["label"].tolist() for batch in found] == [[0, 1], [2, 3], [0, 1]]
+    shapes = {"a": (2, 3, 8, 8), "label": (2,), "pose": (2, 2), "segmentation": (2, 3, 8, 8), "mask": (2, 1, 8, 8)}
+    assert {name: tuple(x.shape) for name, x in found[0].items()} == shapes
+    assert found[0]["label"].dtype == torch.int64
+
+
+def test_items_that_are_not_what_is_declared_are_told() -> None:
+    with pytest.raises(DataError, match=r"`label` of item 0 is 4, but it is declared as a whole number from 0 to 3"):
+        list(make_loader(Described(label=4), 1, shuffle=False))
+    with pytest.raises(DataError, match=r"item 0 of the data set has no `pose`, which its `fields` declare"):
+        list(make_loader(Described(without="pose"), 1, shuffle=False))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor
 from torchvision import transforms as v1
 
@@ -13,6 +15,7 @@ from gankit.data.placed import Placed, PlacedBatch, Placement
 from gankit.data.transforms import Transform
 
 BICUBIC = v1.InterpolationMode.BICUBIC
+FILTERS = ("bicubic", "bilinear", "nearest", "lanczos")
 sizes = st.integers(33, 90)
 
 
@@ -62,10 +65,25 @@ def photo(height: int, width: int) -> Tensor:
     return ((waves / 4 + 0.5).clamp(0, 1) * 255).to(torch.uint8).permute(2, 0, 1)
 
 
+@pytest.mark.parametrize("way", FILTERS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_filter_is_pils(way, channels: int):
+    picture = random_picture(50, 70, channels)
+    theirs = v1.Compose([v1.ToPILImage(), v1.Resize([36, 36], v1.InterpolationMode(way)), v1.PILToTensor()])(picture)
+    transform = Transform("resize_and_crop", 36, 36, flip=False, interpolation=way)
+    assert torch.equal(transform.for_test().resize(picture), theirs)
+    assert transform.for_test().interpolation == way
+    floats = picture.float() / 512  # as of files of more than 8 bits; no filter reaches beyond [-1, 1]
+    planes = [Image.fromarray(plane.numpy()).resize((36, 36), Image.Resampling[way.upper()]) for plane in floats]
+    theirs = torch.stack([torch.from_numpy(np.array(plane)) for plane in planes])
+    torch.testing.assert_close(transform.resize(floats), theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("size", [(120, 200), (200, 300), (64, 64)])
-def test_the_fast_resize_is_near_pils(size: tuple[int, int]):
-    picture = photo(*size)
-    fast, exact = (Transform("resize_and_crop", 96, 80, exact=exact).resize(picture) for exact in (False, True))
+def test_the_fast_resize_is_near_pils(size: tuple[int, int], way):
+    picture, how = photo(*size), {"interpolation": way}
+    fast, exact = (Transform("resize_and_crop", 96, 80, exact=exact, **how).resize(picture) for exact in (False, True))
     apart = (fast.int() - exact.int()).abs()
     assert apart.max() <= 2 and (apart > 0).float().mean() < 0.1
 

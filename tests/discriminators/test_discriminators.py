@@ -111,6 +111,20 @@ def test_spectral_patch() -> None:
     assert all(isinstance(conv, SpectralConv2d) for conv in [*net.convs, net.head])
 
 
+def test_heatmaps_are_the_critics_maps_as_large_as_the_picture() -> None:
+    torch.manual_seed(0)
+    net = UGATITDiscriminator(3, channels=2, layers=(4, 3)).eval()
+    x = torch.randn(2, 3, 24, 32)
+    maps = net.heatmaps(x)
+    assert maps.shape == (2, 2, 24, 32)
+    assert torch.equal(maps.amin((2, 3)), torch.zeros(2, 2)) and torch.equal(maps.amax((2, 3)), torch.ones(2, 2))
+    coarse = net.critiques(x)[0].heatmap[:, 0]
+    y, z = divmod(int(coarse[0].argmax()), coarse.shape[-1])
+    at = maps[0, 0, round((y + 0.5) * 24 / coarse.shape[1] - 0.5), round((z + 0.5) * 32 / coarse.shape[2] - 0.5)]
+    assert at > 0.8  # bright where the critic's own map is
+    assert net.heatmaps(torch.zeros(1, 3, 16, 16)).isfinite().all()  # a map that is the same all over
+
+
 def test_cam_weight_changes_the_map_only_behind_the_classifier() -> None:
     torch.manual_seed(0)
     raw = UGATITDiscriminator(3, channels=2, layers=(3,)).eval()
@@ -122,6 +136,12 @@ def test_cam_weight_changes_the_map_only_behind_the_classifier() -> None:
     assert not torch.allclose(one.heatmap, other.heatmap)
 
 
+def test_critics_without_cam_judge_patches_alone() -> None:
+    net = UGATITDiscriminator(3, channels=2, layers=(4, 3), cam=False)
+    assert [tuple(y.shape) for y in net(torch.randn(2, 3, 32, 32))] == [(2, 1, 6, 6), (2, 1, 14, 14)]
+    assert {name.split(".")[2] for name in net.state_dict()} == {"convs", "head"}
+
+
 def test_multiscale_sees_halves() -> None:
     net = MultiscaleDiscriminator(3, scales=3, discriminator=partial(PatchDiscriminator, channels=2, layers=1))
     x = torch.randn(2, 3, 64, 48)
@@ -129,3 +149,9 @@ def test_multiscale_sees_halves() -> None:
     assert [tuple(y.shape[2:]) for y in logits] == [(30, 22), (14, 10), (6, 4)]
     constant = net(torch.full_like(x, 0.5))
     assert torch.equal(constant[2], net.critics[2](torch.full((2, 3, 16, 12), 0.5)))  # the border does not darken
+
+
+def test_critics_without_cam_give_no_heatmaps() -> None:
+    with_cam, without = (UGATITDiscriminator(3, channels=2, layers=(4, 3), cam=cam) for cam in (True, False))
+    assert with_cam.heatmaps is not None and without.heatmaps is None
+    assert with_cam.heatmaps(torch.zeros(2, 3, 32, 40)).shape == (2, 2, 32, 40)

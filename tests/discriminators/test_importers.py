@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from gankit.core.errors import CheckpointError
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.discriminators.pixel import PixelDiscriminator
 from gankit.discriminators.ugatit import UGATITDiscriminator
-from gankit.interop import aggan_discriminators, junyanz_discriminators, ugatit_discriminators
+from gankit.interop import aggan, junyanz, ugatit
 from tests.golden.assemble import assemble
 
 
@@ -36,7 +37,7 @@ def theirs(layers: int, norm: str, channels: int = 4) -> dict[str, Tensor]:
 @pytest.mark.parametrize("norm", ["instance", "batch", "none", "old instance"])
 def test_patch_of_any_depth_and_norm(layers: int, norm: str) -> None:
     state = theirs(layers, norm)
-    fragment, ours = junyanz_discriminators.discriminator({f"module.{k}": v for k, v in state.items()})
+    fragment, ours = junyanz.discriminator({f"module.{k}": v for k, v in state.items()})
     assert fragment == {"type": "patch", "channels": 4, "layers": layers, "norm": {"type": norm.removeprefix("old ")}}
     net = assemble("discriminator", fragment, 3)
     assert isinstance(net, PatchDiscriminator)
@@ -49,7 +50,7 @@ def test_the_blurs_of_cut() -> None:
     state = {f"model.{i}.weight": torch.randn(*width, 4, 4) for i, width in widths.items()}
     state |= {f"model.{i}.bias": torch.randn(width[0]) for i, width in widths.items()}
     state |= {f"model.{i}.filt": torch.ones(width, 1, 3, 3) for i, width in {2: 4, 6: 8, 10: 16}.items()}
-    fragment, ours = junyanz_discriminators.discriminator(state)
+    fragment, ours = junyanz.discriminator(state)
     norm = {"type": "instance"}
     assert fragment == {"type": "patch", "channels": 4, "layers": 3, "norm": norm, "down": "antialiased"}
     assemble("discriminator", fragment, 3).load_state_dict(ours, strict=True)
@@ -63,7 +64,7 @@ def test_pixel(norm: str) -> None:
     state |= {"net.2.bias": torch.randn(8), "net.5.bias": torch.randn(1)} if bias else {}
     if norm == "batch":
         state |= {f"net.3.{k}": v for k, v in torch.nn.BatchNorm2d(8).state_dict().items()}
-    fragment, ours = junyanz_discriminators.discriminator(state)
+    fragment, ours = junyanz.discriminator(state)
     assert fragment == {"type": "pixel", "channels": 4, "norm": {"type": norm}}
     net = assemble("discriminator", fragment, 3)
     assert isinstance(net, PixelDiscriminator)
@@ -83,13 +84,13 @@ def ugatit_state(layers: int, channels: int = 2) -> dict[str, Tensor]:
 
 
 def test_ugatit_joins_global_and_local() -> None:
-    fragment, ours = ugatit_discriminators.discriminator(ugatit_state(5), ugatit_state(3))
+    fragment, ours = ugatit.discriminator(ugatit_state(5), ugatit_state(3))
     assert fragment == {"type": "ugatit", "channels": 2, "layers": (5, 3)}
     net = assemble("discriminator", fragment, 3)
     assert isinstance(net, UGATITDiscriminator)
     net.load_state_dict(ours, strict=True)
-    with pytest.raises(ValueError, match="widths"):
-        ugatit_discriminators.discriminator(ugatit_state(5), ugatit_state(3, channels=4))
+    with pytest.raises(CheckpointError, match="widths"):
+        ugatit.discriminator(ugatit_state(5), ugatit_state(3, channels=4))
 
 
 def test_aggan_turns_the_filters() -> None:
@@ -100,7 +101,7 @@ def test_aggan_turns_the_filters() -> None:
         state[f"{scope}/Conv/weights:0"] = torch.randn(4, 4, widths[i], widths[i + 1])
         state[f"{scope}/Conv/biases:0"] = torch.randn(widths[i + 1])
         state |= {f"{scope}/instance_norm/{part}:0": torch.randn(widths[i + 1]) for part in ("scale", "offset")}
-    fragment, ours = aggan_discriminators.discriminator(state)
+    fragment, ours = aggan.discriminator(state)
     net = assemble("discriminator", fragment, 3)
     assert isinstance(net, PatchDiscriminator)
     net.load_state_dict(ours, strict=True)
@@ -108,8 +109,8 @@ def test_aggan_turns_the_filters() -> None:
     assert torch.equal(ours_second[5, 2], state["Model/d_B/c2/Conv/weights:0"][:, :, 2, 5])
 
 
-@pytest.mark.parametrize("module", [junyanz_discriminators, ugatit_discriminators, aggan_discriminators])
+@pytest.mark.parametrize("module", [junyanz, ugatit, aggan])
 @pytest.mark.parametrize("state", [{}, {"features.0.weight": torch.zeros(1, 1, 3, 3)}])
 def test_what_is_not_theirs_is_named(module, state: dict[str, Tensor]) -> None:
-    with pytest.raises(ValueError, match="this is not a discriminator of"):
+    with pytest.raises(CheckpointError, match="these are not the weights of a discriminator of"):
         module.discriminator(state)

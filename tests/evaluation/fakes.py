@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 
+from gankit.core.recipe import Evaluate, Recipe
+from gankit.fields import Mask, Picture
 from gankit.methods.base import Method, Turn, tensor
 
 
@@ -22,6 +28,7 @@ class Brighten(Method):
 
     def __init__(self, step: float = 10, attends: bool = True) -> None:
         super().__init__()
+        self.takes = {"a": Picture(3), "b": Picture(3)}
         self.add("generator", "a2b", Shift(step))
         self.add("generator", "b2a", Shift(-step))
         self.attends = attends
@@ -46,6 +53,11 @@ class Scenes:
     """`count` scenes of 16 x 16 px: level 100, the objects in the left quarter; the truth is 20 levels away there."""
 
     seed = 5
+    fields: ClassVar = {
+        **dict.fromkeys(("a", "b", "truth_a2b", "truth_b2a"), Picture(3)),
+        "mask_a": Mask(of="a"),
+        "mask_b": Mask(of="b"),
+    }
 
     def __init__(self, count: int = 5) -> None:
         self.count = count
@@ -70,6 +82,7 @@ class Pairs(Scenes):
     """Pairs without masks, of two sizes in turn; b is 10 levels brighter than a."""
 
     paired = True
+    fields: ClassVar = {"a": Picture(3), "b": Picture(3)}
 
     def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
         del generator
@@ -82,3 +95,10 @@ class Unpaired(Scenes):
 
     def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
         return {name: x for name, x in super().item(index, generator).items() if name in "ab"}
+
+
+def run_of(path: Path, **settings: Any) -> SimpleNamespace:
+    recipe = Recipe.load("demo").model_copy(update={"evaluate": Evaluate(**settings)})
+    return SimpleNamespace(
+        method=Brighten(), dataset=lambda split: Scenes(), run_dir=path, step=7, ema=False, recipe=recipe
+    )

@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 
 from gankit.cli.main import app
 from gankit.core.recipe import Recipe
+from gankit.inference.translate import EIGHT_BITS
 from tests.evaluation.fakes import Brighten, Scenes, Unpaired
 
 
@@ -40,11 +41,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         dataset=lambda split: Scenes(),
         run_dir=run,
         channels={"a": 3, "b": 1},
+        codecs=EIGHT_BITS,
         step=40,
         ema=False,
         recipe=Recipe.load("demo"),
     )
-    monkeypatch.setattr("gankit.load", lambda path, device="auto": loaded, raising=False)
+    monkeypatch.setattr("gankit.load", lambda path, device="auto", checkpoint="last": loaded, raising=False)
     return run
 
 
@@ -88,18 +90,29 @@ def test_evaluate_prints_and_keeps_the_figures(run: Path) -> None:
 
 def test_evaluate_says_when_there_is_nothing_to_measure(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = Recipe.load("demo")
-    loaded = SimpleNamespace(method=OneWay(), dataset=lambda split: Alone(), run_dir=run, recipe=recipe)
-    monkeypatch.setattr("gankit.load", lambda path, device="auto": loaded, raising=False)
+    loaded = SimpleNamespace(
+        method=OneWay(), dataset=lambda split: Alone(), run_dir=run, recipe=recipe, step=0, ema=False
+    )
+    monkeypatch.setattr("gankit.load", lambda path, device="auto", checkpoint="last": loaded, raising=False)
     result = gankit("evaluate", run)
     assert result.exit_code == 0 and result.stdout == "" and "nothing to measure" in result.stderr
 
 
 def test_evaluate_of_unpaired_data_speaks_of_sets(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Inception's weights the run is measured all the same, and the exit code is 2 only where it was asked."""
-    monkeypatch.setattr("gankit.load", lambda path, device="auto": SimpleNamespace(**fields), raising=False)
+    monkeypatch.setattr(
+        "gankit.load", lambda path, device="auto", checkpoint="last": SimpleNamespace(**fields), raising=False
+    )
     monkeypatch.setattr("gankit.evaluation.extract.local", lambda network: None)
     monkeypatch.setenv("GANKIT_OFFLINE", "1")
-    fields = {"method": Brighten(), "dataset": lambda split: Unpaired(), "run_dir": run, "recipe": Recipe.load("demo")}
+    fields = {
+        "method": Brighten(),
+        "dataset": lambda split: Unpaired(),
+        "run_dir": run,
+        "recipe": Recipe.load("demo"),
+        "step": 0,
+        "ema": False,
+    }
     result = gankit("evaluate", run)
     assert result.exit_code == 0 and "kid, fid unavailable: " in result.stdout
     assert "pt_inception-2015-12-05-6726825d.pth" in result.stdout

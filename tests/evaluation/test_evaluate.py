@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -12,14 +10,17 @@ from PIL import Image
 from torch import Tensor
 
 from gankit.core.errors import DataError, GankitError
-from gankit.core.recipe import Evaluate, Recipe
+from gankit.data.unpaired import Unpaired as UnpairedFolders
 from gankit.evaluation.choose import named
-from gankit.evaluation.evaluate import evaluate, evaluate_run, showcase, weights_sha256
+from gankit.evaluation.evaluate import evaluate, evaluate_run, weights_sha256
 from gankit.evaluation.extract import Extractor
+from gankit.evaluation.folders import evaluate_folders
 from gankit.evaluation.measure import bootstrap
-from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, Metric, TranslationError
+from gankit.evaluation.metrics import PSNR, SSIM, Metric
+from gankit.evaluation.object_metrics import AttentionIoU, BackgroundPSNR, TranslationError
+from gankit.evaluation.results import Evaluation
 from gankit.methods.base import tensor
-from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired
+from tests.evaluation.fakes import Brighten, Pairs, Scenes, Unpaired, run_of
 
 METRICS = {
     "attention_iou": AttentionIoU(),
@@ -30,8 +31,8 @@ METRICS = {
 }
 
 
-def figures(found: dict) -> dict[tuple[str, str], float | None]:
-    return {(row["metric"], row["direction"]): row["value"] for row in found["results"]}
+def figures(found: Evaluation) -> dict[tuple[str, str], float | None]:
+    return {(row.metric, row.direction): row.value for row in found.rows}
 
 
 def test_scenes_are_measured_against_the_truth_in_both_directions() -> None:
@@ -57,17 +58,17 @@ def test_pairs_of_several_sizes() -> None:
         ("ssim", "a2b"): pytest.approx(1),
         ("ssim", "b2a"): pytest.approx(1),
     }
-    assert {row["protocol"]["n"] for row in result["results"]} == {5}
+    assert {row.protocol["n"] for row in result.rows} == {5}
 
 
 def test_without_truth_nothing_is_measured() -> None:
-    assert evaluate(Brighten(), Unpaired(), metrics=METRICS) == {"results": []}
+    assert evaluate(Brighten(), Unpaired(), metrics=METRICS) == Evaluation()
 
 
 def test_every_figure_carries_its_protocol() -> None:
     method = Brighten()
     found = evaluate(method, Scenes(), limit=3, metrics={"iou": AttentionIoU(threshold=0.3)}, step=40, ema=True)
-    row = json.loads(json.dumps(found, allow_nan=False))["results"][1]
+    row = json.loads(json.dumps(found.as_dict(), allow_nan=False))["results"][1]
     assert row["protocol"] == {
         "metric": "iou",
         "direction": "b2a",
@@ -79,6 +80,7 @@ def test_every_figure_carries_its_protocol() -> None:
         "rounding": "8 bit",
         "weights_sha256": weights_sha256(method)[:12],
         "device": "cpu",
+        "precision": "fp32",
         "step": 40,
         "ema": True,
     }
@@ -92,7 +94,7 @@ def test_the_method_is_measured_at_rest_and_left_as_it_was() -> None:
             return super().translate(source, direction)
 
     method = Watched().train()
-    assert evaluate(method, Scenes(2), metrics=METRICS)["results"]
+    assert evaluate(method, Scenes(2), metrics=METRICS).rows
     assert method.training
 
 
@@ -121,13 +123,13 @@ def test_bootstrap_of_known_spread() -> None:
     assert low is not None and high is not None
     # a mean of 100 coins: 0.5 +- 1.96 * 0.05
     assert low == pytest.approx(0.402, abs=0.02) and high == pytest.approx(0.598, abs=0.02)
-    assert bootstrap(AttentionIoU(), values) == [low, high]  # the same each time
+    assert bootstrap(AttentionIoU(), values) == (low, high)  # the same each time
     assert bootstrap(AttentionIoU(), values[:1]) is None
 
 
 def test_bootstrap_of_a_ratio_resamples_whole_pictures() -> None:
     statistics = torch.tensor([[1.0, 2.0], [10.0, 20.0], [3.0, 6.0]], dtype=torch.float64)
-    assert bootstrap(TranslationError(), statistics) == [0.5, 0.5]
+    assert bootstrap(TranslationError(), statistics) == (0.5, 0.5)
 
 
 def test_an_undefined_figure_is_null() -> None:
@@ -137,8 +139,8 @@ def test_an_undefined_figure_is_null() -> None:
             return item | {"mask_a": torch.zeros(1, 16, 16), "truth_a2b": item["a"]}
 
     found = evaluate(Brighten(), Empty(2), metrics={"translation_error": TranslationError()})
-    assert found["results"][0]["value"] is None
-    assert found["results"][1]["value"] == pytest.approx(0.5)
+    assert found.rows[0].value is None
+    assert found.rows[1].value == pytest.approx(0.5)
 
 
 def test_the_hash_tells_weights_apart_and_nothing_else() -> None:
@@ -147,35 +149,10 @@ def test_the_hash_tells_weights_apart_and_nothing_else() -> None:
     assert weights_sha256(Brighten(10)) != weights_sha256(Brighten(10).double())
 
 
-def test_showcase_has_a_row_for_each_picture_and_direction() -> None:
-    grid = showcase(Brighten(), Scenes(), count=2)
-    bare = showcase(Brighten(attends=False), Unpaired(), count=2)
-    assert grid is not None and bare is not None
-    assert grid.height == bare.height > 4 * 128
-    assert grid.width > bare.width + 2 * 128  # attention and truth
-
-
-def run_of(path: Path, **settings: Any) -> SimpleNamespace:
-    recipe = Recipe.load("demo").model_copy(update={"evaluate": Evaluate(**settings)})
-    return SimpleNamespace(
-        method=Brighten(), dataset=lambda split: Scenes(), run_dir=path, step=7, ema=False, recipe=recipe
-    )
-
-
 def test_a_recipe_chooses_metrics_and_pictures(tmp_path: Path) -> None:
     found = evaluate_run(run_of(tmp_path, metrics=[{"type": "background_psnr", "cap": 60}], samples=1))
-    assert {row["metric"] for row in found["results"]} == {"background_psnr"}
-    assert {(row["protocol"]["n"], row["protocol"]["cap"]) for row in found["results"]} == {(1, 60)}
-
-
-def test_evaluate_run_keeps_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gankit.evaluation.evaluate.default_metrics", lambda: METRICS)
-    run = run_of(tmp_path)
-    found = evaluate_run(run, limit=2)
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == found
-    assert found["results"][0]["protocol"]["step"] == 7
-    assert Image.open(tmp_path / "evaluation.png").width > 4 * 128
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.png"]
+    assert {row.metric for row in found.rows} == {"background_psnr"}
+    assert {(row.protocol["n"], row.protocol["cap"]) for row in found.rows} == {(1, 60)}
 
 
 # -- sets ------------------------------------------------------------------------------------------------------------
@@ -199,9 +176,9 @@ def set_metrics() -> dict[str, Metric]:
 def test_sets_are_compared_with_the_target_the_source_or_both() -> None:
     found = {}
     for reference in ("target", "source", "mean"):
-        rows = evaluate(Brighten(0), Noise(), metrics=set_metrics(), reference=reference, direction="a2b")["results"]
-        found[reference] = {row["metric"]: row["value"] for row in rows}
-        assert rows[0]["protocol"]["reference"] == reference
+        rows = evaluate(Brighten(0), Noise(), metrics=set_metrics(), reference=reference, direction="a2b").rows
+        found[reference] = {row.metric: row.value for row in rows}
+        assert rows[0].protocol["reference"] == reference
     for name in found["mean"]:
         assert found["mean"][name] == pytest.approx((found["target"][name] + found["source"][name]) / 2)
     # the outputs are the sources themselves
@@ -210,18 +187,38 @@ def test_sets_are_compared_with_the_target_the_source_or_both() -> None:
 
 
 def test_no_picture_counts_twice_in_a_set() -> None:
-    for row in evaluate(Brighten(), Noise(4, 6), metrics=set_metrics(), batch_size=4)["results"]:
-        sizes = {"a2b": (4, 6), "b2a": (6, 4)}[row["direction"]]
-        assert (row["protocol"]["n"], row["protocol"]["n_reference"]) == sizes
+    for row in evaluate(Brighten(), Noise(4, 6), metrics=set_metrics(), batch_size=4).rows:
+        sizes = {"a2b": (4, 6), "b2a": (6, 4)}[row.direction]
+        assert (row.protocol["n"], row.protocol["n_reference"]) == sizes
+
+
+def test_equal_pictures_of_a_folder_all_count_on_either_side(tmp_path: Path) -> None:
+    """As with clean-fid; so that a set is no way from itself."""
+    for folder in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / folder).mkdir()
+        for i in range(5 if folder == "testA" else 3):
+            seed = torch.Generator().manual_seed(min(i, 1))
+            level = torch.randint(0, 256, (24, 24, 3), generator=seed).byte().numpy()
+            Image.fromarray(level).save(tmp_path / folder / f"{i}.png")
+    data = UnpairedFolders(root=str(tmp_path), load_size=24, crop_size=24).split("test")
+    metrics = named(["fid-squeezenet-random"])
+    (row,) = evaluate(Brighten(0), data, metrics=metrics, reference="source", direction="a2b", batch_size=2).rows
+    assert (row.protocol["n"], row.protocol["n_reference"], row.protocol["equal_pictures"]) == (5, 5, "all count")
+    assert row.value == pytest.approx(0, abs=1e-9)
+    assert row.interval is not None and row.interval[0] is not None and row.interval[0] >= 0
+    (row,) = evaluate(Brighten(0), data, metrics=metrics, direction="a2b", batch_size=2).rows
+    assert (row.protocol["n"], row.protocol["n_reference"]) == (5, 3)
+    (row,) = evaluate_folders(tmp_path / "testA", tmp_path / "testA", metrics).rows
+    assert (row.value, row.protocol["n"]) == (pytest.approx(0, abs=1e-9), 5)
 
 
 def test_a_folder_stands_for_the_target_of_one_direction(tmp_path: Path) -> None:
     for i in range(3):
         level = torch.randint(150, 256, (24, 24, 3), generator=torch.Generator().manual_seed(i))
         Image.fromarray(level.byte().numpy()).save(tmp_path / f"{i}.png")
-    rows = evaluate(Brighten(), Noise(), metrics=set_metrics(), against=tmp_path)["results"]
-    assert {row["direction"] for row in rows} == {"a2b"}
-    assert rows[0]["protocol"]["n_reference"] == 3 and rows[0]["protocol"]["against"] == str(tmp_path)
+    rows = evaluate(Brighten(), Noise(), metrics=set_metrics(), against=tmp_path).rows
+    assert {row.direction for row in rows} == {"a2b"}
+    assert rows[0].protocol["n_reference"] == 3 and rows[0].protocol["against"] == str(tmp_path)
     (tmp_path / "none").mkdir()
     with pytest.raises(DataError, match="holds no picture"):
         evaluate(Brighten(), Noise(), metrics=set_metrics(), against=tmp_path / "none")
@@ -242,8 +239,8 @@ def test_pictures_that_a_metric_cannot_take_are_a_row_of_their_own() -> None:
         def item(self, index, generator):
             return {name: x[..., :8, :8] for name, x in super().item(index, generator).items()}
 
-    rows = evaluate(Brighten(), Small(2), metrics={"psnr": PSNR(), "ssim": SSIM()}, direction="a2b")["results"]
-    assert rows[0]["value"] is not None and "at least 11 x 11" in rows[1]["unavailable"]
+    rows = evaluate(Brighten(), Small(2), metrics={"psnr": PSNR(), "ssim": SSIM()}, direction="a2b").rows
+    assert rows[0].value is not None and "at least 11 x 11" in rows[1].unavailable
 
 
 def test_a_metric_may_have_several_rows_and_take_any_tensor_of_the_method() -> None:
@@ -259,8 +256,8 @@ def test_a_metric_may_have_several_rows_and_take_any_tensor_of_the_method() -> N
         def attention_twice(self, attention: Tensor) -> Tensor:
             return 2 * attention
 
-    rows = evaluate(More(), Unpaired(3), metrics={"m": Halves()}, direction="a2b")["results"]
-    assert [(row.get("label", ""), row["value"], row["protocol"]["n"]) for row in rows] == [("", 1, 3), ("first", 1, 1)]
+    rows = evaluate(More(), Unpaired(3), metrics={"m": Halves()}, direction="a2b").rows
+    assert [(row.label, row.value, row.protocol["n"]) for row in rows] == [("", 1, 3), ("first", 1, 1)]
 
 
 def test_a_recipe_chooses_networks_and_the_reference(tmp_path: Path) -> None:
@@ -268,9 +265,9 @@ def test_a_recipe_chooses_networks_and_the_reference(tmp_path: Path) -> None:
     metrics = [{"type": "kid", "features": random, "side": 64}, {"type": "kid", "features": random}]
     run = run_of(tmp_path, metrics=metrics, reference="source")
     run.dataset = lambda split: Noise()
-    rows = evaluate_run(run)["results"]
-    assert {row["metric"] for row in rows} == {"kid-squeezenet1_1-random", "kid-squeezenet1_1-random#2"}
-    assert {(row["protocol"]["side"], row["protocol"]["reference"]) for row in rows} == {
+    rows = evaluate_run(run).rows
+    assert {row.metric for row in rows} == {"kid-squeezenet1_1-random", "kid-squeezenet1_1-random#2"}
+    assert {(row.protocol["side"], row.protocol["reference"]) for row in rows} == {
         (64, "source"),
         (224, "source"),
     }

@@ -47,10 +47,10 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pictures_of_equal_names_are_pairs(ours: Path, tmp_path: Path) -> None:
     theirs = fill(tmp_path / "theirs", 5, level=110, ending="BMP")
-    found = evaluate_folders(ours, theirs, {"l1": L1(), "psnr": PSNR()}, batch_size=3)["results"]
-    assert [row["value"] for row in found] == [10, pytest.approx(28.1308, abs=1e-4)]
-    assert found[0]["interval"] == [10, 10] and found[0]["direction"] == ""
-    assert found[0]["protocol"] | {"n": 4, "outputs": str(ours), "against": str(theirs)} == found[0]["protocol"]
+    found = evaluate_folders(ours, theirs, {"l1": L1(), "psnr": PSNR()}, batch_size=3).rows
+    assert [row.value for row in found] == [10, pytest.approx(28.1308, abs=1e-4)]
+    assert found[0].interval == (10, 10) and found[0].direction == ""
+    assert found[0].protocol | {"n": 4, "outputs": str(ours), "against": str(theirs)} == found[0].protocol
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_pictures_of_equal_names_are_pairs(ours: Path, tmp_path: Path) -> None:
 )
 def test_why_pictures_are_no_pairs(count: int, side: int, said: str, ours: Path, tmp_path: Path) -> None:
     theirs = fill(tmp_path / "theirs", count, side=side)
-    (row,) = evaluate_folders(ours, theirs, {"psnr": PSNR()})["results"]
-    assert row["value"] is None
-    assert re.search(said, row["unavailable"])
+    (row,) = evaluate_folders(ours, theirs, {"psnr": PSNR()}).rows
+    assert row.value is None
+    assert re.search(said, row.unavailable)
 
 
 def test_sets_as_a_table_and_as_json(ours: Path, tmp_path: Path) -> None:
@@ -81,11 +81,11 @@ def test_sets_as_a_table_and_as_json(ours: Path, tmp_path: Path) -> None:
 def test_the_protocol_is_chosen(ours: Path, tmp_path: Path) -> None:
     theirs = fill(tmp_path / "theirs", 4, level=150, side=40)
     rows = [
-        evaluate_folders(ours, theirs, named([RANDOM], protocol))["results"][0]
+        evaluate_folders(ours, theirs, named([RANDOM], protocol)).rows[0]
         for protocol in ("clean", "legacy-pytorch", "legacy-tf")
     ]
-    assert len({row["value"] for row in rows}) == 3
-    assert [row["protocol"]["resize"].split(" v")[0] for row in rows] == ["clean", "legacy-pytorch", "legacy-tf"]
+    assert len({row.value for row in rows}) == 3
+    assert [row.protocol["resize"].split(" v")[0] for row in rows] == ["clean", "legacy-pytorch", "legacy-tf"]
 
 
 def test_too_few_pictures_and_missing_weights_are_rows_and_exit_2(ours: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from gankit.backbones.inception import Inception
 from gankit.evaluation.extract import Extractor
 from gankit.evaluation.sets import FID
+from gankit.features import FeatureNet, Features
 from gankit.weights import WeightsError
 
 
@@ -51,12 +52,12 @@ def test_what_it_sees_depends_on_the_protocol() -> None:
     """TensorFlow's graph takes (x - 128) / 128, pytorch-fid x / 127.5 - 1."""
     seen = {}
 
-    class Spy(torch.nn.Module):
+    class Spy(FeatureNet):
         layer_names = ("pool3",)
 
-        def forward(self, x: torch.Tensor, layers: tuple[str, ...]) -> dict[str, torch.Tensor]:
+        def forward(self, x: torch.Tensor, layers: tuple[str, ...]) -> Features:
             seen[name] = (tuple(x.shape), float(x.min()), float(x.max()))
-            return dict.fromkeys(layers, x)
+            return Features(dict.fromkeys(layers, x))
 
     for name in ("clean", "legacy-pytorch", "legacy-tf"):
         extractor = Extractor(Inception, name)

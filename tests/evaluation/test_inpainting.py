@@ -12,15 +12,16 @@ import torch
 from PIL import Image
 
 from gankit.api import Model
+from gankit.codecs.image import Image8
+from gankit.codecs.images import read_image, read_transparent
 from gankit.core.errors import DataError
-from gankit.data.images import read_image, read_transparent
 from gankit.evaluation.evaluate import evaluate
-from gankit.evaluation.holes import hole_provider
 from gankit.evaluation.inpainting_metrics import CompositeL1, CompositePSNR, HolePSNR, HolePSNRMeanFill, RawPSNR
-from gankit.evaluation.tiles import tiled
-from gankit.evaluation.translate import translate_paths
 from gankit.generators.lbam import LBAM
 from gankit.generators.pconv import PConvUNet
+from gankit.inference.holes import hole_provider
+from gankit.inference.tiles import tiled
+from gankit.inference.translate import translate_paths
 from gankit.methods.inpainting import Inpainting
 from tests.evaluation import fakes
 
@@ -97,11 +98,11 @@ def method() -> Inpainting:
 
 
 def test_evaluate_measures_a_method() -> None:
-    rows = evaluate(method(), Holes())["results"]
-    found = {(row["metric"], row.get("label", "")): row for row in rows}
+    rows = evaluate(method(), Holes()).rows
+    found = {(row.metric, row.label): row for row in rows}
     for name in ("hole_psnr", "hole_psnr_mean_fill", "composite_psnr", "raw_psnr", "composite_ssim", "raw_l1"):
-        assert found[name, ""]["protocol"]["n"] == 3 and found[name, "hole (0.2, 0.3]"]["protocol"]["n"] == 1
-    assert found["composite_psnr", ""]["value"] > found["raw_psnr", ""]["value"]
+        assert found[name, ""].protocol["n"] == 3 and found[name, "hole (0.2, 0.3]"].protocol["n"] == 1
+    assert found["composite_psnr", ""].value > found["raw_psnr", ""].value
 
 
 # -- translate ---------------------------------------------------------------------------------------------------------
@@ -144,6 +145,14 @@ def test_a_hole_from(given: str, photo: Path, tmp_path: Path) -> None:
     assert not same[:8].any() and same[8:].all()
 
 
+def test_a_hole_from_a_dim_mask(photo: Path, tmp_path: Path) -> None:
+    for name, pixels in (("ones", white(8) // 255), ("red", np.dstack([white(8), white(0), white(0)]))):
+        mask = save(tmp_path / f"{name}.png", pixels)
+        assert not translate_paths(method(), [photo], tmp_path / name, mask=mask).failed
+        same = unchanged(photo, tmp_path / name / "photo.png")
+        assert not same[:8].any() and same[8:].all()
+
+
 def test_no_hole(photo: Path, tmp_path: Path) -> None:
     outcome = translate_paths(method(), [photo], tmp_path / "out")
     assert outcome.written == [] and "its hole is not known; give a mask" in outcome.failed[0]
@@ -152,6 +161,12 @@ def test_no_hole(photo: Path, tmp_path: Path) -> None:
     small = save(tmp_path / "small.png", white(3, (10, 12)))
     outcome = translate_paths(method(), [photo], tmp_path / "out", mask=small)
     assert f"is 24 x 20 px, but its mask {small} is 12 x 10: make them equal" in outcome.failed[0]
+    for name, rows, grey in (("black", 0, 0), ("all", 20, 255)):
+        flat = save(tmp_path / f"{name}.png", white(rows))
+        (why,) = translate_paths(method(), [photo], tmp_path / "out", mask=flat).failed
+        assert f"{flat}: a mask is white inside and black outside, and this one has one grey, {grey}" in why
+    clear = save(tmp_path / "clear.png", np.zeros((20, 24, 4), dtype=np.uint8))
+    assert "all of it is transparent" in translate_paths(method(), [clear], tmp_path / "out").failed[0]
     save(tmp_path / "masks" / "other.png", white(3))
     outcome = translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "masks")
     assert "one mask is needed, but" in outcome.failed[0] and "has none of its name" in outcome.failed[0]
@@ -171,7 +186,7 @@ def test_tiles_have_the_result_of_the_whole(make) -> None:
 
 
 def test_a_mask_in_python(photo: Path, tmp_path: Path) -> None:
-    model = Model(method(), SimpleNamespace(method=None), tmp_path, 0, False)  # type: ignore[arg-type]
+    model = Model(method(), SimpleNamespace(method=None, data={}), tmp_path, 0, False)  # type: ignore[arg-type]
     mask = save(tmp_path / "mask.png", white(8))
     filled = np.array(model.translate(str(photo), mask=mask))
     before = np.array(Image.open(photo))
@@ -187,12 +202,12 @@ def test_a_mask_in_python(photo: Path, tmp_path: Path) -> None:
         DataError, match=r"the mask of pictures \(2, 3, 16, 16\) is \(1, 16, 16\), or one for each; got"
     ):
         model.translate(pictures, mask=hole[:, :3])
-    other = Model(fakes.Brighten(), SimpleNamespace(method=None), tmp_path, 0, False)  # type: ignore[arg-type]
+    other = Model(fakes.Brighten(), SimpleNamespace(method=None, data={}), tmp_path, 0, False)  # type: ignore[arg-type]
     with pytest.raises(DataError, match="this run's does not"):
         other.translate(pictures, mask=hole)
 
 
 def test_a_mask_for_a_method_that_fills_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="this run's does not"):
-        hole_provider(fakes.Brighten(), tmp_path)
-    assert hole_provider(fakes.Brighten(), None) is None
+        hole_provider(fakes.Brighten(), tmp_path, Image8())
+    assert hole_provider(fakes.Brighten(), None, Image8()) is None

@@ -15,6 +15,7 @@ from gankit.evaluation.evaluate import evaluate
 from gankit.evaluation.extract import Unavailable
 from gankit.evaluation.learned import LPIPS, LPIPSDiversity, Structure, self_similarity
 from gankit.methods.base import tensor
+from gankit.methods.styled import Styled
 from tests.evaluation.fakes import Brighten, Scenes
 
 DATA = Path(os.environ.get("GANKIT_REAL_PICTURES", ""))
@@ -80,20 +81,22 @@ def test_diversity_is_of_the_outputs_of_one_source() -> None:
     metric = {"d": LPIPSDiversity(net="squeeze", weights="random", pairs=2)}
     little, much = Noisy(), Noisy()
     little.amount, much.amount = 0.02, 0.5
-    few, many = (evaluate(m, Large(2), metrics=metric, direction="a2b")["results"][0] for m in (little, much))
-    assert 0 < few["value"] < many["value"] and many["protocol"]["pairs"] == 2
-    (row,) = evaluate(Brighten(), Large(2), metrics=metric, direction="a2b")["results"]
-    assert "draws nothing" in row["unavailable"]
+    few, many = (evaluate(m, Large(2), metrics=metric, direction="a2b").rows[0] for m in (little, much))
+    assert 0 < few.value < many.value and many.protocol["pairs"] == 2
+    (row,) = evaluate(Brighten(), Large(2), metrics=metric, direction="a2b").rows
+    assert "draws nothing" in row.unavailable
 
 
 def test_diversity_asks_a_method_for_samples() -> None:
-    class Sampling(Brighten):
+    class Sampling(Brighten, Styled):
+        style_channels = 1
+
         def samples(self, source: Tensor, count: int, direction: str) -> Tensor:
             assert direction == "a2b"
             return torch.stack([source + 0.3 * torch.randn_like(source) for _ in range(count)], 1)
 
     metric = {"d": LPIPSDiversity(net="squeeze", weights="random", pairs=1)}
-    assert evaluate(Sampling(), Large(1), metrics=metric, direction="a2b")["results"][0]["value"] > 0
+    assert evaluate(Sampling(), Large(1), metrics=metric, direction="a2b").rows[0].value > 0
 
 
 def test_structure_sees_what_moved_and_not_brightness_of_features() -> None:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gankit.evaluation.metrics import PSNR, SSIM, AttentionIoU, BackgroundPSNR, TranslationError, levels, true_objects
+from gankit.evaluation.metrics import PSNR, SSIM, levels, true_objects
+from gankit.evaluation.object_metrics import AttentionIoU, BackgroundPSNR, TranslationError
 
 
 def picture(*values: float) -> Tensor:

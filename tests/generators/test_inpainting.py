@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from gankit.generators.lbam import LBAM
-from gankit.generators.lbam_layers import AsymmetricGaussian, ForwardAttention, MaskUpdate
+from gankit.generators.lbam_layers import (
+    Activation,
+    AsymmetricGaussian,
+    ForwardAttention,
+    MaskUpdate,
+    ReverseAttention,
+    ReverseMask,
+)
 from gankit.generators.pconv import PConvUNet
 from gankit.generators.pconv_layers import PartialConv2d
 
@@ -93,6 +100,82 @@ def test_lbam_has_the_papers_size_and_both_forms() -> None:
     torch.manual_seed(0)
     usual = LBAM(3, 3, channels=4, downs=3)(x, hole)
     torch.testing.assert_close(absolute, 2 * usual.abs() - 1)
+
+
+@pytest.mark.parametrize("activation", ["leaky_relu", "relu", "sigmoid", "tanh", "prelu", "none"])
+def test_the_activations_of_lbams_layers(activation: Activation) -> None:
+    functions = {
+        "leaky_relu": lambda x: torch.where(x > 0, x, 0.2 * x),
+        "relu": torch.relu,
+        "sigmoid": torch.sigmoid,
+        "tanh": torch.tanh,
+        "prelu": lambda x: torch.where(x > 0, x, 0.25 * x),  # as torch starts it
+        "none": lambda x: x,
+    }
+    found = ForwardAttention(2, 3, activation=activation)(torch.randn(1, 2, 8, 8), torch.rand(1, 2, 8, 8))
+    torch.testing.assert_close(found.features, functions[activation](found.before * found.map))
+    below = ReverseAttention(3, 3, 3, activation=activation)
+    skip, x, map = found.before, torch.randn(1, 3, 2, 2), torch.rand(1, 6, 4, 4)
+    expected = functions[activation](torch.cat([skip, below.conv(x)], 1) * map)
+    torch.testing.assert_close(below(skip, x, map), expected)
+    net = LBAM(3, 3, channels=2, downs=3, activation=activation)
+    learned = [name for name in net.state_dict() if name.endswith("activation.weight")]
+    assert len(learned) == (5 if activation == "prelu" else 0)
+
+
+def test_the_attention_functions_of_lbams_ablation() -> None:
+    x, mask = torch.randn(1, 2, 8, 8), torch.rand(1, 2, 8, 8)
+    for name, function in (("sigmoid", torch.sigmoid), ("relu", torch.relu)):
+        layer, back = ForwardAttention(2, 3, attention=name), ReverseMask(2, 3, attention=name)
+        torch.testing.assert_close(layer(x, mask).map, function(layer.mask_conv(mask)))
+        torch.testing.assert_close(layer(x, mask).mask, MaskUpdate()(layer.mask_conv(mask)))
+        torch.testing.assert_close(back(mask).map, function(back.conv(mask)))
+    moved = ForwardAttention(2, 3, attention="leaky_relu")
+    assert (moved(x, -mask).map < 0).any()
+
+
+def test_fixed_masks_are_those_of_partial_convolution() -> None:
+    x, hole = torch.randn(1, 2, 16, 16), picture(16, 1)[1]
+    hole[..., :8, :8] = 1  # whole windows without a known pixel
+    layer = ForwardAttention(2, 3, fixed=True, activation="none")
+    partial = PartialConv2d(2, 3, 4, 2, 1, bias=False)
+    partial.load_state_dict({"weight": layer.conv.weight})
+    known = (1 - hole).expand(-1, 2, -1, -1)
+    features, mask = partial(x, known)
+    found = layer(x * known, known)
+    torch.testing.assert_close(found.features, features)
+    assert torch.equal(found.mask.expand_as(mask), mask) and not mask.all()
+
+
+@pytest.mark.parametrize("options", [{"masks": "fixed"}, {"reverse": False}, {"masks": "fixed", "reverse": False}])
+def test_the_variants_of_lbams_ablation(options: dict) -> None:
+    torch.manual_seed(0)
+    net = LBAM(3, 3, channels=2, downs=3, **options)
+    x, hole = picture()
+    y = net(x, hole)
+    assert y.shape == x.shape and torch.equal(y, net(torch.where(hole > 0, 0.7, x), hole))
+    assert not torch.equal(y, net(x, hole.flip(-1)))
+    y.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in net.parameters())
+    names = {name.split(".")[2] for name, _ in net.named_parameters() if name.startswith("encoder")}
+    assert names == ({"conv"} if "masks" in options else {"conv", "mask_conv", "attention"})
+    assert any(name.startswith("reverse") for name in net.state_dict()) == (options == {})
+
+
+def test_without_reverse_maps_only_skips_are_weighted() -> None:
+    torch.manual_seed(0)
+    net = LBAM(3, 3, channels=2, downs=2, reverse=False)
+    x, hole = picture()
+    known = 1 - hole
+    levels = net.encode((x + 1) / 2 * known, known)
+    (decoder,) = net.decoder
+    joined = torch.cat([levels[0].before * levels[0].map, decoder.conv(levels[1].features)], 1)
+    torch.testing.assert_close(net(x, hole), torch.tanh(net.head(torch.nn.functional.leaky_relu(joined, 0.2))))
+
+
+def test_fixed_masks_have_no_attention_function() -> None:
+    with pytest.raises(ValueError, match="leave out attention, which is sigmoid"):
+        LBAM(3, 3, masks="fixed", attention="sigmoid")
 
 
 def test_grey_pictures() -> None:

@@ -48,7 +48,10 @@ def test_offsets_come_before_scales_and_norms_in_their_order() -> None:
     seen: list[tuple[float, float]] = []
     for module in net.modules():
         if isinstance(module, AdaIN):
-            module.register_forward_pre_hook(lambda _, a: seen.append((a[1][0, 0].item(), a[2][0, 0].item())))
+            module.register_forward_pre_hook(
+                lambda _, x, given: seen.append((given["gamma"][0, 0].item(), given["beta"][0, 0].item())),
+                with_kwargs=True,
+            )
     net.decode(torch.randn(1, 16, 4, 4), torch.zeros(1, 5))
     assert seen == [(16, 0), (48, 32), (80, 64), (112, 96)]  # (gamma, beta) of each norm in turn
 
@@ -116,6 +119,6 @@ def test_taps_stop_early() -> None:
 def test_a_block_takes_a_style_for_each_of_its_norms() -> None:
     torch.manual_seed(0)
     block, x = ResidualBlock(4, AdaIN), torch.randn(1, 4, 5, 5)
-    one, other = ((torch.randn(1, 4), torch.randn(1, 4)) for _ in range(2))
+    one, other = ({"gamma": torch.randn(1, 4), "beta": torch.randn(1, 4)} for _ in range(2))
     torch.testing.assert_close(block(x, one), block(x, one, one))
     assert not torch.allclose(block(x, one), block(x, one, other))

@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from tests.golden.harness import Verdict, matches, read, run
+from tests.golden.harness import matches
+from tests.golden.verdict import Verdict, read, run
 
 
 def main() -> int:

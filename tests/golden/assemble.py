@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from gankit.core.registry import components
+from gankit.core.catalogue import catalogue
 
 
 def assemble(kind: str, fragment: dict[str, Any], *host: Any) -> nn.Module:
@@ -18,4 +18,4 @@ def assemble(kind: str, fragment: dict[str, Any], *host: Any) -> nn.Module:
 
 def factory(kind: str, fragment: dict[str, Any]) -> Callable[..., nn.Module]:
     options = {k: factory(k, v) if isinstance(v, dict) else v for k, v in fragment.items() if k != "type"}
-    return partial(components().find(kind, fragment["type"]).make, **options)
+    return partial(catalogue().find(kind, fragment["type"]).make, **options)

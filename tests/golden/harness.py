@@ -7,26 +7,23 @@ comparisons; a file passes when every comparison lies within its tolerance.
 from __future__ import annotations
 
 import importlib
-import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Literal
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
-
-class Unsupported(Exception):
-    """The case asks for something that the checker does not understand."""
+from tests.golden.metadata import Options
+from tests.golden.metadata import Unsupported as Unsupported
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
     family: str
-    info: dict
+    info: Options
     tensors: dict[str, Tensor] = field(repr=False)
 
     def prefix(self, start: str) -> dict[str, Tensor]:
@@ -44,37 +41,72 @@ class Case:
         return key in self.tensors
 
 
+Kind = Literal["value", "output", "gradient", "weight"]
+
+
 @dataclass(frozen=True)
 class Comparison:
+    """A tensor of ours beside the reference's, both in double precision, and how far each element may be off.
+
+    step: of a training, how many updates stand before this value; None for what knows no steps.
+    """
+
     name: str
-    error: float  # largest absolute difference
-    used: float  # largest difference as a share of its tolerance; passes when <= 1
+    ours: Tensor = field(repr=False)
+    reference: Tensor = field(repr=False)
+    bound: Tensor = field(repr=False)
+    kind: Kind = "value"
+    step: int | None = None
+
+    @property
+    def fits(self) -> bool:
+        return self.ours.shape == self.reference.shape
+
+    @property
+    def difference(self) -> Tensor:
+        """Element by element; infinite where either is not a number, and where the shapes differ."""
+        if not self.fits:
+            return torch.tensor(torch.inf)
+        return (self.ours - self.reference).abs().nan_to_num(nan=torch.inf)
+
+    @property
+    def shares(self) -> Tensor:
+        """The difference of each element as a share of its bound."""
+        difference = self.difference
+        bound = self.bound if self.fits else torch.ones(())
+        return torch.where(difference == 0, 0.0, difference / bound).nan_to_num(nan=torch.inf)
+
+    @property
+    def error(self) -> float:
+        return self.difference.max().item() if self.difference.numel() else 0.0
+
+    @property
+    def used(self) -> float:
+        """The largest share; passes when <= 1."""
+        return self.shares.max().item() if self.difference.numel() else 0.0
+
+    def __str__(self) -> str:
+        shapes = f": shape {tuple(self.ours.shape)} is not {tuple(self.reference.shape)}"
+        return self.name + ("" if self.fits else shapes)
 
 
-def compare(name: str, ours: Tensor, reference: Tensor, rtol: float = 0.0, atol: float = 0.0) -> Comparison:
+def compare(
+    name: str, ours: Tensor, reference: Tensor, rtol: float = 0.0, atol: float | Tensor = 0.0, kind: Kind = "value"
+) -> Comparison:
     """Element by element: |ours - reference| <= atol + rtol * |reference|. A shape mismatch or a NaN fails."""
-    ours, reference = ours.detach().double(), reference.detach().double()
-    if ours.shape != reference.shape:
-        return Comparison(
-            f"{name}: shape {tuple(ours.shape)} is not {tuple(reference.shape)}", float("inf"), float("inf")
-        )
-    difference = (ours - reference).abs()
-    bound = atol + rtol * reference.abs()
-    used = torch.where(difference == 0, 0.0, difference / bound).nan_to_num(nan=float("inf"))
-    if difference.numel() == 0:
-        return Comparison(name, 0.0, 0.0)
-    return Comparison(name, difference.max().nan_to_num(nan=float("inf")).item(), used.max().item())
+    mine, theirs = (x.detach().to(torch.float64, copy=True) for x in (ours, reference))
+    return Comparison(name, mine, theirs, atol + rtol * theirs.abs(), kind)
 
 
 def compare_output(name: str, ours: Tensor, reference: Tensor) -> Comparison:
     """A network's output: rtol 1e-4, atol 1e-5 of the largest element."""
-    return compare(name, ours, reference, rtol=1e-4, atol=1e-5 * reference.abs().max().item())
+    return compare(name, ours, reference, rtol=1e-4, atol=1e-5 * reference.abs().max().item(), kind="output")
 
 
 def compare_gradient(name: str, ours: Tensor, reference: Tensor, atol: float | None = None) -> Comparison:
     """A gradient: rtol 1e-3, with an absolute part scaled by the largest element of that tensor."""
     atol = 1e-4 * reference.abs().max().item() if atol is None else atol
-    return compare(name, ours, reference, rtol=1e-3, atol=atol)
+    return compare(name, ours, reference, rtol=1e-3, atol=atol, kind="gradient")
 
 
 Checker = Callable[[Case], Iterator[Comparison]]
@@ -90,47 +122,6 @@ def family(*names: str) -> Callable[[Checker], Checker]:
         return checker
 
     return add
-
-
-@dataclass(frozen=True)
-class Verdict:
-    case: str
-    family: str
-    max_error: float | None
-    passed: bool
-    reason: str
-
-    def as_dict(self) -> dict:
-        return self.__dict__
-
-
-def read(path: Path) -> Case:
-    with safe_open(path, "pt") as file:  # type: ignore[no-untyped-call]
-        meta = file.metadata() or {}
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    return Case(meta.get("case", path.stem), meta.get("family", ""), json.loads(meta.get("info", "{}")), tensors)
-
-
-def run(path: Path) -> Verdict:
-    """Check one file; whatever goes wrong becomes a failed verdict with its reason."""
-    load_families()
-    try:
-        case = read(path)
-    except Exception as error:
-        return Verdict(path.stem, "", None, False, f"not readable: {error}")
-    if case.family not in FAMILIES:
-        return Verdict(case.name, case.family, None, False, f"no checker for family '{case.family}'")
-    try:
-        torch.manual_seed(0)
-        results = list(FAMILIES[case.family](case))
-    except Exception as error:
-        return Verdict(case.name, case.family, None, False, f"{type(error).__name__}: {error}")
-    if not results:
-        return Verdict(case.name, case.family, None, False, "the checker compared nothing")
-    worst = max(results, key=lambda r: r.used)
-    largest = max(r.error for r in results)
-    reason = f"{len(results)} tensors; nearest to its bound: {worst.name} ({worst.used:.1%} of the tolerance used)"
-    return Verdict(case.name, case.family, largest, worst.used <= 1, reason)
 
 
 def matches(family_name: str, prefix: str | None) -> bool:

@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gankit.codecs.images import read_image, to_model_range
 from gankit.core.errors import CheckpointError
-from gankit.data.images import read_image, to_model_range
 from gankit.interop import fast_neural_style
 from tests.golden.assemble import assemble
 

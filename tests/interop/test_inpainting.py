@@ -19,6 +19,7 @@ WORDS = (
     ("attention.right", "conv.activationFuncG_A.sigma2"),
     ("attention", "conv.activationFuncG_A"),
     ("norm", "bn"),
+    ("activation", "activ"),
 )
 
 
@@ -54,6 +55,7 @@ def as_lbam(net: LBAM) -> dict[str, Tensor]:
         {"channels": 2, "downs": 3},
         {"channels": 2, "downs": 3, "norm": BatchNorm, "image": "abs"},
         {"widths": [3, 5, 4, 6], "downs": 4},
+        {"channels": 2, "downs": 3, "activation": "prelu"},
     ],
 )
 def test_lbam(options: dict, prefix: str) -> None:
@@ -66,6 +68,7 @@ def test_lbam(options: dict, prefix: str) -> None:
     hole[..., :9] = 0
     assert torch.equal(net(x, hole), other(x, hole))
     assert fragment["image"] == options.get("image", "tanh") and fragment.get("widths") == options.get("widths")
+    assert fragment.get("activation") == options.get("activation")
     assert lbam.generator(as_lbam(net), image="abs")[0]["image"] == "abs"
 
 

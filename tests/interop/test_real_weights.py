@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 import gankit
 from gankit.cli.main import app
-from gankit.data.images import read_image, to_model_range
+from gankit.codecs.images import read_image, to_model_range
 
 DATA = Path(os.environ.get("GANKIT_REAL_PICTURES", ""))
 WEIGHTS = DATA / "weights"

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gankit.kernels import choose
 from gankit.kernels import normalize as normalize_module
-from gankit.kernels.normalize import Rule, coefficients, composite, normalize, preferred
+from gankit.kernels.normalize import normalize, preferred
+from gankit.kernels.normalize_torch import Rule, coefficients, composite
 from tests.kernels.conftest import DEVICE, force
 
 SHAPES = [(1, 1, 5, 7), (2, 6, 9, 5), (3, 4, 1, 3), (1, 8, 33, 34), (16, 2, 3, 3), (2, 4, 1, 1)]

@@ -9,7 +9,7 @@ from torch import Tensor
 from gankit.losses.adversarial import LSGAN, WGAN, Adversarial, Hinge, Vanilla
 
 REAL, FAKE = torch.tensor([[0.5, 2.0]]), torch.tensor([[-3.0, 0.5]])
-LOSSES = [LSGAN(), Vanilla(), Hinge(), WGAN()]
+LOSSES = [LSGAN(), Vanilla(), Vanilla(saturating=True), Hinge(), WGAN()]
 
 
 def softplus(x: float) -> float:
@@ -27,6 +27,11 @@ def softplus(x: float) -> float:
             (softplus(3) + softplus(-0.5)) / 2,
             0.5 * ((softplus(-0.5) + softplus(-2)) / 2 + (softplus(-3) + softplus(0.5)) / 2),
         ),
+        (
+            Vanilla(saturating=True, halve=False),
+            -(softplus(-3) + softplus(0.5)) / 2,  # log(1 - sigmoid(x)) is -softplus(x)
+            (softplus(-0.5) + softplus(-2)) / 2 + (softplus(-3) + softplus(0.5)) / 2,
+        ),
         (Hinge(), 1.25, 0.5 / 2 + 1.5 / 2),
         (WGAN(), 1.25, -1.25 - 1.25),
         (WGAN(halve=True), 1.25, -1.25),
@@ -35,6 +40,14 @@ def softplus(x: float) -> float:
 def test_values(loss: Adversarial, generator: float, critic: float) -> None:
     assert loss(FAKE).item() == pytest.approx(generator, rel=1e-6)
     assert loss.discriminator(REAL, FAKE).item() == pytest.approx(critic, rel=1e-6)
+
+
+def test_a_sure_critic_teaches_nothing_where_the_loss_saturates() -> None:
+    for saturating, expected in ((True, [0.0, -0.5, -1.0]), (False, [-1.0, -0.5, 0.0])):
+        logits = torch.tensor([-500.0, 0.0, 500.0], requires_grad=True)
+        loss = Vanilla(saturating=saturating)(logits)
+        (gradient,) = torch.autograd.grad(loss, logits)
+        assert loss.isfinite() and (3 * gradient).tolist() == expected
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: type(loss).__name__)

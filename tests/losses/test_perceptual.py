@@ -15,9 +15,8 @@ from torch.nn import functional as F
 from gankit.backbones.distilled_vgg19 import DistilledVGG19
 from gankit.backbones.timm import Timm
 from gankit.backbones.vgg import VGG16
+from gankit.codecs.images import read_image, to_model_range
 from gankit.core.errors import RecipeError
-from gankit.data.images import read_image, to_model_range
-from gankit.evaluation.report import html
 from gankit.features import FeatureLoss, Features
 from gankit.losses.feature_matching import FeatureMatching
 from gankit.losses.gram_style import GramStyle, gram
@@ -25,8 +24,10 @@ from gankit.losses.lpips import LPIPS
 from gankit.losses.perceptual import Perceptual
 from gankit.losses.reconstruction import Pixel
 from gankit.losses.total_variation import TotalVariation
+from gankit.report.page import html
 from gankit.training.assemble import assemble, make_stepper
 from gankit.training.devices import Devices
+from gankit.training.run import Run
 from gankit.training.step import Stepper
 from tests.golden.formula_vgg import factory
 from tests.real import DATA, SQUEEZENET, needs_weights
@@ -217,7 +218,7 @@ def test_random_weights_are_named(caplog: pytest.LogCaptureFixture, tmp_path: Pa
     make_stepper(parts, Devices.open("cpu"))
     assert "random weights to the backbone of losses.content and losses.style" in caplog.text
     (tmp_path / "recipe.json").write_text(json.dumps(recipe("paired", PATCH)))
-    assert "stand behind: content, style." in html(tmp_path)
+    assert "stand behind: content, style." in html(Run(tmp_path))
 
 
 def test_a_critic_without_features_is_refused_in_words() -> None:

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 import gankit
 from gankit.cli.main import app
+from gankit.codecs.images import read_image
 from gankit.core.errors import DataError, RecipeError
-from gankit.data.images import read_image
 from gankit.discriminators.dcgan import DCGANDiscriminator
 from gankit.discriminators.mlp import MLPDiscriminator
 from gankit.generators.dcgan import DCGANGenerator
@@ -180,7 +180,7 @@ def test_evaluate_and_report(run: Path) -> None:
 
 
 def test_sampling_a_run_that_translates() -> None:
-    from gankit.evaluation.sample import sample
+    from gankit.inference.sample import sample
     from tests.methods.small import cyclegan
 
     with pytest.raises(DataError, match="gankit translate"):

@@ -7,16 +7,17 @@ import pytest
 import torch
 from torch import nn
 
-from gankit.core.registry import components
+from gankit.core.catalogue import catalogue
 from gankit.methods.joined import Joined, separate, split
+from gankit.norms.bin import BIN
 
-PARTS = [(kind, entry.name) for kind in ("generator", "discriminator") for entry in components().entries(kind)]
+PARTS = [(kind, entry.name) for kind in ("generator", "discriminator") for entry in catalogue().entries(kind)]
 BUILT_IN = [(kind, name) for kind, name in PARTS if "/" not in name]
 
 
 def small(kind: str, name: str) -> nn.Module:
     """The component, as narrow as it can be said to be."""
-    make = components().find(kind, name).make
+    make = catalogue().find(kind, name).make
     known = inspect.signature(make).parameters
     options = {"channels": 4} if "channels" in known else {}
     channels = [p for p in known.values() if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
@@ -53,6 +54,7 @@ class Stranger(nn.Module):
         (nn.Conv2d(3, 3, 3), True),
         (nn.InstanceNorm2d(3), True),
         (nn.BatchNorm2d(3), False),
+        (BIN(3), False),
         (nn.Dropout(), False),
         (Stranger(), False),
     ],

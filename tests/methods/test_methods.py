@@ -18,8 +18,9 @@ from gankit.methods.attention_guided import AttentionGuided
 from gankit.methods.base import Method
 from gankit.methods.cyclegan import CycleGAN
 from gankit.methods.paired import Paired
-from gankit.methods.plan import evaluate
+from gankit.methods.resolve import compute
 from gankit.methods.ugatit import UGATIT
+from gankit.norms.batch import BatchNorm
 from gankit.training.step import Stepper
 from tests.methods.small import agit, batch, count_calls, critic, cyclegan, generator, mask
 
@@ -83,7 +84,7 @@ def test_translating_keeps_no_graph(make) -> None:
 # -- attention_guided ----------------------------------------------------------------------------------------
 def values(method: Method, *names: str) -> list[Tensor]:
     with torch.no_grad():
-        found = evaluate(method, "a2b", batch(), names)
+        found = compute(method, "a2b", batch(), names)
     return [found[name] for name in names]
 
 
@@ -99,6 +100,23 @@ def test_the_cycle_goes_through_the_other_map_of_the_output() -> None:
     attention = method.network("attention_net", "b2a")(output).map
     raw = method.network("generator", "b2a")(output)
     torch.testing.assert_close(reconstruction, raw * attention + output * (1 - attention))
+
+
+def test_a_generator_may_be_fed_what_is_attended_to_alone() -> None:
+    method = agit(generator_sees="attended")
+    raw, attention, output, reconstruction, identity = values(
+        method, "raw", "attention", "output", "reconstruction", "identity"
+    )
+    source, target = batch()["a"], batch()["b"]
+    makes, back_makes = (method.network("generator", direction) for direction in ("a2b", "b2a"))
+    torch.testing.assert_close(raw, makes(source * attention))
+    torch.testing.assert_close(output, raw * attention + source * (1 - attention))
+    back = method.network("attention_net", "b2a")(output).map
+    torch.testing.assert_close(reconstruction, back_makes(output * back) * back + output * (1 - back))
+    own = method.network("attention_net", "a2b")(target).map
+    torch.testing.assert_close(identity, makes(target * own) * own + target * (1 - own))
+    assert not torch.equal(raw, makes(source))
+    torch.testing.assert_close(method.eval().translate(source), output)
 
 
 def test_critics_see_whole_pictures_in_the_first_phase() -> None:
@@ -121,6 +139,28 @@ def test_critics_see_what_is_attended_to_in_the_second(masked_fake: str, name: s
     assert 0 < (attention >= 0.5).float().mean() < 1
     torch.testing.assert_close(fake, judge(picture * (attention >= 0.5)))
     torch.testing.assert_close(real, judge(batch()["b"] * (back >= 0.5)))
+
+
+def cycle_gradients(share: float, name: str) -> tuple[float, list[Tensor]]:
+    method = agit(cycle_to_attention=share)
+    reconstruction = compute(method, "a2b", batch(), ["reconstruction"])["reconstruction"]
+    loss = (reconstruction - batch()["a"]).abs().mean()
+    loss.backward()
+    return loss.item(), [
+        p.grad for d in ("a2b", "b2a") for p in method.network(name, d).parameters() if p.requires_grad
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25])
+def test_the_cycle_may_have_less_of_the_maps(share: float) -> None:
+    """The attention that brings back gets its share at once; that of the way there is also seen by what follows it."""
+    whole, every = cycle_gradients(1.0, "attention_net")
+    loss, some = cycle_gradients(share, "attention_net")
+    assert loss == whole
+    there, back = some[: len(some) // 2], some[len(some) // 2 :]
+    torch.testing.assert_close(back, [share * gradient for gradient in every[len(every) // 2 :]])
+    assert all(gradient.norm() < full.norm() for gradient, full in zip(there, every, strict=False) if full.norm() > 0)
+    assert share or all(gradient.abs().max() == 0 for gradient in some)
 
 
 def learning(network: nn.Module) -> set[str]:
@@ -199,6 +239,13 @@ def test_noise_at_test(noise: bool) -> None:
     first, second = method.translate(picture), method.translate(picture)
     assert torch.equal(first, second) != noise
     assert not method.network("discriminator", "a2b").training
+
+
+def test_no_picture_sees_the_others_of_its_batch() -> None:
+    method = paired(generator=partial(UNetGenerator, channels=2, downs=3, norm=BatchNorm)).eval()
+    pictures = batch(32, n=3)["a"]
+    alone = torch.cat([method.translate(picture[None]) for picture in pictures])
+    assert torch.equal(method.translate(pictures), alone) and not torch.equal(alone[0], alone[1])
 
 
 def test_noise_does_not_move_the_networks() -> None:

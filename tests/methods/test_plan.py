@@ -17,7 +17,8 @@ from gankit.losses.reconstruction import L1, Cycle, Identity
 from gankit.losses.total_variation import TotalVariation
 from gankit.methods.base import Turn, tensor
 from gankit.methods.cyclegan import CycleGAN
-from gankit.methods.plan import Term, evaluate, plan_turns
+from gankit.methods.plan import Term, plan_turns
+from gankit.methods.resolve import compute
 from gankit.methods.turns import TurnModule
 from gankit.training.step import Stepper
 from tests.methods.small import agit, batch, count_calls, critic, cyclegan, generator
@@ -195,8 +196,8 @@ def test_every() -> None:
 
 def test_back_is_the_other_direction() -> None:
     method, pictures = agit(), batch()
-    forward = evaluate(method, "a2b", pictures, ["back_attention", "back_output"])
-    backward = evaluate(method, "b2a", pictures, ["attention", "output"])
+    forward = compute(method, "a2b", pictures, ["back_attention", "back_output"])
+    backward = compute(method, "b2a", pictures, ["attention", "output"])
     torch.testing.assert_close(forward["back_attention"], backward["attention"])
     torch.testing.assert_close(forward["back_output"], backward["output"])
 

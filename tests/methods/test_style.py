@@ -15,18 +15,19 @@ import gankit
 from gankit import api
 from gankit.core.errors import BuildError, DataError, RecipeError
 from gankit.discriminators.patch import PatchDiscriminator
-from gankit.evaluation.translate import translate_paths
 from gankit.generators.espcn import ESPCNGenerator
 from gankit.generators.fast_style import FastStyleGenerator
 from gankit.generators.johnson import JohnsonGenerator
 from gankit.generators.super_resolution import JohnsonSRGenerator
+from gankit.inference.translate import translate_paths
 from gankit.losses.adversarial import LSGAN
 from gankit.losses.reconstruction import L1
 from gankit.methods.gatys import Gatys
 from gankit.methods.plan import Term, plan_turns
 from gankit.methods.style import Style
 from gankit.methods.super_resolution import SuperResolution
-from gankit.training.assemble import assemble, check_data
+from gankit.training.assemble import assemble
+from gankit.training.pictures import check_data
 from gankit.training.step import Stepper
 
 RANDOM = {"type": "distilled_vgg19", "weights": "random"}
@@ -63,6 +64,19 @@ def test_a_style_network_takes_any_size(make):
         assert out.shape == (1, 3, *size) and out.abs().max() <= 1
 
 
+def test_the_median_filter_is_exact_and_for_use_alone():
+    torch.manual_seed(0)
+    make = partial(FastStyleGenerator, channels=2, blocks=0)
+    plain = Style(generator=make).eval()
+    filtered = Style(generator=make, median_filter=True).eval()
+    filtered.load_state_dict(plain.state_dict())
+    x = torch.rand(2, 3, 12, 16) * 2 - 1
+    output, result = plain.translate(x), filtered.translate(x)
+    windows = torch.nn.functional.pad(output, (1, 1, 1, 1), mode="replicate").unfold(2, 3, 1).unfold(3, 3, 1)
+    assert torch.equal(result, windows.flatten(4).median(-1).values) and not torch.equal(result, output)
+    assert torch.equal(filtered.infer(x, ("output",))[0], output)  # what losses see
+
+
 def test_the_style_is_read_once_at_its_size(picture: str):
     method = Style(picture, 20, partial(FastStyleGenerator, channels=2, blocks=1))
     assert method.style().shape == (1, 3, 12, 20)
@@ -71,7 +85,7 @@ def test_the_style_is_read_once_at_its_size(picture: str):
 
 
 def test_a_trained_style_needs_no_picture(picture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(api, "_finish", lambda run: None)
+    monkeypatch.setattr(api, "_finish", lambda run, device: None)
     recipe = {
         "gankit": 1,
         "method": {

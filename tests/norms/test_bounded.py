@@ -9,6 +9,7 @@ import torch
 
 from gankit.norms import bounded
 from gankit.norms.adalin import LIN, AdaLIN
+from gankit.norms.bin import BIN
 
 
 def push(norm, sign, optimizer=torch.optim.SGD):
@@ -24,7 +25,7 @@ def unpickled(module):
     return torch.load(buffer, weights_only=False)
 
 
-@pytest.mark.parametrize("kind", [LIN, AdaLIN])
+@pytest.mark.parametrize("kind", [LIN, AdaLIN, BIN])
 @pytest.mark.parametrize("optimizer", [torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW])
 @pytest.mark.parametrize(("sign", "bound"), [(1, 1.0), (-1, 0.0)])
 def test_a_step_ends_at_the_bound(kind, optimizer, sign, bound):

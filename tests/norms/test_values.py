@@ -3,17 +3,20 @@
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
+from benchmarks import reference
 from gankit.norms.adain import AdaIN
 from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.batch import BatchNorm
+from gankit.norms.bin import BIN
 from gankit.norms.group import GroupNorm
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.layer import LayerNorm
 from gankit.norms.none import NoNorm
 from gankit.norms.rules import conv_bias, is_adaptive
 
-PLAIN = [InstanceNorm, lambda c: InstanceNorm(c, affine=True), BatchNorm, LayerNorm, GroupNorm, LIN, NoNorm]
+PLAIN = [InstanceNorm, lambda c: InstanceNorm(c, affine=True), BatchNorm, LayerNorm, GroupNorm, LIN, BIN, NoNorm]
 ADAPTIVE = [AdaLIN, AdaIN]
 
 
@@ -45,6 +48,42 @@ def test_lin_is_the_papers_formula(unbiased):
     nn.init.normal_(norm.beta)
     expected = direct(x, norm.rho, norm.gamma, norm.beta, unbiased)
     torch.testing.assert_close(norm(x), expected, rtol=1e-12, atol=1e-12)
+
+
+def gated(x, norm, mean, variance):
+    """Batch-instance normalization as the paper writes it, with these statistics (1, C, 1, 1) of the batch part."""
+    rho, gamma, beta = (value.detach()[:, None, None] for value in (norm.rho, norm.gamma, norm.beta))
+    of_batch = (x - mean) / (variance + 1e-5).sqrt()
+    own_variance, own_mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    of_instance = (x - own_mean) / (own_variance + 1e-5).sqrt()
+    return (rho * of_batch + (1 - rho) * of_instance) * gamma + beta
+
+
+def test_bin_is_the_papers_formula_in_training_and_in_evaluation():
+    torch.manual_seed(0)
+    x = torch.randn(4, 3, 5, 6, dtype=torch.double) * torch.rand(4, 3, 1, 1) * 3 + torch.randn(4, 3, 1, 1)
+    norm = BIN(3, momentum=0.25).double()
+    assert norm.rho.tolist() == [1.0] * 3
+    for parameter in norm.parameters():
+        nn.init.uniform_(parameter)
+    variance, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
+    torch.testing.assert_close(norm(x), gated(x, norm, mean, variance), rtol=1e-12, atol=1e-12)
+    unbiased = x.var((0, 2, 3), keepdim=True)
+    running = 0.25 * mean, 0.75 + 0.25 * unbiased  # one step from 0 and 1
+    torch.testing.assert_close(norm.eval()(x), gated(x, norm, *running), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(norm(x[:1]), gated(x[:1], norm, *running), rtol=1e-12, atol=1e-12)
+
+
+def test_the_gate_of_bin_is_batch_norm_at_1_and_instance_norm_at_0():
+    x = torch.randn(3, 4, 5, 6)
+    torch.testing.assert_close(BIN(4)(x), nn.BatchNorm2d(4)(x))
+    torch.testing.assert_close(BIN(4, rho=0.0)(x), nn.InstanceNorm2d(4)(x))
+
+
+def test_bin_takes_residual_and_activation():
+    x, residual = torch.randn(2, 2, 3, 4, 5)
+    norm = BIN(3, rho=0.5)
+    torch.testing.assert_close(norm(x, slope=0.2, residual=residual), nn.functional.leaky_relu(norm(x) + residual, 0.2))
 
 
 @pytest.mark.parametrize("affine", [False, True])
@@ -130,7 +169,7 @@ def test_gradients_of_adaptive_norms(make):
     assert torch.autograd.gradcheck(run, leaves)
 
 
-@pytest.mark.parametrize("make", [m for m in PLAIN + ADAPTIVE if m is not BatchNorm])  # torch's own
+@pytest.mark.parametrize("make", [m for m in PLAIN + ADAPTIVE if m not in (BatchNorm, BIN)])  # torch's own
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_has_fp32_statistics(make, dtype):
     # A mean far from 0: statistics in half precision would be off by tens of percents.
@@ -141,6 +180,14 @@ def test_half_precision_has_fp32_statistics(make, dtype):
     ours = norm.to(dtype)(x, *(s.to(dtype) for s in style))
     assert ours.dtype == dtype
     torch.testing.assert_close(ours.float(), expected, rtol=0.02, atol=0.04)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_bin_under_autocast_has_fp32_statistics(dtype):
+    x = (torch.randn(2, 4, 16, 16) + 20).to(dtype)
+    ours, expected = BIN(4, rho=0.5)(x), BIN(4, rho=0.5)(x.double().float())
+    assert ours.dtype == dtype
+    torch.testing.assert_close(ours.float(), expected, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize("norm", [LIN(3), LIN(3, rho=1.0)])
@@ -166,3 +213,35 @@ def test_the_bias_rule_of_the_reference_code():
     assert with_bias == {"InstanceNorm"}
     foreign = [nn.InstanceNorm2d(4), nn.BatchNorm2d(4), nn.Identity()]
     assert [conv_bias(n) for n in foreign] == [True, False, True]
+
+
+class OnGPU(TorchFunctionMode):
+    """Group norms refuse weights of another dtype than the input's, as they do on CUDA devices."""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.group_norm and any(w is not None and w.dtype != args[0].dtype for w in args[2:4]):
+            raise RuntimeError("expected scalar type BFloat16 but found Float")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("make", [LayerNorm, GroupNorm])
+def test_half_precision_outside_of_autocast(make, dtype):
+    norm = make(32)
+    nn.init.normal_(norm.weight)
+    x = torch.randn(2, 32, 6, 6).to(dtype)
+    narrow, wide = x.clone().requires_grad_(), x.float().requires_grad_()
+    with OnGPU():
+        y = norm(narrow)
+        y.sum().backward()
+    assert y.dtype == narrow.grad.dtype == dtype
+    norm(wide).sum().backward()
+    torch.testing.assert_close(y.float(), norm(wide), rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(narrow.grad.float(), wide.grad, rtol=2e-2, atol=2e-2)
+
+
+def test_the_benchmarks_group_norm_takes_half_precision():
+    x = torch.randn(2, 32, 6, 6)
+    with OnGPU():
+        y = reference.GroupNorm(8, 32)(x.bfloat16())
+    torch.testing.assert_close(y.float(), nn.GroupNorm(8, 32)(x), rtol=2e-2, atol=2e-2)

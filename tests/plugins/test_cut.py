@@ -17,9 +17,10 @@ from torch import Tensor, nn
 import gankit as package
 from gankit import api
 from gankit.attention.cam import CAM
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import RecipeError
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry, components
+from gankit.core.registry import Entry
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.generators.resnet import ResnetGenerator
 from gankit.generators.ugatit import UGATITGenerator
@@ -29,7 +30,8 @@ from gankit.losses.adversarial import LSGAN
 from gankit.losses.cam import CAMLoss
 from gankit.losses.penalties import R1, GradientPenalty
 from gankit.losses.reconstruction import Identity
-from gankit.methods.plan import Term, evaluate
+from gankit.methods.plan import Term
+from gankit.methods.resolve import compute
 from gankit.norms.adalin import AdaLIN
 from gankit.testing import check_component
 from gankit.training import checkpoint
@@ -54,7 +56,7 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import gankit_cut.method
     import gankit_cut.sampler
 
-    registry = components()
+    registry = catalogue()
     added = [Entry(kind, name, target, "", "gankit-cut") for kind, name, target in ROWS]
     for entry in added:
         registry.add(entry)
@@ -180,10 +182,10 @@ def test_the_gradient_is_the_derivative_with_the_keys_held(cut, flip: bool) -> N
     pictures = {k: v.double() for k, v in batch().items()}
     parameter = method.network("generator", "a2b").down[1].conv.weight  # type: ignore[index, union-attr]
     names = ("key", "places")
-    fixed = {name: tuple(x.detach() for x in value) for name, value in evaluate(method, "a2b", pictures, names).items()}
+    fixed = {name: tuple(x.detach() for x in value) for name, value in compute(method, "a2b", pictures, names).items()}
 
     def loss() -> Tensor:
-        return cut.loss.PatchNCE()(evaluate(method, "a2b", pictures, ["query"], fixed)["query"], fixed["key"])
+        return cut.loss.PatchNCE()(compute(method, "a2b", pictures, ["query"], fixed)["query"], fixed["key"])
 
     (gradient,) = torch.autograd.grad(loss(), [parameter])
     direction = torch.randn_like(parameter)
@@ -201,7 +203,7 @@ def test_a_mirrored_step(cut) -> None:
     generator: Any = method.network("generator", "a2b")
     method.mirrored = lambda source: True
     names = ["judged", "output", "identity", "fake_logits", "places", "query"]
-    found = evaluate(method, "a2b", pictures, names)
+    found = compute(method, "a2b", pictures, names)
     fake = generator(pictures["a"].flip(3))
     torch.testing.assert_close(found["judged"], fake)
     torch.testing.assert_close(found["output"], fake.flip(3))
@@ -367,7 +369,7 @@ def test_the_recipes(uninstalled: Callable[[str], Path], name: str) -> None:
     weights = {"patches": 10} if fast else {"patches": 0.5, "identity_patches": 0.5}
     assert {term: envelope.weight for term, envelope in whole.losses.items()} == {"adversarial": 1} | weights
     assert whole.method.flip_equivariance == fast
-    assert (whole.train.epochs, whole.train.decay_from) == ((200, 0.75) if fast else (400, 0.5))
+    assert (whole.train.epochs, whole.train.schedule.decay_from) == ((200, 0.75) if fast else (400, 0.5))
     (played,) = check_recipe(Recipe.load(uninstalled(name), SMALL))
     assert {key.split("/")[1] for key in played.losses} == set(whole.losses)
 
@@ -379,7 +381,7 @@ class Killed(BaseException):
 def test_resuming_ends_with_the_same_bits(
     uninstalled: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "_finish", lambda run: None)
+    monkeypatch.setattr(api, "_finish", lambda run, device: None)
     sets = [*SMALL, "train.epochs=null", "train.steps=4", "train.save_every=2", "train.ema=0.9"]
     recipe = Recipe.load(uninstalled("fastcut"), sets)
     whole = package.train(recipe, out=tmp_path / "whole", device="cpu").method.state_dict()
@@ -407,7 +409,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_plugin_is_listed(environment: Path) -> None:
     [status] = json.loads(gankit(environment, "plugins", "--json"))
     assert (status["distribution"], status["version"], status["state"]) == ("gankit-cut", "0.1.0", "ok")
-    assert status["recipes"] == ["cut", "fastcut"]
+    assert status["recipes"] == ["cut", "demo-cut", "fastcut"]
 
 
 def test_its_recipe_takes_a_real_step(environment: Path) -> None:

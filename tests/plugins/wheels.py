@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -50,3 +51,5 @@ def check_imports(plugin: str) -> None:
     for path in (PLUGINS / plugin / module).glob("*.py"):
         lines = [line for line in path.read_text().splitlines() if "import" in line and "gankit" in line]
         assert not [line for line in lines if "._" in line or " _" in line or "gankit.core" in line]
+        deep = re.findall(r"^\s*from (gankit\.\w+\.\S+) import", path.read_text(), re.MULTILINE)
+        assert not deep, f"{path}: import public names, from the packages of {deep}"

@@ -7,14 +7,13 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gankit.fields import Picture
 from gankit.norms.instance import InstanceNorm
 from gankit.slots import Attended, Ge, Translated
 
 
 class Good(nn.Module):
     """Multiplies each channel by a weight. (N, C, H, W) -> the same shape. gankit's own."""
-
-    adaptive = False
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -57,6 +56,12 @@ class BadDefaults(Good):
 
     def extra_repr(self) -> str:
         return f"{self.channels}, groups={self.groups}"
+
+
+class BadDeclares(Good):
+    """Misspells what it declares. (N, C, H, W) -> the same shape. gankit's own."""
+
+    cancel_bias = False
 
 
 class BadSample(Good):
@@ -145,7 +150,7 @@ class BadExport(Good):
     """Asks in evaluation for a value. (N, C, H, W) -> the same shape. gankit's own."""
 
     def forward(self, x: Tensor) -> Tensor:
-        doubles = not self.training and bool(x.sum() > 0)
+        doubles = not self.training and bool(self.weight.sum() > 0)
         return super().forward(x) * (2 if doubles else 1)
 
 
@@ -196,6 +201,12 @@ class WildGenerator(nn.Module):
         return 10 * self.conv(x)
 
 
+class TextualGenerator(WildGenerator):
+    """States a size as text. (N, 3, H, W) -> (N, 3, H, W). gankit's own."""
+
+    min_size = "8"  # pyright: ignore[reportAssignmentType]
+
+
 class QuietGenerator(WildGenerator):
     """Offers attention and gives none. (N, 3, H, W) -> (N, 3, H, W). gankit's own."""
 
@@ -223,6 +234,20 @@ class FlatCritic(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(x)
+
+
+class HotCritic(nn.Module):
+    """Its heatmaps are of any size of number. (N, 3, H, W) -> (N, 1, H, W). gankit's own."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x)
+
+    def heatmaps(self, x: Tensor) -> Tensor:
+        return 100 * self.conv(x).square()
 
 
 class UnreducedLoss(nn.Module):
@@ -261,7 +286,7 @@ class RestlessData:
     """Draws from torch's global random state. a (3, 8, 8). gankit's own."""
 
     size = 8
-    channels: ClassVar = {"a": 3}
+    fields: ClassVar = {"a": Picture(3)}
 
     def __len__(self) -> int:
         return 1
@@ -302,6 +327,7 @@ CONTRACTS = (
     Contract("generator", WildGenerator, r"leaves \[-1, 1\]"),
     Contract("generator", QuietGenerator, r"offers is \['attention'\]"),
     Contract("discriminator", FlatCritic, r"logits are \(N, 1, h, w\)"),
+    Contract("discriminator", HotCritic, r"heatmaps leave \[0, 1\]"),
     Contract("loss", UnreducedLoss, "returns a scalar"),
     Contract("loss", OneHeadLoss, "two equal heads"),
     Contract("loss", CriticSideLoss, r"discriminator\(\) .* not finite"),

@@ -5,15 +5,17 @@ import re
 import pytest
 import torch
 
-from gankit.core.registry import Entry, Registry
+from gankit.core.registry import Entry
 from gankit.core.schema import parameters_of
 from gankit.testing import CHECKS, check_component
 from tests.testing import bad_components as bad
+from tests.testing.planted import DEFECTS
 
 # check -> (the component that breaks it, what the reason says)
 BREAKERS: dict[str, tuple[str, str]] = {
     "schema": ("BadSchema", "groups"),
     "defaults": ("BadDefaults", "do not fall into 3 groups"),
+    "declares": ("BadDeclares", "did you mean `cancels_bias`"),
     "sample": ("BadSample", "returns its input's shape"),
     "odd_sizes": ("BadOddSizes", "shape"),
     "batch_one": ("BadBatchOne", "returns its input's shape"),
@@ -27,26 +29,16 @@ BREAKERS: dict[str, tuple[str, str]] = {
     "compile": ("BadCompile", "data-dependent|Data-dependent"),
     "repr": ("BadRepr", "hidden_size"),
     "docstring": ("BadDocstring", "no shapes"),
+    "promises": ("UnfusedNorm", "states `fuses`"),
 }
 
 
-@pytest.fixture
-def kit(monkeypatch: pytest.MonkeyPatch):
-    """Checks a class that is registered for this test alone."""
-
-    def check(kind: str, make: type, **options):
-        row = (kind, "tested", f"{make.__module__}:{make.__qualname__}", "")
-        monkeypatch.setattr("gankit.testing.subject.components", lambda: Registry([row]))
-        return check_component(kind, "tested", **options)
-
-    return check
-
-
 def test_every_check_has_a_breaker():
-    assert tuple(BREAKERS) == CHECKS
+    planted = {str(defect.__doc__).partition(":")[0] for defect in DEFECTS}  # tests/testing/test_conduct.py
+    assert {*BREAKERS, *planted} == {*CHECKS}, "a new check needs a component here that fails it alone"
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", BREAKERS)
 def test_a_bad_component_fails_its_check_alone(kit, check):
     name, reason = BREAKERS[check]
     report = kit("norm", getattr(bad, name), raise_on_failure=False)
@@ -62,9 +54,16 @@ def test_a_breach_of_the_kinds_contract_fails_the_sample(kit, contract):
 
 def test_what_cannot_be_described_is_not_run(kit):
     report = kit("norm", bad.UntypedParameter, raise_on_failure=False)
-    assert report.failed == ("schema", "defaults")  # what has no schema cannot be built from a recipe
+    assert report.failed == ("schema",)  # what has no schema cannot be built from a recipe
     assert report["docstring"].status == "passed"
-    assert {report[name].status for name in CHECKS if name not in ("schema", "defaults", "docstring")} == {"not run"}
+    assert {report[name].status for name in CHECKS if name not in ("schema", "docstring")} == {"not run"}
+
+
+def test_nothing_is_called_that_declares_wrong_types(kit):
+    report = kit("generator", bad.TextualGenerator, raise_on_failure=False)
+    assert report.failed == ("declares",) and report["declares"].reason == "`min_size` is int >= 1, not '8'"
+    assert report["sample"].status == "not run" and report["sample"].reason == "`declares` failed"
+    assert report["docstring"].status == "passed"
 
 
 def test_gradients_are_tried_on_flat_inputs(kit):
@@ -111,12 +110,6 @@ def test_overrides_reach_the_component(kit):
 def test_an_unknown_name_is_a_lookup_error():
     with pytest.raises(LookupError, match="did you mean 'adalin'"):
         check_component("norm", "adalinn")
-
-
-def test_the_callers_random_state_stays(kit):
-    before = torch.get_rng_state()
-    kit("norm", bad.Good)
-    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_module_without_init_has_a_schema_after_torch_compile():

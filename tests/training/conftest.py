@@ -18,7 +18,7 @@ class Killed(BaseException):
 def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a directory of its own; what comes after the training is tested where it is made."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(api, "_finish", lambda run: None)
+    monkeypatch.setattr(api, "_finish", lambda run, device: None)
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def kill_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """`kill_after(3)`: the next training dies right after it has saved step 3."""
 
     def arm(step: int) -> None:
-        def save_and_die(folder: Path, stored: Any, keep: int = 2) -> Path:
-            path = original(folder, stored, keep)
+        def save_and_die(folder: Path, stored: Any, *kept: Any) -> Path:
+            path = original(folder, stored, *kept)
             if stored.step == step:
                 monkeypatch.setattr(checkpoint, "save", original)
                 raise Killed

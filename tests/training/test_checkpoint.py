@@ -103,15 +103,31 @@ def test_a_damaged_file_is_named(name: str, damage: str, tmp_path: Path) -> None
 )
 def test_an_index_that_is_none(index: Any, tmp_path: Path) -> None:
     (tmp_path / checkpoint.INDEX).write_text(json.dumps(index))
-    with pytest.raises(CheckpointError, match=r"no index|upgrade gankit"):
+    with pytest.raises(CheckpointError, match=r"no index|upgrade gankit|SHA-256"):
         checkpoint.load(tmp_path)
+
+
+def sign(path: Path, index: dict[str, Any]) -> None:
+    """Write an index with the digest that belongs to it."""
+    del index[checkpoint.OWN]
+    (path / checkpoint.INDEX).write_text(json.dumps(index | {checkpoint.OWN: checkpoint._digest(index)}))
+
+
+def test_no_number_of_the_index_can_be_changed(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, made(7))
+    text = (path / checkpoint.INDEX).read_text()
+    for changed in (text.replace('"step": 7', '"step": 8'), text.replace(f'"{checkpoint.OWN}"', '"other"')):
+        assert changed != text
+        (path / checkpoint.INDEX).write_text(changed)
+        with pytest.raises(CheckpointError, match="SHA-256 differs"):
+            checkpoint.load(path)
 
 
 def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     path = checkpoint.save(tmp_path / "run", made(1))
     index = json.loads((path / checkpoint.INDEX).read_text())
     index["files"]["../../secret"] = "0"
-    (path / checkpoint.INDEX).write_text(json.dumps(index))
+    sign(path, index)
     with pytest.raises(CheckpointError, match=r"names a file '\.\./\.\./secret'"):
         checkpoint.load(path)
 

@@ -111,9 +111,9 @@ def test_an_error_of_the_function_is_its_own(graphs: list[Any], caplog: pytest.L
 def test_the_default_compiler_gives_the_same_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # what a killed compiler has left must not be found
     torch.compiler.reset()
-    one = stepper("penalty, critic first", WHOLE)
+    one = stepper("paired", WHOLE)
     losses, weights = train(one, torch.float64)  # in float32 Adam makes steps of rounding where gradients are near 0
-    plain = train(stepper("penalty, critic first"), torch.float64)
+    plain = train(stepper("paired"), torch.float64)
     assert losses == [pytest.approx(step, rel=1e-9) for step in plain[0]]
     for key, value in plain[1].items():
         torch.testing.assert_close(weights[key], value, rtol=1e-7, atol=1e-7, msg=key)

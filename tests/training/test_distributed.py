@@ -21,14 +21,14 @@ from tests.training.tiny import lines, recipe
 SCRIPT = "import sys, json, gankit; gankit.train(json.loads(sys.argv[1]), sys.argv[2], resume=sys.argv[3] == 'resume')"
 
 
-def launch(chosen: dict, out: str, resume: str = "", world: int = 2) -> list[subprocess.Popen[str]]:
-    """As torchrun does: the variables, and one process for each rank."""
+def launch(chosen: dict, out: str, resume: str = "", world: int = 2, before: str = "") -> list[subprocess.Popen[str]]:
+    """As torchrun does: the variables, and one process for each rank, which first runs the line `before`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "OMP_NUM_THREADS": "1"}
     environment = os.environ | common | {"PYTHONPATH": str(Path(gankit.__file__).parents[1])}
-    command = [sys.executable, "-c", SCRIPT, json.dumps(chosen), out, resume]
+    command = [sys.executable, "-c", before + SCRIPT, json.dumps(chosen), out, resume]
     return [
         subprocess.Popen(command, env=environment | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
         for rank in range(world)
@@ -58,8 +58,9 @@ def test_two_processes_are_one_with_the_joined_batch(tmp_path: Path) -> None:
     The rate is small, for a few steps at a large one make any two roundings drift apart.
     """
     options = {"steps": 3, "pool_size": 0, "optimizer": {"type": "sgd", "lr": 0.001}, "log_every": 1, "seed": 5}
-    finish(launch(recipe(batch_size=1, **options), "two"))
-    gankit.train(recipe(batch_size=2, **options), "one")
+    rough = {"grain": 0.25}  # instance norm magnifies the rounding of what is nearly flat
+    finish(launch(recipe(data=rough, batch_size=1, **options), "two"))
+    gankit.train(recipe(data=rough, batch_size=2, **options), "one")
     two, one = weights(tmp_path / "two"), weights(tmp_path / "one")
     reseed(5)
     first = gankit.build(recipe()).networks.state_dict()

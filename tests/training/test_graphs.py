@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from gankit.core.errors import BuildError, RecipeError, TrainingError
 from gankit.methods.base import Method, tensor
+from gankit.optimizers.gradient import Adam
+from gankit.optimizers.lbfgs import LBFGS
 from gankit.training.assemble import assemble, make_stepper
 from gankit.training.devices import Devices
 from gankit.training.graphs import KEPT, WARM_UP, Graphs
@@ -62,10 +65,10 @@ class Tape(TorchDispatchMode):
 
 
 class Recorder:
-    """Counts what was asked of it. method: whose buffers are put back after a recording."""
+    """Counts what was asked of it. method: whose buffers are put back after a recording. also: and these."""
 
     def __init__(self, method: Method) -> None:
-        self.method = method
+        self.method, self.also = method, list[Tensor]()
         self.pools, self.warmed, self.recorded = 0, 0, 0
 
     def pool(self) -> int:
@@ -81,7 +84,7 @@ class Recorder:
         del pool
         self.recorded += 1
         tape, random = Tape(), torch.get_rng_state()
-        before = [(b, b.clone()) for b in self.method.buffers()]
+        before = [(b, b.clone()) for b in (*self.method.buffers(), *self.also)]
         with tape:
             result = function()
         for buffer, value in before:
@@ -100,7 +103,8 @@ def play(one: Stepper, steps: int, batches: Callable[[int], Any] = lambda step: 
     losses = []
     for step in range(steps):
         reseed(0, 0, step)
-        losses.append(dict(one.step(batches(step))))
+        told = one.step(batches(step))
+        losses.append(dict(told) | told.watched)
     return losses
 
 
@@ -111,7 +115,8 @@ def same_weights(one: Stepper, other: Stepper) -> bool:
 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_replayed_steps_are_those_of_plain_torch(name: str) -> None:
-    plain, one = stepper(name, clip_norm=1.0, ema=0.9), stepper(name, clip_norm=1.0, ema=0.9)
+    options: Any = {"clip_norm": 1.0, "ema": 0.9, "watch": ["gradients"]}
+    plain, one = stepper(name, **options), stepper(name, **options)
     recorder = recorded(one)
     steps = WARM_UP + 3
     assert play(one, steps) == play(plain, steps)
@@ -135,7 +140,7 @@ def test_adam_and_accumulated_batches() -> None:
     def two(step: int) -> list[dict[str, Tensor]]:
         return [batch(seed=2 * step), batch(seed=2 * step + 1)]
 
-    adam = {"type": "adam", "lr": 1e-3, "betas": (0.5, 0.999)}
+    adam = partial(Adam, lr=1e-3)
     for name in ("cyclegan", "munit"):
         plain, one = stepper(name, optimizer=adam), stepper(name, optimizer=adam)
         recorded(one)
@@ -200,7 +205,7 @@ def test_what_torch_refuses_to_record_is_named() -> None:
 
 
 def test_lbfgs_searches_without_recordings() -> None:
-    options: Any = {"optimizer": {"type": "lbfgs", "lr": 0.01, "max_iter": 2}}
+    options: Any = {"optimizer": partial(LBFGS, lr=0.01, max_iter=2)}
     plain, one = stepper("cyclegan", **options), stepper("cyclegan", **options)
     recorder = recorded(one)
     assert play(one, WARM_UP + 2) == play(plain, WARM_UP + 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ from gankit.core.errors import RecipeError
 from gankit.losses.adversarial import LSGAN
 from gankit.losses.reconstruction import L1
 from gankit.methods.gatys import Gatys
+from gankit.optimizers.gradient import Adam
+from gankit.optimizers.lbfgs import LBFGS
 from gankit.training.step import Stepper
 from tests.methods import small
 from tests.training.conftest import Killed
 from tests.training.tiny import CYCLEGAN, digests, recipe
 
-LBFGS = {"type": "lbfgs", "max_iter": 2, "history_size": 3}
+SETTINGS = {"type": "lbfgs", "max_iter": 2, "history_size": 3}
 
 
 class Squared(nn.Module):
@@ -36,7 +39,7 @@ def gatys(tmp_path: Path, **optimizer: Any) -> dict[str, Any]:
     chosen = recipe(
         {"type": "gatys", "content": str(path), "style": str(path), "size": None, "start": "noise"},
         {"pixel": {"type": "pixel", "distance": "charbonnier"}, "smooth": {"type": "total_variation", "weight": 0.1}},
-        optimizer=LBFGS | optimizer,
+        optimizer=SETTINGS | optimizer,
         save_every=3,
         batch_size=1,
     )
@@ -59,7 +62,7 @@ def test_the_same_as_torchs_own(tmp_path: Path) -> None:
     torch.manual_seed(0)
     method = Gatys(str(tmp_path / "picture.png"), start="noise", size=None)
     theirs = method.network("picture", "a2b")().detach().clone().requires_grad_()
-    stepper = Stepper(method, {"pixel": Squared()}, optimizer={"type": "lbfgs", "lr": 1.0, "max_iter": 4})
+    stepper = Stepper(method, {"pixel": Squared()}, optimizer=partial(LBFGS, lr=1.0, max_iter=4))
     optimizer = torch.optim.LBFGS([theirs], 1.0, 4, tolerance_grad=0, tolerance_change=0, history_size=100)
 
     def objective() -> torch.Tensor:
@@ -80,7 +83,7 @@ def test_batches_are_one_objective() -> None:
     nets = []
     for halves in (False, True):
         method = small.cyclegan()
-        stepper = Stepper(method, {"l1": Squared()}, optimizer={"type": "lbfgs", "lr": 0.1, "max_iter": 3})
+        stepper = Stepper(method, {"l1": Squared()}, optimizer=partial(LBFGS, lr=0.1, max_iter=3))
         whole = small.batch(n=2)
         parts = [{k: v[i : i + 1] for k, v in whole.items()} for i in range(2)] if halves else whole
         stepper.step(parts)
@@ -93,17 +96,17 @@ def test_it_serves_players_of_a_game_too() -> None:
     stepper = Stepper(
         method,
         {"adversarial": LSGAN(), "l1": L1()},
-        optimizer={"type": "lbfgs", "lr": 1e-3, "max_iter": 2},
-        optimizers={"discriminator": {"type": "adam", "lr": 1e-3}},
+        optimizer=partial(LBFGS, lr=1e-3, max_iter=2),
+        optimizers={"discriminator": partial(Adam, lr=1e-3)},
     )
     assert len(stepper.step(small.batch())) == 6
 
 
 def test_the_memory_format_is_refused_in_words() -> None:
-    with pytest.raises(RecipeError, match=r"train\.channels_last: torch's lbfgs"):
-        gankit.train(recipe(CYCLEGAN, optimizer=LBFGS, channels_last=True))
+    with pytest.raises(RecipeError, match=r"train\.channels_last: LBFGS takes"):
+        gankit.train(recipe(CYCLEGAN, optimizer=SETTINGS, channels_last=True))
 
 
 def test_fp16_is_refused_in_words() -> None:
-    with pytest.raises(RecipeError, match=r"train\.optimizer: lbfgs cannot scale its losses.*fp32 or bf16"):
-        gankit.train(recipe(CYCLEGAN, optimizer=LBFGS, precision="fp16"))
+    with pytest.raises(RecipeError, match=r"train\.optimizer: LBFGS cannot scale its losses.*fp32 or bf16"):
+        gankit.train(recipe(CYCLEGAN, optimizer=SETTINGS, precision="fp16"))

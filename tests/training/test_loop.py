@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 import gankit
+from gankit.core.catalogue import catalogue
 from gankit.core.errors import GankitError, TrainingError
-from gankit.core.registry import components
 from gankit.training import checkpoint
 from gankit.training.logs import Log, brief, duration
 from gankit.training.run import Run
@@ -39,7 +39,7 @@ class TurnsNaN(nn.Module):
 def registered() -> Iterator[None]:
     gankit.register("loss", "turns_nan")(TurnsNaN)
     yield
-    components.cache_clear()
+    catalogue.cache_clear()
 
 
 def saved(path: Path) -> list[str]:
@@ -77,7 +77,7 @@ def test_a_signal_finishes_the_step_and_saves(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="everything is saved"):
         patch.setattr(Log, "step", interrupt)
         gankit.train(recipe(), tmp_path / "run")
-    assert saved(tmp_path / "run") == ["step_00000003"]  # the signal came after the loop had looked for one
+    assert saved(tmp_path / "run") == ["step_00000002"]
     assert signal.getsignal(number) is before
     gankit.train(recipe(), tmp_path / "run", resume=True)
     assert digests(tmp_path / "run") == digests(tmp_path / "alone")
@@ -102,19 +102,21 @@ def test_what_a_run_writes(tmp_path: Path) -> None:
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     found = lines(tmp_path / "run")
     assert [(line["step"], line["epoch"]) for line in found] == [(2, 0), (4, 0), (6, 1), (8, 1)]
-    assert set(found[0]) == {"step", "epoch", "time", "lr", "losses", "images_per_second"}
+    assert set(found[0]) == {"step", "epoch", "time", "lr", "losses", "images_per_second", "watched"}
     assert set(found[0]["lr"]) == {"generator", "discriminator"}
     assert set(found[0]["losses"]) >= {"generator/cycle/a2b", "discriminator/adversarial/b2a"}
 
 
 def test_the_rate_follows_the_schedule(tmp_path: Path) -> None:
     """8 pictures in batches of 2: 4 steps an epoch. CycleGAN's decay of 4 epochs, from the second half on."""
-    gankit.train(recipe(steps=None, epochs=4, log_every=4, schedule="linear", decay_at="end"), tmp_path / "run")
+    gankit.train(recipe(steps=None, epochs=4, log_every=4, schedule="linear"), tmp_path / "run")
     assert [line["lr"]["generator"] / 2e-4 for line in lines(tmp_path / "run")] == pytest.approx([1, 1, 2 / 3, 1 / 3])
 
 
 def test_a_single_epoch_is_not_spent_at_rate_zero(tmp_path: Path) -> None:
-    gankit.train(recipe(steps=2, schedule="linear", decay_at="start", log_every=1), tmp_path / "run")
+    gankit.train(
+        recipe(steps=2, schedule={"type": "linear", "convention": "epoch_start"}, log_every=1), tmp_path / "run"
+    )
     assert all(line["lr"]["generator"] > 0 for line in lines(tmp_path / "run"))
 
 

@@ -24,3 +24,9 @@ def test_a_look_at_what_is_not_finite_names_step_and_terms(value: str) -> None:
     for look in (losses.read, lambda: losses["g/cycle/a2b"], lambda: dict(losses)):
         with pytest.raises(TrainingError, match=rf"step 7: the loss g/gan/a2b became {value}"):
             look()
+
+
+def test_what_is_watched_stands_beside_the_losses_as_far_as_it_is_finite() -> None:
+    values = torch.tensor([1.5, 0.25, float("inf")])
+    losses = Losses(3, ["g/cycle/a2b"], values, ["critics/a2b/real", "gradients/generator_a2b"])
+    assert losses == {"g/cycle/a2b": 1.5} and losses.watched == {"critics/a2b/real": 0.25}

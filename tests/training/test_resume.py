@@ -23,6 +23,8 @@ from gankit.training.run import Run
 from tests.training.conftest import Killed
 from tests.training.tiny import AGIT, CYCLE, MUNIT, NOISY, PAIRED, STYLED, UGATIT, digests, lines, recipe
 
+SCHEDULE_FREE = {"type": "schedule_free_adamw", "lr": 0.01}
+PLATEAU = {"type": "plateau", "watch": "generator/cycle/a2b", "patience": 0, "threshold": 0.9}  # no epoch is better
 OPTIONS: dict[str, dict[str, Any]] = {
     "dropout, pool, average": {"method": NOISY, "ema": 0.9},
     "workers": {"workers": 2},
@@ -31,13 +33,19 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "accumulation, clipping": {"accumulate": 3, "batch_size": 1, "clip_norm": 0.1},
     "bf16": {"precision": "bf16"},
     "fp16, scaled": {"precision": "fp16"},
-    "cosine by steps": {"schedule": "cosine", "decay_every": "step", "decay_from": 0.2},
+    "cosine by steps": {"schedule": {"type": "cosine", "every": "step", "decay_from": 0.2}},
     "tf_adam, one count for all turns": {"method": AGIT | {"alternate": True}, "optimizer": {"type": "tf_adam"}},
     "momentum": {"optimizer": {"type": "sgd", "lr": 0.01, "momentum": 0.9}},
     "batch norm, noise at test": {"method": PAIRED, "losses": {"adversarial": "vanilla", "l1": "l1"}, "ema": 0.5},
-    "styles drawn, steps": {"method": MUNIT, "losses": STYLED, "schedule": "step", "drop_every": 1},
+    "styles drawn, steps": {"method": MUNIT, "losses": STYLED, "schedule": {"type": "step", "drop_every": 1}},
     "joined calls, activations computed again": {"join_calls": True, "checkpoint_activations": True},
     "memory format": {"channels_last": True},
+    "an optimizer that averages": {"method": UGATIT, "losses": CYCLE | {"cam": "cam"}, "optimizer": SCHEDULE_FREE},
+    "a plateau in the middle of an epoch": {"steps_per_epoch": 2, "schedule": PLATEAU},
+    "a plateau at an epoch's end, behind a warm-up": {
+        "steps_per_epoch": 3,
+        "schedule": {"type": "warmup", "steps": 2, "then": PLATEAU},
+    },
     "AdaLIN, CAM": {"method": UGATIT, "losses": CYCLE | {"cam": "cam"}},
 }
 
@@ -54,12 +62,13 @@ def test_resume_ends_with_the_same_bytes(options: dict, kill_after: Callable[[in
     assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
 
 
-def test_a_resumed_run_may_save_memory(kill_after: Callable[[int], None], tmp_path: Path) -> None:
+def test_a_resumed_run_may_save_memory_and_tell_more(kill_after: Callable[[int], None], tmp_path: Path) -> None:
     gankit.train(recipe(save_every=3), tmp_path / "alone")
     kill_after(3)
     with pytest.raises(Killed):
         gankit.train(recipe(save_every=3), tmp_path / "killed")
-    gankit.train(recipe(save_every=3, checkpoint_activations=True), tmp_path / "killed", resume=True)
+    more = {"checkpoint_activations": True, "watch": ["gradients"]}
+    gankit.train(recipe(save_every=3, **more), tmp_path / "killed", resume=True)
     assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
     with pytest.raises(RecipeError, match=r"train\.join_calls"):
         gankit.train(recipe(save_every=3, join_calls=True), tmp_path / "killed", resume=True)
@@ -71,10 +80,19 @@ def test_the_seed_matters(tmp_path: Path) -> None:
     assert digests(tmp_path / "0") != digests(tmp_path / "1")
 
 
-@pytest.mark.parametrize(("method", "losses"), [(NOISY, CYCLE), (PAIRED, {"adversarial": "vanilla", "l1": "l1"})])
-def test_logging_and_sampling_change_no_bit(method: dict, losses: dict, tmp_path: Path) -> None:
-    chosen = recipe(method, losses, ema=0.9)
-    often = {"log_every": 1, "sample_every": 1, "save_every": 1}
+@pytest.mark.parametrize(
+    ("method", "losses", "options"),
+    [
+        (NOISY, CYCLE, {"ema": 0.9}),
+        (PAIRED, {"adversarial": "vanilla", "l1": "l1"}, {"ema": 0.9}),
+        (NOISY, CYCLE, {"optimizer": SCHEDULE_FREE}),
+        (NOISY, CYCLE, {"schedule": PLATEAU, "steps_per_epoch": 2}),
+    ],
+    ids=["average", "batch norm", "an optimizer that averages", "plateau"],
+)
+def test_logging_and_sampling_change_no_bit(method: dict, losses: dict, options: dict, tmp_path: Path) -> None:
+    chosen = recipe(method, losses, **options)
+    often = {"log_every": 1, "sample_every": 1, "save_every": 1, "watch": ["gradients", "rho"]}
     gankit.train(chosen, tmp_path / "quiet")
     gankit.train(chosen | {"train": chosen["train"] | often}, tmp_path / "loud")
     assert digests(tmp_path / "quiet") == digests(tmp_path / "loud")
@@ -95,12 +113,12 @@ def test_workers_and_where_pictures_are_kept_change_no_bit(kill_after: Callable[
     kill_after(4)
     with pytest.raises(Killed):
         gankit.train(chosen("disk", workers=2), tmp_path / "killed")
-    gankit.train(chosen("ram", workers=1, augment="device"), tmp_path / "killed", resume=True)
+    gankit.train(chosen("ram", workers=1, place="device"), tmp_path / "killed", resume=True)
     assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
 
 
 def test_the_log_goes_on_where_the_checkpoint_is(kill_after: Callable[[int], None], tmp_path: Path) -> None:
-    chosen = recipe(log_every=2, sample_every=1, save_every=3)
+    chosen = recipe(log_every=2, sample_every=1, save_every=3, watch=["gradients"])
     gankit.train(chosen, tmp_path / "alone")
     kill_after(3)
     with pytest.raises(Killed):
@@ -110,7 +128,9 @@ def test_the_log_goes_on_where_the_checkpoint_is(kill_after: Callable[[int], Non
     gankit.train(chosen, tmp_path / "killed", resume=True)
     ours, alone = lines(tmp_path / "killed"), lines(tmp_path / "alone")
     assert [line["step"] for line in ours] == [2, 4, 6]
-    assert [line["losses"] for line in ours] == [line["losses"] for line in alone]  # means over the interval, too
+    for told in ("losses", "watched"):  # means over the interval, too
+        assert [line[told] for line in ours] == [line[told] for line in alone]
+    assert "gradients/generator_a2b" in ours[0]["watched"]
     assert len(list((tmp_path / "killed" / "samples").glob("*.png"))) == 6
 
 
@@ -159,21 +179,42 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 # -- with real processes -----------------------------------------------------------------------------------------------
-def start(source: Path, out: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "gankit.cli.main", "train", str(source), "--resume", "--out", out]
+SIGNALLED = """
+import os, sys
+from gankit.cli.main import main
+from gankit.training.step import Stepper
+
+number, at, writes = (int(sys.argv.pop(1)) for _ in range(3))
+step, left = Stepper.step, None
+
+def stepped(self, batches):
+    global left
+    if self.steps + 1 == at:
+        left = writes
+    return step(self, batches)
+
+def watch(event, arguments):
+    global left
+    writes = event in ("os.rename", "os.remove", "os.mkdir") or event == "open" and "w" in str(arguments[1])
+    if left is not None and writes:
+        left -= 1
+        if left < 0:
+            left = None
+            os.kill(os.getpid(), number)
+
+Stepper.step = stepped
+sys.addaudithook(watch)
+main()
+"""
+
+
+def train_signalled(source: Path, number: int, step: int, writes: int) -> tuple[int, str]:
+    """`gankit train` in another process that, in a step, sends itself a signal when it has begun so many writes."""
+    command = [sys.executable, "-c", SIGNALLED, *map(str, (number, step, writes))]
+    command += ["train", str(source), "--resume", "--out", "run"]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(gankit.__file__).parents[1])}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-
-
-def wait_for(process: subprocess.Popen[str], step: int) -> None:
-    """Return as soon as the process says that it has done this step."""
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if line.startswith(f"step {step}/"):
-            return
-    raise AssertionError("the training ended before its time:\n" + "".join(said))
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    return done.returncode, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -184,22 +225,22 @@ def forty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     source = folder / "forty.yaml"
     source.write_text(yaml.safe_dump(chosen))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gankit.api, "_finish", lambda run: None)
+        patch.setattr(gankit.api, "_finish", lambda run, device: None)
         gankit.train(chosen | {"train": chosen["train"] | {"save_every": 100}}, folder / "alone")
     return source, digests(folder / "alone")
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_sigkill_at_any_moment(workers: int, forty: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    """Killed twice; it saves at each step, so that the kill falls before, into or after a write."""
+@pytest.mark.parametrize(("workers", "kills"), [(0, [(9, 0), (23, 4)]), (2, [(9, 2), (10, 7)]), (0, [(6, 1), (7, 9)])])
+def test_sigkill_at_any_moment(
+    workers: int, kills: list[tuple[int, int]], forty: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    """Killed twice; it saves at each step, and the kill falls before, into or after its writes."""
     source, expected = forty
     text = source.read_text().replace("workers: 0", f"workers: {workers}")
     (tmp_path / "forty.yaml").write_text(text)
-    for step in (9, 23):
-        process = start(tmp_path / "forty.yaml", "run")
-        wait_for(process, step)
-        process.kill()
-        process.communicate()
+    for step, writes in kills:
+        code, said = train_signalled(tmp_path / "forty.yaml", signal.SIGKILL, step, writes)
+        assert code == -signal.SIGKILL, said
     model = gankit.train(tmp_path / "forty.yaml", "run", resume=True)
     assert model.step == 40
     assert digests(tmp_path / "run") == expected
@@ -208,15 +249,12 @@ def test_sigkill_at_any_moment(workers: int, forty: tuple[Path, dict[str, str]],
 
 def test_ctrl_c_saves_and_exits_with_130(forty: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     source, expected = forty
-    (tmp_path / "forty.yaml").write_text(source.read_text().replace("save_every: 1\n", "save_every: 100\n"))
-    process = start(tmp_path / "forty.yaml", "run")
-    wait_for(process, 5)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=600)
-    assert process.returncode == 130, said
+    (tmp_path / "forty.yaml").write_text(source.read_text().replace("save_every: 1\n", "save_every: 5\n"))
+    code, said = train_signalled(tmp_path / "forty.yaml", signal.SIGINT, 5, 1)
+    assert code == 130, said
     assert "Traceback" not in said
     saved = Run(tmp_path / "run").latest()
     assert saved is not None
-    assert 5 < checkpoint.read_index(saved)["step"] < 40
+    assert checkpoint.read_index(saved)["step"] == 5
     gankit.train(tmp_path / "forty.yaml", "run", resume=True)
     assert digests(tmp_path / "run") == expected

@@ -74,7 +74,7 @@ def test_the_stored_recipe_is_whole() -> None:
 
 
 def test_differences_leave_out_what_may_change() -> None:
-    ours = made(steps=9, log_every=1, workers=1, augment="device", clip_norm=1.0).filled()
+    ours = made(steps=9, log_every=1, workers=1, place="device", clip_norm=1.0).filled()
     ours["data"]["cache"] = not ours["data"]["cache"]
     assert list(runs.differences(ours, made().filled())) == [(("train", "clip_norm"), 1.0, None)]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from torch import Tensor
 
 from gankit.core.errors import RecipeError
 from gankit.core.recipe import Recipe
+from gankit.optimizers.gradient import SGD
 from gankit.training.assemble import assemble, make_stepper
 from gankit.training.devices import DeviceError, Devices
 from gankit.training.seeds import reseed
@@ -46,7 +50,7 @@ def stepper(
     parts = assemble(recipe(method, losses | ({"late": late} if late else {})))
     parts.method.train()
     devices = Devices(torch.device("cpu"), precision)
-    options = {"pool_size": 1, "optimizer": {"type": "sgd", "lr": 1e-3}} | options
+    options = {"pool_size": 1, "optimizer": partial(SGD, lr=1e-3)} | options
     return Stepper(parts.method, parts.terms, devices=devices, speed=speed, **options)
 
 
@@ -168,6 +172,21 @@ def test_tf32_is_of_gpus() -> None:
         Devices.open("cpu", "tf32")
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_processor_without_instructions_is_told_before_the_first_step(
+    precision: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gankit.precision.processor_multiplies", lambda dtype: False)
+    Devices.open("cpu", precision)
+    assert f"train.precision is {precision}, and this processor has no instructions" in caplog.text
+    assert "set it to fp32" in caplog.text
+    caplog.clear()
+    Devices.open("cpu", "fp32")
+    monkeypatch.setattr("gankit.precision.processor_multiplies", lambda dtype: True)
+    Devices.open("cpu", precision)
+    assert not caplog.text
+
+
 def test_settings_of_torch_outlive_a_step() -> None:
     before = (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark)
     with Devices(torch.device("cuda"), "tf32").arithmetic():
@@ -177,6 +196,57 @@ def test_settings_of_torch_outlive_a_step() -> None:
         assert torch.backends.cudnn.benchmark
     after = (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark)
     assert after == before
+
+
+def test_a_gpu_is_deterministic_where_the_recipe_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # so that it is put back
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    assert Devices.open("cpu", deterministic=True).deterministic and os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    with Devices(torch.device("cuda"), deterministic=True).arithmetic():
+        assert torch.are_deterministic_algorithms_enabled() and not torch.backends.cudnn.benchmark
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert Recipe.load(recipe(deterministic=True)).train.deterministic and not Recipe.load(recipe()).train.deterministic
+
+
+def test_cudnn_tries_no_algorithms_where_sizes_vary() -> None:
+    one = stepper("cyclegan")
+    tuned: list[bool] = []
+    one.devices.arithmetic = lambda tune: tuned.append(tune) or nullcontext()  # type: ignore[method-assign]
+    for side in (16, 16, 20, 24, 28, 16, 32, 16):
+        one.step({field: torch.rand(1, 3, side, side) for field in ("a", "b")})
+    assert tuned == [True] * 6 + [False] * 2
+    with Devices(torch.device("cuda")).arithmetic(tune=False):
+        assert not torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize("newer", [None, "tf32", "ieee"])
+@pytest.mark.parametrize("older", ["highest", "high"])
+def test_either_way_of_asking_torch_for_tf32_outlives_a_step(older: str, newer: str | None) -> None:
+    """torch refuses to read by the one way what was said by the other."""
+    backends = torch.backends
+    places = (backends.cuda.matmul, backends.cudnn.conv, backends.cudnn.rnn, backends.mkldnn.matmul)
+
+    def settings() -> list[str]:
+        return [place.fp32_precision for place in places]
+
+    default, cudnn = settings(), backends.cudnn.allow_tf32
+    torch.set_float32_matmul_precision(older)
+    if newer is not None:
+        backends.cuda.matmul.fp32_precision = backends.cudnn.conv.fp32_precision = newer
+    try:
+        before = settings()
+        for precision, inside in (("tf32", "tf32"), ("fp32", "ieee"), ("bf16", "ieee")):
+            with Devices(torch.device("cuda"), precision).arithmetic():
+                assert settings()[:3] == [inside] * 3
+            assert settings() == before
+        with Devices(torch.device("cpu")).arithmetic():
+            assert settings() == before
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        backends.cudnn.allow_tf32 = cudnn
+        for place, value in zip(places, default, strict=True):
+            place.fp32_precision = value
+        assert backends.cudnn.allow_tf32 == cudnn  # tests after this one read it
 
 
 # -- what is chosen ------------------------------------------------------------------------------------------------

@@ -2,22 +2,31 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gankit.core.errors import TrainingError
+from gankit.discriminators.patch import PatchDiscriminator
+from gankit.generators.resnet import ResnetGenerator
+from gankit.losses.reconstruction import Cycle
+from gankit.methods.base import tensor
+from gankit.methods.cyclegan import CycleGAN
 from gankit.methods.plan import Term
+from gankit.optimizers.gradient import SGD, Adam
+from gankit.report.samples import at_rest
 from gankit.training.assemble import assemble
+from gankit.training.average import Average
 from gankit.training.devices import DeviceError, Devices
-from gankit.training.sampling import at_rest
 from gankit.training.seeds import reseed
 from gankit.training.step import Stepper
 from tests.training.tiny import AGIT, CRITIC, CYCLEGAN, UGATIT, recipe
-
-SGD = {"type": "sgd", "lr": 0.1}
 
 
 def stepper(method: dict | None = None, losses: dict | None = None, **options: Any) -> Stepper:
@@ -45,7 +54,7 @@ CRITIC_FIRST = UGATIT | {"discriminator": CRITIC}  # its own has spectral norm, 
 
 @pytest.mark.parametrize("method", [None, AGIT, CRITIC_FIRST], ids=["cyclegan", "agit", "ugatit, critic first"])
 def test_accumulated_batches_are_one_larger_batch(method: dict | None) -> None:
-    joined, accumulated = (stepper(method, optimizer=SGD) for _ in range(2))
+    joined, accumulated = (stepper(method, optimizer=partial(SGD, lr=0.1)) for _ in range(2))
     for one in (joined, accumulated):
         one.method.double()  # rounding would grow from step to step
     whole = {k: v.double() for k, v in batch().items()}
@@ -54,6 +63,47 @@ def test_accumulated_batches_are_one_larger_batch(method: dict | None) -> None:
         assert ours == pytest.approx(theirs, rel=1e-6)
     for name, value in weights(joined).items():
         torch.testing.assert_close(weights(accumulated)[name], value, rtol=0, atol=1e-9, msg=name)
+
+
+class Shifted(CycleGAN):
+    """Draws something that its critic is told."""
+
+    carried = ("output", "shift")
+
+    @tensor
+    def shift(self, source: Tensor) -> Tensor:
+        return torch.rand(len(source), 1, 1, 1)
+
+    @tensor
+    def output(self, translated: Tensor, shift: Tensor) -> Tensor:  # type: ignore[override]
+        return translated + shift
+
+
+class Told(nn.Module):
+    turn = "discriminator"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[Tensor] = []
+
+    def forward(self, fake_logits: Tensor, output: Tensor, shift: Tensor) -> Tensor:
+        self.seen.append(output - shift)
+        return fake_logits.mean()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_what_a_critic_takes_comes_from_one_draw(together: bool) -> None:
+    """Also where its fakes are made for it alone, as for accumulated batches of a critic that plays first."""
+    generator = partial(ResnetGenerator, channels=4, blocks=1)
+    method, told = Shifted(generator, partial(PatchDiscriminator, channels=4, layers=1)), Told()
+    method.turns = lambda: list(reversed(CycleGAN.turns(method)))
+    whole = batch()
+    fakes = {d: method.network("generator", d)(whole[d[0]]).detach() for d in method.directions}
+    one = Stepper(method, {"told": told, "cycle": Cycle()}, pool_size=0, devices=Devices(torch.device("cpu")))
+    one.step(whole if together else halves(whole))
+    expected = [fakes[d] for d in fakes] if together else [fakes[d][i : i + 1] for i in range(2) for d in fakes]
+    for seen, fake in zip(told.seen, expected, strict=True):
+        torch.testing.assert_close(seen, fake)
 
 
 def test_the_average_is_the_running_mean_of_the_generators() -> None:
@@ -70,8 +120,50 @@ def test_the_average_is_the_running_mean_of_the_generators() -> None:
     assert any(not torch.equal(last[name], value) for name, value in expected.items())
 
 
+def test_the_average_has_torchs_bits_and_reads_nothing_from_the_device() -> None:
+    class Reads(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            assert func is not torch.ops.aten._local_scalar_dense.default, "it waits for the device"
+            return func(*args, **(kwargs or {}))
+
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    ours, theirs = Average(net, 0.9), AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(0.9))
+    for _ in range(3):
+        for value in net.state_dict().values():
+            value.add_(1 if not value.is_floating_point() else torch.rand_like(value))
+        with Reads():
+            ours.update(net)
+        theirs.update_parameters(net)
+    expected = theirs.module.state_dict()
+    assert all(torch.equal(value, expected[name]) for name, value in ours.module.state_dict().items())
+    assert ours.updates == 3 and not any(p.requires_grad for p in ours.module.parameters())
+
+
+def test_where_there_is_no_loss_what_is_averaged_lies_on_the_device() -> None:
+    one = stepper()
+    one.devices = Devices(torch.device("meta"))  # stands for a GPU: NCCL refuses what lies elsewhere
+    assert one._stacked({}).device.type == "meta"
+
+
+def test_flags_of_processes_do_not_wait_for_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[Any] = []
+    said: list[tuple[Tensor, Any]] = []
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(Devices, "choose", staticmethod(lambda device: torch.device("cuda")))
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(dist, "is_initialized", lambda: False)
+    monkeypatch.setattr(dist, "init_process_group", groups.append)
+    monkeypatch.setattr(dist, "new_group", lambda backend: backend)
+    monkeypatch.setattr(dist, "all_reduce", lambda tensor, op, group: said.append((tensor, group)))
+    devices = Devices.open("cuda")
+    assert devices.any(True) and groups == ["nccl"]
+    assert [(tensor.device.type, group) for tensor, group in said] == [("cpu", "gloo")]
+
+
 def test_clipping_bounds_the_change() -> None:
-    one = stepper(optimizer={"type": "sgd", "lr": 1.0}, clip_norm=0.01)
+    one = stepper(optimizer=partial(SGD, lr=1.0), clip_norm=0.01)
     before = weights(one)
     one.step(batch())
     for side in ("generator", "discriminator"):
@@ -80,8 +172,7 @@ def test_clipping_bounds_the_change() -> None:
 
 
 def test_the_rate_of_a_turn_is_its_own() -> None:
-    own = {"discriminator": {"type": "sgd", "lr": 0.5}}
-    one = stepper(optimizer={"type": "adam", "lr": 0.1, "betas": (0.5, 0.999)}, optimizers=own)
+    one = stepper(optimizer=partial(Adam, lr=0.1), optimizers={"discriminator": partial(SGD, lr=0.5)})
     assert one.set_rate(0.5) == {"generator": 0.05, "discriminator": 0.25}
     assert one.set_rate(1.0) == {"generator": 0.1, "discriminator": 0.5}
 

@@ -2,6 +2,8 @@
 
 from gankit import hookimpl
 
+gankit_api = 1
+
 
 @hookimpl
 def gankit_components(add) -> None:
@@ -12,4 +14,5 @@ def gankit_components(add) -> None:
 @hookimpl
 def gankit_recipes(add) -> None:
     add("cut", "gankit_cut:recipes/cut.yaml")
+    add("demo-cut", "gankit_cut:recipes/demo-cut.yaml")
     add("fastcut", "gankit_cut:recipes/fastcut.yaml")

@@ -10,10 +10,12 @@ from typing import Annotated, Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gankit.discriminators.patch import PatchDiscriminator
-from gankit.generators.resnet import ResnetGenerator
+from gankit.contracts import GeneratorContract
+from gankit.discriminators import PatchDiscriminator
+from gankit.fields import Picture
+from gankit.generators import ResnetGenerator
 from gankit.init import Init, initialize
-from gankit.methods.base import Translation, Turn, image_of, tensor
+from gankit.methods import Translation, Turn, image_of, tensor
 from gankit.slots import Discriminator, Ge, Generator, Gt, MinLen, Translated
 from gankit_cut.sampler import PatchSampler, draw_places
 
@@ -67,6 +69,7 @@ class CUT(Translation):
                 f"cut feeds the output to the generator again: channels_a ({channels_a}) and channels_b ({channels_b}) "
                 "must be equal"
             )
+        self.takes = {"a": Picture(channels_a), "b": Picture(channels_b)}
         made = generator(channels_a, channels_b)
         self.layers = chosen_layers(made, layers)
         self.patches = patches
@@ -220,8 +223,9 @@ def turned(x: Tensor, mirrored: bool) -> Tensor:
 def chosen_layers(generator: nn.Module, wanted: Sequence[str] | None) -> list[str]:
     """The names of the features to compare: those wanted, or the paper's. ValueError, with what there is, if not."""
     kind = type(generator).__name__
-    known = getattr(generator, "feature_names", None)
-    if known is None or not hasattr(generator, "features"):
+    contract = GeneratorContract(generator)
+    known = contract.feature_names
+    if not known or contract.features is None:
         raise ValueError(
             f"cut compares features inside the generator, and {kind} gives none: take one that does, such as resnet, "
             "or give yours `features(x, layers)` and `feature_names`"
@@ -239,8 +243,8 @@ def chosen_layers(generator: nn.Module, wanted: Sequence[str] | None) -> list[st
 
 def feature_channels(generator: nn.Module, channels: int, layers: Sequence[str]) -> list[int]:
     """How many channels the features of these layers have, from one pass over the smallest picture."""
-    multiple, least = getattr(generator, "size_multiple", 1), getattr(generator, "min_size", 1)
-    side = -(-least // multiple) * multiple
+    sizes = GeneratorContract(generator)
+    side = -(-sizes.min_size // sizes.size_multiple) * sizes.size_multiple
     training = generator.training
     generator.eval()  # statistics of batch norms stay as they are
     try:

@@ -2,6 +2,8 @@
 
 from gankit import hookimpl
 
+gankit_api = 1
+
 
 @hookimpl
 def gankit_components(add) -> None:

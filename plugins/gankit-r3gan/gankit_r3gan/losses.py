@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.losses.adversarial import Logits
-from gankit.losses.penalties import Critic, input_gradient
+from gankit.losses import Critic, Logits, input_gradient
 
 
 def margin(ahead: Logits, behind: Logits) -> Tensor:

@@ -18,6 +18,7 @@ def agit(case: Case) -> Iterator[Comparison]:
     is_attention = case.family == "agit.attention"
     state, x = leaves(case), case["input.x"].clone().requires_grad_()
     fragment, ours = (aggan.attention if is_attention else aggan.generator)(state)
+    ours = {key: value.contiguous() for key, value in ours.items()}  # torch without oneDNN refuses the turned weights
     host = (x.shape[3],) if is_attention else (x.shape[3], case["output.y"].shape[3])
     net = assemble("attention" if is_attention else "generator", fragment, *host)
     load(net, ours)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from gankit.interop import junyanz, junyanz_discriminators
+from gankit.interop import junyanz
 from gankit.losses.adversarial import Adversarial, Vanilla
 from gankit.methods.plan import Term
 from gankit.norms.instance import InstanceNorm
@@ -23,7 +23,7 @@ from tests.golden.assemble import assemble
 from tests.golden.families import trajectories
 from tests.golden.families.discriminators import gradients, layer, leaves
 from tests.golden.families.generators import tap
-from tests.golden.families.trajectories import LOSSES, Importer, Networks, State, observe, pair_of
+from tests.golden.families.trajectories import Importer, Networks, State, observe, pair_of
 from tests.golden.harness import Case, Comparison, Unsupported, compare, compare_gradient, compare_output, family
 
 try:
@@ -39,7 +39,7 @@ from gankit_cut.sampler import PatchSampler
 @family("cut.discriminator")
 def discriminator(case: Case) -> Iterator[Comparison]:
     state, x = leaves(case), case["input.x"].clone().requires_grad_()
-    fragment, ours = junyanz_discriminators.discriminator(state)
+    fragment, ours = junyanz.discriminator(state)
     net = assemble("discriminator", fragment, x.shape[1]).train(case.info.get("mode", "train") == "train")
     net.load_state_dict({k: v.detach() for k, v in ours.items()})
     y = functional_call(net, ours, x)
@@ -191,15 +191,14 @@ def trajectory(case: Case) -> Iterator[Comparison]:
         "nce": Term(nce, weight=share * opt["lambda_NCE"]),
         "nce_y": Term(nce, weight=share * opt["lambda_NCE"] * opt["nce_idt"], on=identity),
     }
-    adam = trajectories.adam(opt) | {"betas": (opt["beta1"], opt["beta2"])}
+    adam = partial(trajectories.adam(opt), betas=(opt["beta1"], opt["beta2"]))
     stepper = Stepper(method, terms, adam, pool_size=0, devices=Devices(torch.device("cpu")))
-    stored = case["output.losses"]
-    for step in range(len(stored)):
+    for step in range(len(case["output.losses"])):
         method.replay(case, step, numbers)
-        batch = {field: pair_of(case, step, key).double() for field, key in (("a", "A"), ("b", "B"))}
+        batch = pair_of(case, step)
         if f"output.step{step}.fake_B" in case:
             fake = observe(method, batch, "judged")
-            yield trajectories.compare_picture(step, "fake_B", fake, case[f"output.step{step}.fake_B"])
+            yield trajectories.compare_picture(case, step, "fake_B", fake, case[f"output.step{step}.fake_B"])
         judged = {name: observe(method, batch, name) for name in ("real_logits", "fake_logits")}
         losses = stepper.step(batch)
         ours = {
@@ -210,11 +209,8 @@ def trajectory(case: Case) -> Iterator[Comparison]:
             "NCE_Y": losses.get("generator/nce_y/a2b", 0.0) / share,
             "G": sum(value for key, value in losses.items() if key.startswith("generator/")),
         }
-        critics = torch.tensor(losses["discriminator/critic/a2b"])
-        both = torch.tensor(0.5 * (ours["D_real"] + ours["D_fake"]))
-        yield compare(f"critic of step {step}", critics, both, rtol=1e-5, atol=1e-6)
-        found = torch.tensor([ours[n] for n in case.info["loss_names"]])
-        yield compare(f"losses of step {step}", found, stored[step], rtol=LOSSES, atol=LOSSES)
+        yield trajectories.critic_agrees(case, step, losses["discriminator/critic/a2b"], ours)
+        yield trajectories.compare_losses(case, step, ours)
     yield from trajectories.finals(case, nets, method, "output.final.", opt["lr"])
 
 
@@ -229,6 +225,6 @@ def networks(case: Case) -> Networks:
     importers: dict[str, Importer] = {
         "G": partial(junyanz.generator, dropout=False),
         "F": sampler,
-        "D": junyanz_discriminators.discriminator,
+        "D": junyanz.discriminator,
     }
     return Networks({net: state for net in importers if (state := case.state(net))}, importers)

@@ -15,6 +15,7 @@ from gankit.interop import dcgan
 from gankit.losses.adversarial import Vanilla
 from gankit.methods.base import tensor
 from gankit.methods.gan import GAN
+from gankit.optimizers.gradient import Adam
 from gankit.training.devices import Devices
 from gankit.training.step import Stepper
 from tests.golden.families.trajectories import LOSSES, Networks, final_weight, observe
@@ -45,7 +46,7 @@ def step(case: Case) -> Iterator[Comparison]:
     nets.load(method, {"G": "generator_a2b", "D": "discriminator_a2b"})
     method.given = noise
     args = case.info["args"]
-    adam = {"type": "adam", "lr": args["lr"], "betas": tuple(args["betas"])}
+    adam = partial(Adam, lr=args["lr"], betas=tuple(args["betas"]))
     stepper = Stepper(method, {"gan": Vanilla(halve=False)}, adam, pool_size=0, devices=Devices(torch.device("cpu")))
     batch = {"a": real}
     method.train()

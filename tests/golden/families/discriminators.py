@@ -10,7 +10,9 @@ from torch.func import functional_call
 
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.discriminators.ugatit import UGATITDiscriminator
-from gankit.interop import aggan_discriminators, junyanz_discriminators, ugatit_discriminators
+from gankit.interop import aggan as aggan_networks
+from gankit.interop import junyanz
+from gankit.interop import ugatit as ugatit_networks
 from tests.golden.assemble import assemble
 from tests.golden.harness import Case, Comparison, compare_gradient, compare_output, family
 
@@ -38,7 +40,7 @@ def gradients(
 @family("cyclegan.discriminator", "cyclegan.pixel_discriminator")
 def cyclegan(case: Case) -> Iterator[Comparison]:
     state, x = leaves(case), case["input.x"].clone().requires_grad_()
-    fragment, ours = junyanz_discriminators.discriminator(state)
+    fragment, ours = junyanz.discriminator(state)
     net = assemble("discriminator", fragment, x.shape[1])
     net.train(case.info.get("mode", "train") == "train")
     y = functional_call(net, ours, x, strict=True)
@@ -61,7 +63,7 @@ def layer(key: str) -> int:
 @family("ugatit.discriminator")
 def ugatit(case: Case) -> Iterator[Comparison]:
     state, x = leaves(case), case["input.x"].clone().requires_grad_()
-    fragment, ours = ugatit_discriminators.discriminator(state)
+    fragment, ours = ugatit_networks.discriminator(state)
     net = assemble("discriminator", fragment, x.shape[1])
     assert isinstance(net, UGATITDiscriminator)
     names = ("logit", "cam_logit", "heatmap")
@@ -88,14 +90,15 @@ class _Critiques(torch.nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor) -> tuple[tuple[Tensor, ...], ...]:
+    def forward(self, x: Tensor) -> tuple[tuple[Tensor | None, ...], ...]:
         return self.net.critiques(x)
 
 
 @family("agit.discriminator")
 def agit(case: Case) -> Iterator[Comparison]:
     state, x = leaves(case), case["input.x"].clone().requires_grad_()
-    fragment, ours = aggan_discriminators.discriminator(state)
+    fragment, ours = aggan_networks.discriminator(state)
+    ours = {key: value.contiguous() for key, value in ours.items()}  # torch without oneDNN refuses the turned weights
     net = assemble("discriminator", fragment, x.shape[-1])
     assert isinstance(net, PatchDiscriminator)
     for prefix in dict.fromkeys(key.split(".")[0] for key in case.prefix("output.")):

@@ -13,6 +13,7 @@ from torch.func import functional_call
 
 from gankit.discriminators.double_column import DoubleColumnDiscriminator
 from gankit.generators.lbam_layers import (
+    Activation,
     AsymmetricGaussian,
     ForwardAttention,
     MaskUpdate,
@@ -33,9 +34,26 @@ from tests.golden.assemble import assemble
 from tests.golden.families.generators import gradients, leaves, load
 from tests.golden.formula_vgg import factory
 from tests.golden.harness import Case, Comparison, Unsupported, compare, compare_gradient, compare_output, family
+from tests.golden.metadata import Options
 
 SCALARS = {"a": "a", "mu": "mu", "sigma1": "left", "sigma2": "right"}
-PARTS = (("activationFuncG_A.", "attention."), ("reverseMaskConv", "conv"), ("maskConv", "mask_conv"), ("bn.", "norm."))
+PARTS = (
+    ("activationFuncG_A.", "attention."),
+    ("reverseMaskConv", "conv"),
+    ("maskConv", "mask_conv"),
+    ("bn.", "norm."),
+    ("activ.", "activation."),
+)
+ACTIVATIONS: dict[str, Activation] = {
+    "leaky": "leaky_relu", "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "prelu": "prelu",
+}  # fmt: skip
+SAMPLES = {"down-3": (3, 2, 1), "down-4": (4, 2, 1), "down-5": (5, 2, 2), "down-7": (7, 2, 3)}
+"""Kernel, stride and padding; whatever else is 3x3 at stride 1."""
+
+
+def activation_of(args: Options) -> Activation:
+    """Of a block of theirs: what it does not know is none."""
+    return ACTIVATIONS.get(args.get("activ", "leaky"), "none")
 
 
 def ours_of(key: str) -> str:
@@ -92,7 +110,7 @@ def activations(case: Case) -> Iterator[Comparison]:
             (slope,) = torch.autograd.grad((y * cotangent).sum(), x)
             yield compare_gradient(f"grad.{tag}.x", slope, case[f"grad.{tag}.x"])
             continue
-        net = AsymmetricGaussian()
+        net = AsymmetricGaussian(*case.info["args"].get(tag, ()))
         load(net, {SCALARS[k]: v for k, v in case.prefix(f"state.{tag}.before.").items()})
         y = net(x)
         yield compare_output(key, y, case[key])
@@ -108,16 +126,15 @@ def activations(case: Case) -> Iterator[Comparison]:
 @family("lbam.forward_attention")
 def forward_attention(case: Case) -> Iterator[Comparison]:
     """A layer alone (k, s, p), or a block with norm and activation (`sample`: down-3, down-4, ..., or 3x3)."""
-    args = case.info.get("constructor", case.info.get("args", {}))
-    kernel, stride, padding = (args.get(name, default) for name, default in (("k", 3), ("s", 1), ("p", 1)))
-    if down := re.fullmatch(r"down-(\d)", args.get("sample", "")):
-        kernel, stride = int(down[1]), 2
-        padding = {3: 1, 4: 1, 5: 2, 7: 3}[kernel]
-    state = leaves(case)
+    args, state = case.info["constructor" if "constructor" in case.info else "args"], leaves(case)
+    if any(args.get(name, 1) != 1 for name in ("dilation", "groups")):
+        raise Unsupported("a dilated or grouped convolution")
     block = any(key.startswith("conv.conv.") for key in state)
-    activation = {"leaky": "leaky", "relu": "relu", None: "none"}.get(args.get("activ", "leaky" if block else None))
-    if activation is None or (not block and "activ" in args):
-        raise Unsupported(f"activation {args['activ']}")
+    if block:
+        kernel, stride, padding = SAMPLES.get(args.get("sample", "down-4"), (3, 1, 1))
+    else:
+        names = (("k", "kernelSize"), ("s", "stride"), ("p", "padding"))
+        kernel, stride, padding = (args[long if long in args else short] for short, long in names)
     ours = {ours_of(key): value for key, value in state.items()}
     layer = ForwardAttention(
         args["inputChannels"],
@@ -128,7 +145,7 @@ def forward_attention(case: Case) -> Iterator[Comparison]:
         padding=padding,
         bias="conv.bias" in ours,
         norm=BatchNorm if "norm.weight" in ours else NoNorm,
-        activation=activation,  # type: ignore[arg-type]
+        activation=activation_of(args) if block else "none",
     )
 
     def run(net: Together, features: Tensor, masks: Tensor) -> dict[str, Tensor]:
@@ -143,7 +160,10 @@ def forward_attention(case: Case) -> Iterator[Comparison]:
 @family("lbam.reverse_attention")
 def reverse_attention(case: Case) -> Iterator[Comparison]:
     args, state = case.info["args"], leaves(case)
-    norm = BatchNorm if args.get("bn") else NoNorm
+    norm = BatchNorm if "dc.bn.weight" in state else NoNorm
+
+    def biased(part: str) -> bool:
+        return any(key.startswith(f"{part}.") and key.lower().endswith("conv.bias") for key in state)
 
     def run(net: Together, skip: Tensor, dc_features: Tensor, forward_map: Tensor, reversed: Tensor) -> dict:
         first = net.reverseConv1(reversed)  # type: ignore[operator]
@@ -159,10 +179,15 @@ def reverse_attention(case: Case) -> Iterator[Comparison]:
 
     net = Together(
         run,
-        reverseConv1=ReverseMask(case["input.masks_reversed"].shape[1], args["cmask"]),
-        reverseConv2=ReverseMask(args["cmask"], args["cout"]),
+        reverseConv1=ReverseMask(case["input.masks_reversed"].shape[1], args["cmask"], bias=biased("reverseConv1")),
+        reverseConv2=ReverseMask(args["cmask"], args["cout"], bias=biased("reverseConv2")),
         dc=ReverseAttention(
-            args["cin"], args["cout"], args["cskip"], norm=norm, activation=args.get("activ") or "none"
+            args["cin"],
+            args["cout"],
+            args["cskip"],
+            bias=biased("dc"),
+            norm=norm,
+            activation=activation_of(args),
         ),
     ).train(case.info.get("mode", "train") == "train")
     inputs = asked(case, "skip", "dc_features", "forward_map", "masks_reversed")

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from gankit.interop.junyanz_discriminators import discriminator
+from gankit.interop.junyanz import discriminator
 from gankit.losses.adversarial import LSGAN, WGAN, Adversarial, Labelled, Vanilla
 from gankit.losses.penalties import GradientPenalty, input_gradient
+from gankit.optimizers.decay import Linear
+from gankit.slots import Position
 from gankit.training.pool import ImagePool
-from gankit.training.schedules import Schedule
 from tests.golden.assemble import assemble
 from tests.golden.harness import Case, Comparison, Unsupported, compare, compare_gradient, compare_output, family
 
@@ -115,6 +116,8 @@ def lr_schedule(case: Case) -> Iterator[Comparison]:
         if not run:
             raise Unsupported(f"{key}: the run cannot be read from its name")
         full, decay, first = int(run[1]), int(run[2]), int(run[3] or 1)
-        schedule = Schedule("linear", full + decay, full / max(1, full + decay), f"epoch_{run[4]}")  # type: ignore[arg-type]
-        rates = [args.get("lr", 2e-4) * schedule(first - 1 + i) for i in range(len(case[key]))]
+        epochs = full + decay
+        linear = Linear(decay_from=full / max(1, epochs), convention=f"epoch_{run[4]}")  # type: ignore[arg-type]
+        positions = (Position(epoch, epoch, epochs, epochs) for epoch in range(first - 1, first - 1 + len(case[key])))
+        rates = [args.get("lr", 2e-4) * linear(position) for position in positions]
         yield compare(key, torch.tensor(rates, dtype=torch.float64), case[key])

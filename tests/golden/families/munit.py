@@ -19,6 +19,7 @@ from gankit.methods.munit import MUNIT
 from gankit.methods.plan import Term, plan_turns
 from gankit.norms.adain import AdaIN
 from gankit.norms.munit_layer import MUNITLayerNorm
+from gankit.optimizers.gradient import Adam
 from gankit.training.devices import Devices
 from gankit.training.step import Stepper
 from tests.golden.assemble import assemble
@@ -180,7 +181,7 @@ def step(case: Case) -> Iterator[Comparison]:
         "cycrecon_x": Term(Cycle(), weight=hyper["recon_x_cyc_w"]),
     }
     betas = (hyper["beta1"], hyper["beta2"])
-    optimizer = {"type": "adam", "lr": hyper["lr"], "betas": betas, "weight_decay": hyper["weight_decay"]}
+    optimizer = partial(Adam, lr=hyper["lr"], betas=betas, weight_decay=hyper["weight_decay"])
     stepper = Stepper(method, terms, optimizer, pool_size=0, devices=Devices(torch.device("cpu")))
     before = copy.deepcopy(method)
     losses = stepper.step(method.pictures)

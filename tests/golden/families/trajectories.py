@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from gankit.core.schema import Slot, build_component
-from gankit.interop import aggan, aggan_discriminators, junyanz, junyanz_discriminators, ugatit, ugatit_discriminators
+from gankit.interop import aggan, junyanz, ugatit
 from gankit.losses.adversarial import LSGAN, WGAN, Vanilla
 from gankit.losses.cam import CAMLoss
 from gankit.losses.reconstruction import L1, Cycle, Identity
@@ -27,9 +28,12 @@ from gankit.methods.cyclegan import CycleGAN
 from gankit.methods.paired import Paired
 from gankit.methods.plan import Term
 from gankit.methods.ugatit import UGATIT
+from gankit.optimizers.gradient import Adam
+from gankit.optimizers.tf_adam import TFAdam
 from gankit.training.devices import Devices
 from gankit.training.step import Stepper
 from tests.golden.harness import Case, Comparison, Unsupported, compare, compare_gradient, compare_output, family
+from tests.golden.tolerance import own_drift
 
 State = Mapping[str, Tensor]
 Importer = Callable[[State], tuple[dict[str, Any], dict[str, Tensor]]]
@@ -83,8 +87,7 @@ def junyanz_networks(case: Case, nets: tuple[str, ...]) -> Networks:
     if not opt.get("no_dropout", True):
         raise Unsupported("dropout is on: its draws cannot be replayed")
     importers: dict[str, Importer] = {
-        net: partial(junyanz.generator, dropout=False) if net.startswith("G") else junyanz_discriminators.discriminator
-        for net in nets
+        net: partial(junyanz.generator, dropout=False) if net.startswith("G") else junyanz.discriminator for net in nets
     }
     return Networks({net: case.state(net) for net in nets}, importers)
 
@@ -101,21 +104,27 @@ def adversarial(opt: Mapping[str, Any]) -> nn.Module:
     return GAN_MODES[mode]()
 
 
-def adam(opt: Mapping[str, Any]) -> dict[str, Any]:
-    return {"type": "adam", "lr": opt["lr"], "betas": (opt["beta1"], 0.999)}
+def adam(opt: Mapping[str, Any]) -> partial[Adam]:
+    return partial(Adam, lr=opt["lr"], betas=(opt["beta1"], 0.999))
 
 
 def final_weight(lr: float) -> Callable[..., Comparison]:
     """A bound in shares of the learning rate, which is how far one step of Adam moves a weight."""
-    return lambda name, ours, theirs: compare(name, ours, theirs, rtol=1e-4, atol=WEIGHTS * lr)
+    return partial(compare, rtol=1e-4, atol=WEIGHTS * lr, kind="weight")
+
+
+def at(case: Case, step: int, comparison: Comparison) -> Comparison:
+    """The comparison as a value of a training, after so many updates: it is judged until rounding alone moves it.
+
+    Its bound grows by how far the reference's own runs were apart, where the case says so.
+    """
+    return replace(comparison, bound=comparison.bound + own_drift(case.info, comparison, step), step=step)
 
 
 @family("cyclegan.trajectory")
 def cyclegan(case: Case) -> Iterator[Comparison]:
     opt = case.info["opt"]
-    nets = junyanz_networks(
-        case, ("G_A", "G_B", "D_A", "D_B")
-    )  # their inputs A and B are real_A and real_B: swapped already
+    nets = junyanz_networks(case, ("G_A", "G_B", "D_A", "D_B"))
     channels = (opt["input_nc"], opt["output_nc"])
     method = CycleGAN(nets.factory("generator", "G_A"), nets.factory("discriminator", "D_A"), *channels, init="default")
     nets.load(
@@ -144,14 +153,13 @@ def cyclegan(case: Case) -> Iterator[Comparison]:
     }
     stored = case["output.losses"]
     for step in range(len(stored)):
-        batch = {"a": case[f"input.step{step}.A"].double(), "b": case[f"input.step{step}.B"].double()}
+        batch = pair_of(case, step)
         wanted = case.prefix(f"output.step{step}.")
         for name, tensor in {"fake_B": "output", "rec_A": "reconstruction"}.items():
             if name in wanted:
-                yield compare_picture(step, name, observe(method, batch, tensor), wanted[name])
+                yield compare_picture(case, step, name, observe(method, batch, tensor), wanted[name])
         losses = stepper.step(batch)
-        ours = torch.tensor([losses.get(names[n], 0.0) for n in case.info["loss_names"]])
-        yield compare(f"losses of step {step}", ours, stored[step], rtol=LOSSES, atol=LOSSES)
+        yield compare_losses(case, step, {n: losses.get(names[n], 0.0) for n in case.info["loss_names"]})
         if step == 0:
             for net in nets.states:
                 gradients = {first_conv(k, nets.states[net]): v for k, v in case.prefix(f"grad.step0.{net}.").items()}
@@ -159,10 +167,25 @@ def cyclegan(case: Case) -> Iterator[Comparison]:
     yield from finals(case, nets, method, "output.final.", opt["lr"])
 
 
-def compare_picture(step: int, name: str, ours: Tensor, stored: Tensor) -> Comparison:
+def compare_picture(case: Case, step: int, name: str, ours: Tensor, stored: Tensor) -> Comparison:
     """A picture of the forward: as any network's output before the first update, as a trajectory's value after it."""
     name = f"step {step} {name}"
-    return compare_output(name, ours, stored) if step == 0 else compare(name, ours, stored, rtol=LOSSES, atol=LOSSES)
+    if step == 0:
+        return compare_output(name, ours, stored)
+    return at(case, step, compare(name, ours, stored, rtol=LOSSES, atol=LOSSES))
+
+
+def compare_losses(case: Case, step: int, ours: Mapping[str, float]) -> Comparison:
+    """The losses of a step by the reference's names. What its own run in double precision differs by is its rounding,
+    not ours."""
+    stored, named = case["output.losses"][step], case.info["loss_names"]
+    if unknown := [name for name in named if name not in ours]:
+        raise Unsupported(f"a loss named {unknown[0]}")
+    own = torch.zeros_like(stored)
+    if "output.losses_float64_run" in case:
+        own = (case["output.losses_float64_run"][step] - stored).abs()
+    found = torch.tensor([ours[name] for name in named], dtype=torch.float64)
+    return at(case, step, compare(f"losses of step {step}", found, stored, rtol=LOSSES, atol=LOSSES + own))
 
 
 def first_conv(key: str, state: State) -> str:
@@ -173,16 +196,17 @@ def first_conv(key: str, state: State) -> str:
 
 def finals(case: Case, nets: Networks, method: Method, prefix: str, lr: float) -> Iterator[Comparison]:
     for net in nets.states:
-        yield from nets.compare(method, net, case.prefix(f"{prefix}{net}."), final_weight(lr))
+        for comparison in nets.compare(method, net, case.prefix(f"{prefix}{net}."), final_weight(lr)):
+            yield at(case, len(case["output.losses"]), comparison)
 
 
 def observe(method: Method, batch: Mapping[str, Tensor], name: str, direction: str = "a2b") -> Tensor:
     """A tensor of the forward, as the step would compute it, leaving no trace in the buffers."""
-    from gankit.methods.plan import evaluate
+    from gankit.methods.resolve import compute
 
     buffers = {k: v.clone() for k, v in method.named_buffers()}
     with torch.no_grad():
-        value = evaluate(method, direction, batch, [name])[name]
+        value = compute(method, direction, batch, [name])[name]
         for key, buffer in method.named_buffers():
             buffer.copy_(buffers[key])
     return value
@@ -200,9 +224,11 @@ def pix2pix(case: Case) -> Iterator[Comparison]:
     stepper = Stepper(method, terms, adam(opt), pool_size=0, devices=Devices(torch.device("cpu")))
     stored = case["output.losses"]
     for step in range(len(stored)):
-        batch = {field: pair_of(case, step, key).double() for field, key in (("a", "A"), ("b", "B"))}
+        batch = pair_of(case, step)
         if f"output.step{step}.fake_B" in case:
-            yield compare_picture(step, "fake_B", observe(method, batch, "output"), case[f"output.step{step}.fake_B"])
+            yield compare_picture(
+                case, step, "fake_B", observe(method, batch, "output"), case[f"output.step{step}.fake_B"]
+            )
         judged = {}
         for name in ("real_logits", "fake_logits"):
             judged[name] = observe(method, batch, name)
@@ -213,28 +239,26 @@ def pix2pix(case: Case) -> Iterator[Comparison]:
             "D_real": gan.on_real(judged["real_logits"]).item(),
             "D_fake": gan.on_fake(judged["fake_logits"]).item(),
         }
-        both = 0.5 * (ours["D_real"] + ours["D_fake"])
-        yield compare(
-            f"critic of step {step}",
-            torch.tensor(losses["discriminator/gan/a2b"]),
-            torch.tensor(both),
-            rtol=1e-5,
-            atol=1e-6,
-        )
-        yield compare(
-            f"losses of step {step}",
-            torch.tensor([ours[n] for n in case.info["loss_names"]]),
-            stored[step],
-            rtol=LOSSES,
-            atol=LOSSES,
-        )
+        yield critic_agrees(case, step, losses["discriminator/gan/a2b"], ours)
+        yield compare_losses(case, step, ours)
     yield from finals(case, nets, method, "output.final.", opt["lr"])
 
 
-def pair_of(case: Case, step: int, key: str) -> Tensor:
-    """The picture of a step: its own, or the one that all steps share."""
-    own = f"input.step{step}.{key}"
-    return case[own] if own in case else case[f"input.{key}"]
+def critic_agrees(case: Case, step: int, found: float, theirs: Mapping[str, float]) -> Comparison:
+    """That what our critic is taught is the mean of the reference's two losses."""
+    both = torch.tensor(0.5 * (theirs["D_real"] + theirs["D_fake"]))
+    return at(case, step, compare(f"critic of step {step}", torch.tensor(found), both, rtol=1e-5, atol=1e-6))
+
+
+def pair_of(case: Case, step: int) -> dict[str, Tensor]:
+    """The pictures of a step: its own, or those that all steps share. The reference's real_A, our a, is its data set's
+    B where its `direction` is BtoA."""
+    direction = case.info["opt"].get("direction", "AtoB")
+    if direction not in ("AtoB", "BtoA"):
+        raise Unsupported(f"direction {direction}")
+    own = {key: f"input.step{step}.{key}" for key in "AB"}
+    pictures = {key: case[name if name in case else f"input.{key}"].double() for key, name in own.items()}
+    return dict(zip("ab", (pictures[key] for key in ("AB" if direction == "AtoB" else "BA")), strict=True))
 
 
 @family("ugatit.trajectory")
@@ -261,13 +285,8 @@ def ugatit_steps(case: Case) -> Iterator[Comparison]:
         "identity": Term(Identity(), weight=hyper["identity"]),
         "cam": Term(CAMLoss(), weight=hyper["cam"]),
     }
-    adam_options = {
-        "type": "adam",
-        "lr": hyper["lr"],
-        "betas": tuple(hyper["betas"]),
-        "weight_decay": hyper["weight_decay"],
-    }
-    stepper = Stepper(method, terms, adam_options, pool_size=0, devices=Devices(torch.device("cpu")))
+    optimizer = partial(Adam, lr=hyper["lr"], betas=tuple(hyper["betas"]), weight_decay=hyper["weight_decay"])
+    stepper = Stepper(method, terms, optimizer, pool_size=0, devices=Devices(torch.device("cpu")))
     a, b = (case[f"input.{d}_u8"].double() / 127.5 - 1 for d in "AB")
     loss = case.prefix("output.loss.")
     for step, rate in enumerate(case["output.lr"].tolist()):
@@ -275,24 +294,28 @@ def ugatit_steps(case: Case) -> Iterator[Comparison]:
         batch = {"a": a[step % len(a)][None], "b": b[step % len(b)][None]}
         stored = case.prefix(f"output.step{step + 1}.")  # the reference counts its steps from 1
         if "fake_A2B" in stored:
-            yield compare_picture(step, "fake_A2B", observe(method, batch, "output")[..., ::4, ::4], stored["fake_A2B"])
+            yield compare_picture(
+                case, step, "fake_A2B", observe(method, batch, "output")[..., ::4, ::4], stored["fake_A2B"]
+            )
         losses = stepper.step(batch)
         theirs = _sums_of_ugatit(loss, step, hyper)
         for key, value in theirs.items():
-            yield compare(f"{key} of step {step}", torch.tensor(losses[key]), value, rtol=LOSSES, atol=LOSSES)
+            ours = torch.tensor(losses[key])
+            yield at(case, step, compare(f"{key} of step {step}", ours, value, rtol=LOSSES, atol=LOSSES))
     final = {net: case.prefix(f"final.{net}.") for net in ("genA2B", "genB2A")}
     final |= {
         f"dis{d}": {f"{s}.{k}": v for s in "GL" for k, v in case.prefix(f"final.dis{s}{d}.").items()} for d in "AB"
     }
     for net, stored in final.items():
-        yield from nets.compare(method, net, stored, final_weight(hyper["lr"]))
+        for comparison in nets.compare(method, net, stored, final_weight(hyper["lr"])):
+            yield at(case, len(case["output.lr"]), comparison)
     assert args["iteration"] == len(case["output.lr"])
 
 
 def _both_critics(state: State) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The reference's global and local critic as gankit's one."""
     parts = [{k[2:]: v for k, v in state.items() if k.startswith(f"{s}.")} for s in "GL"]
-    return ugatit_discriminators.discriminator(*parts)
+    return ugatit.discriminator(*parts)
 
 
 def _sums_of_ugatit(loss: State, step: int, hyper: Mapping[str, float]) -> dict[str, Tensor]:
@@ -319,7 +342,7 @@ def agit_networks(case: Case) -> Networks:
     states = {net: case.prefix(f"state.Model/{net}/") for net in PLACES}
     importers: dict[str, Importer] = {"g_A": aggan.generator, "g_B": aggan.generator}
     importers |= {"g_A_ae": aggan.attention, "g_B_ae": aggan.attention}
-    importers |= {"d_A": aggan_discriminators.discriminator, "d_B": aggan_discriminators.discriminator}
+    importers |= {"d_A": aggan.discriminator, "d_B": aggan.discriminator}
     return Networks(states, importers)
 
 
@@ -359,11 +382,10 @@ def agit(case: Case) -> Iterator[Comparison]:
     nets = agit_networks(case)
     method = agit_method(nets, args["switch"], args["threshold"])
     lr = args["base_lr"]
-    options = {"type": "tf_adam", "lr": lr, "betas": (0.5, 0.999)}
     stepper = Stepper(
         method,
         agit_terms(args["lambda_a"], args["lambda_b"]),
-        options,
+        partial(TFAdam, lr=lr, betas=(0.5, 0.999)),
         pool_size=args["pool_size"],
         devices=Devices(torch.device("cpu")),
     )
@@ -376,7 +398,8 @@ def agit(case: Case) -> Iterator[Comparison]:
             losses = stepper.step({"a": a[step % args["nimg"]][None], "b": b[step % args["nimg"]][None]})
             yield from _agit_losses(case, step, losses)
     for net in nets.states:
-        yield from nets.compare(method, net, case.prefix(f"final.Model/{net}/"), final_weight(lr))
+        for comparison in nets.compare(method, net, case.prefix(f"final.Model/{net}/"), final_weight(lr)):
+            yield at(case, epochs * args["iters_per_epoch"], comparison)
 
 
 def _agit_losses(case: Case, step: int, losses: Mapping[str, float]) -> Iterator[Comparison]:
@@ -388,12 +411,9 @@ def _agit_losses(case: Case, step: int, losses: Mapping[str, float]) -> Iterator
         "d_A": "discriminator_b2a",
     }.items():
         ours = sum(value for key, value in losses.items() if key.startswith(f"{turn}/"))
-        yield compare(
-            f"{name}_loss of step {step}",
-            torch.tensor(ours),
-            case[f"output.{name}_loss"][step],
-            rtol=LOSSES,
-            atol=LOSSES,
+        stored = case[f"output.{name}_loss"][step]
+        yield at(
+            case, step, compare(f"{name}_loss of step {step}", torch.tensor(ours), stored, rtol=LOSSES, atol=LOSSES)
         )
 
 

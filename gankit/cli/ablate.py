@@ -1,0 +1,106 @@
+"""`gankit ablate`: a grid of trainings, compared."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gankit.cli.common import RecipeArgument, Sets
+from gankit.cli.compare import Html, show
+from gankit.cli.processes import Processes
+
+if TYPE_CHECKING:
+    from gankit.report.ablate import Training
+
+
+def ablate(
+    recipe: RecipeArgument,
+    over: Annotated[
+        list[str],
+        typer.Option(
+            "--over", metavar="KEY=V1,V2", help="Values of a key, as in a recipe; of several keys every combination."
+        ),
+    ],
+    seeds: Annotated[int, typer.Option(min=1, help="Train each with train.seed 0 to N - 1.")] = 3,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of the runs; runs/NAME-ablation if not given.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
+    sets: Sets = None,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Print the commands that are left to run, one a line; train nothing.")
+    ] = False,
+    html: Html = None,
+) -> None:
+    """Train a recipe with every value of some keys and several seeds, and compare the runs.
+
+    All recipes are checked first. What is finished is not trained again, and what was stopped goes on: repeat the same
+    command. A run that fails ends no other; the exit code is then 1. Each run has a log beside it.
+    """
+    from gankit.inspect.recipe import summarize_recipe
+    from gankit.report.ablate import plan
+
+    trainings = plan(recipe, over, seeds, out, sets or (), lambda checked: summarize_recipe(checked, costs=False))
+    left = [training for training in trainings if not training.finished]
+    folder = trainings[0].path.parent
+    _say(f"{len(trainings)} runs in {folder}, each with a log beside it; {len(trainings) - len(left)} are finished")
+    if print_only:
+        for training in left:
+            print(shlex.join(["gankit", *training.arguments]))
+        return
+    failed = _train(left, len(trainings), jobs)
+    try:
+        _compare([training.path for training in trainings if training.path not in failed], html)
+    finally:
+        for path, why in failed.items():
+            _say(f"{path} failed: {why}")
+    if failed:
+        _say(f"{len(failed)} of {len(trainings)} runs failed; the same command tries them again")
+        raise typer.Exit(1)
+
+
+def _train(left: Sequence[Training], total: int, jobs: int) -> dict[Path, str]:
+    """Train what is left; the runs that failed, and why."""
+    from gankit.core.files import make_folder
+
+    paths = {_log(training.path): training.path for training in left}
+    failed: dict[Path, str] = {}
+    ended = total - len(left)
+
+    def done(log: Path, why: str) -> None:
+        nonlocal ended
+        ended += 1
+        if why:
+            failed[paths[log]] = f"{why} (all of it: {log})"
+        _say(f"{ended}/{total} {paths[log].name}: {why or 'done'}")
+
+    for folder in {path.parent for path in paths.values()}:
+        make_folder(folder)
+    try:
+        Processes(jobs).run({_log(training.path): training.arguments for training in left}, done)
+    except KeyboardInterrupt:
+        finished = total - sum(not training.finished for training in left)
+        raise KeyboardInterrupt(f"{finished} of {total} runs are finished; the same command goes on") from None
+    return failed
+
+
+def _compare(paths: list[Path], html: Path | None) -> None:
+    import gankit
+    from gankit.report.compare import compare
+
+    if len(paths) < 2:
+        return _say("nothing to compare: fewer than two runs are finished")
+    show(compare(paths, gankit.load), html)
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(f"{path.name}.log")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

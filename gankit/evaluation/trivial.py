@@ -1,0 +1,72 @@
+"""Answers that no training is needed for, on the same pictures: what a figure of quality must beat to be evidence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gankit.evaluation.metrics import Metric
+
+INPUT, CONSTANT, MEAN, EVERYWHERE = "input", "best constant", "true mean", "map of ones"
+BINS = 256
+
+
+def judged_by_truth(metric: Metric) -> bool:
+    """Whether a metric compares with what is known to be right, so that other answers can be compared with it too."""
+    needs = set(metric.needs())
+    return {"output", "truth"} <= needs or {"attention", "mask"} <= needs
+
+
+class Trivial:
+    """The trivial answers of each direction.
+
+    `input`: the source as it is. `best constant`: the one colour, per direction, whose mean absolute error is least
+    over all true pixels of the set. `true mean`: for each picture the mean of its own true pixels. Both are filled into
+    what is to be changed: the objects, the hole, or else the whole picture. `map of ones`: attention everywhere.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Tensor] = defaultdict(lambda: torch.zeros(()))  # direction -> (C, BINS)
+
+    def fit(self, direction: str, tensors: Mapping[str, Any]) -> None:
+        """Count the colours of a batch with its truth (N, C, H, W)."""
+        truth, region = tensors["truth"], region_of(tensors)
+        bins = ((truth + 1) * (BINS - 1) / 2).round().long().clamp(0, BINS - 1)
+        inside = region.expand_as(truth)
+        counts = torch.stack([torch.bincount(bins[:, c][inside[:, c]], minlength=BINS) for c in range(truth.shape[1])])
+        self._counts[direction] = self._counts[direction] + counts.cpu()
+
+    def constant(self, direction: str) -> Tensor | None:
+        """The median of the true pixels, (C, 1, 1) in [-1, 1]."""
+        counts = self._counts.get(direction)
+        if counts is None or not bool(counts.sum(1).all()):
+            return None
+        middle = (counts.cumsum(1) >= counts.sum(1, keepdim=True) / 2).double().argmax(1)
+        return (middle.float() * 2 / (BINS - 1) - 1)[:, None, None]
+
+    def answers(self, direction: str, tensors: Mapping[str, Any], metric: Metric) -> dict[str, dict[str, Any]]:
+        """Answer -> the tensors of a batch with that answer in the place of the method's."""
+        if {"attention", "mask"} <= set(metric.needs()):
+            return {EVERYWHERE: {**tensors, "attention": torch.ones_like(tensors["attention"])}}
+        source, truth, region = tensors.get("source"), tensors["truth"], region_of(tensors)
+        outputs: dict[str, Tensor] = {}
+        around = truth
+        if isinstance(source, Tensor) and source.shape == truth.shape:
+            outputs[INPUT] = around = source
+        if (constant := self.constant(direction)) is not None:
+            outputs[CONSTANT] = torch.where(region, constant.to(truth), around)
+        pixels = region.sum((2, 3), keepdim=True).clamp(min=1)
+        outputs[MEAN] = torch.where(region, (truth * region).sum((2, 3), keepdim=True) / pixels, around)
+        return {name: {**tensors, "output": output} for name, output in outputs.items()}
+
+
+def region_of(tensors: Mapping[str, Any]) -> Tensor:
+    """What is to be changed, (N, 1, H, W) bool."""
+    for name in ("objects", "hole"):
+        if (mask := tensors.get(name)) is not None:
+            return mask > 0.5
+    return torch.ones_like(tensors["truth"][:, :1], dtype=torch.bool)

@@ -1,0 +1,1 @@
+"""Trained methods on pictures, folders and films."""

@@ -1,0 +1,47 @@
+"""L-BFGS for objectives that stay the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from gankit.optimizers.numbers import Count, Positive
+
+
+class LBFGS(torch.optim.LBFGS):
+    """torch's L-BFGS (doi 10.1007/BF01589116), for objectives that stay the same from step to step: that of `gatys`.
+
+    max_iter: iterations in a step. history_size: of past gradients. Without line_search_fn it goes `lr` along
+    its direction. It never stops early: how long to go on is the recipe's business, and torch's thresholds depend on
+    the scale.
+    """
+
+    searches: ClassVar[bool] = True
+    plain_layout: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: Positive = 1.0,
+        max_iter: Count = 20,
+        history_size: Count = 100,
+        line_search_fn: Literal["strong_wolfe"] | None = None,
+    ) -> None:
+        super().__init__(
+            params,
+            lr,
+            max_iter,
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+            history_size=history_size,
+            line_search_fn=line_search_fn,
+        )
+
+    @staticmethod
+    def state_bytes(params: Sequence[Tensor], history_size: int = 100, **settings: Any) -> int:
+        """Two past vectors for each of its history, three of the present."""
+        return sum(p.nbytes * (3 + 2 * history_size) for p in params)

@@ -1,0 +1,1 @@
+"""What people look at: sample grids, curves, the report of a run."""

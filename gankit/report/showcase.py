@@ -1,0 +1,61 @@
+"""A measured run with a few of its pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from gankit.core.files import write_whole
+from gankit.data.dataset import Dataset
+from gankit.evaluation.evaluate import Loaded, evaluate_run, measuring, samples_of, truth_of, ways_of
+from gankit.evaluation.measure import stacked
+from gankit.evaluation.results import Evaluation
+from gankit.methods.base import Method
+from gankit.report.grids import plain_grid, sample_grid
+from gankit.report.samples import shown
+from gankit.training.run import Run
+
+DRAWN = 64
+
+
+def measure_run(run: Loaded, **options: Any) -> Evaluation:
+    """`evaluate_run`, and beside its figures `evaluation.png`, a few pictures of the test split."""
+    evaluation = evaluate_run(run, **options)
+    if options.get("split", "test") == "test" and (grid := showcase(run.method, run.dataset("test"))):
+        png = io.BytesIO()
+        grid.save(png, "PNG")
+        write_whole(Run(Path(run.run_dir)).evaluation_picture, png.getvalue())
+    return evaluation
+
+
+def showcase(method: Method, dataset: Dataset, count: int = 4) -> Image.Image | None:
+    """A grid of the first pictures of `dataset.split("test")`: source, attention, output and, where known, truth.
+
+    Of a method that draws from noise, 64 of its pictures. The method stays on its device. None for an empty split.
+    """
+    rows = []
+    with measuring(method):
+        if (drawn := method.draw(DRAWN)) is not None:
+            return plain_grid(method.translate(drawn))
+        for batch in stacked(samples_of(dataset.split("test"), count), 1):
+            batch = {name: x.to(method.device) for name, x in batch.items()}
+            rows += [_row(method, way, inputs, batch, dataset) for way, inputs in ways_of(method, batch)]
+    return sample_grid(rows) if rows else None
+
+
+def _row(
+    method: Method, way: str, inputs: Mapping[str, Tensor], batch: dict[str, Tensor], dataset: Dataset
+) -> dict[str, Tensor | str]:
+    """A row of `sample_grid`, of the only picture in a batch."""
+    pictures = {
+        "attention": method.attend(inputs, way),
+        "output": method.translate(inputs, way),
+        "truth": truth_of(method, batch, way, dataset),
+    }
+    known = {name: x[0] for name, x in pictures.items() if x is not None}
+    return {"direction": way} | shown(method, way, inputs) | known

@@ -1,0 +1,44 @@
+"""Whether a training can go on exactly from a checkpoint, as far as that shows before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gankit.core.errors import CheckpointError, RecipeError, dotted
+from gankit.core.recipe import Recipe
+from gankit.training.checkpoint import Checkpoint
+from gankit.training.run import differences
+
+
+def refuse_misfits(path: Path, stored: Checkpoint, recipe: Recipe, here: Mapping[str, int]) -> None:
+    """Raise CheckpointError where the checkpoint is of another training than this one.
+
+    here: the number of training pictures, steps in an epoch and processes now.
+    """
+    if "pools" not in stored.state:
+        raise CheckpointError(
+            f"{path} holds imported weights and no state of a training: it cannot be "
+            "continued; begin a new training from it: gankit train RECIPE --from RUN"
+        )
+    if difference := next(differences(recipe.filled(), _filled(path, stored)), None):
+        place, ours, theirs = difference
+        raise CheckpointError(
+            f"{path} is of another recipe than its run: {dotted(place)} is {theirs!r} there and {ours!r} here. "
+            "Put the run's own checkpoint back, or remove this one"
+        )
+    counts = (stored.info["items"], stored.info["steps_per_epoch"], len(stored.state["pools"]))
+    for (what, now), then in zip(here.items(), counts, strict=True):
+        if now != then:
+            raise CheckpointError(
+                f"{path} was written with {then} {what} and there are {now} now: it cannot go on exactly"
+            )
+
+
+def _filled(path: Path, stored: Checkpoint) -> dict[str, Any]:
+    """The recipe of a checkpoint, brought up to the versions of the parts that are here."""
+    try:
+        return Recipe.load(stored.info["recipe"], for_use=True).filled()
+    except RecipeError as e:
+        raise CheckpointError(f"{path}: its recipe does not fit the parts that are installed: {e}") from e

@@ -1,0 +1,50 @@
+"""The table of what is learned: its rows can be trained, and its lines say what was measured."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.learning import PAGE, ROWS, Row, table, training, write
+from gankit.core.recipe import Recipe
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.recipe != "demo-cut"], ids=lambda row: row.name)
+def test_rows_are_recipes(row: Row, tmp_path: Path) -> None:
+    one = training(row, 7, tmp_path)
+    assert not one.finished and one.arguments[:2] == ["train", row.recipe]
+    assert one.recipe.train.seed == 7
+    assert isinstance(one.recipe, Recipe)
+
+
+def figure(value: float, direction: str = "a2b", **trivial: float) -> dict[str, Any]:
+    row = {"metric": "translation_error", "direction": direction, "value": value, "interval": None, "unit": ""}
+    return row | {"better": "lower", "protocol": {}, "trivial": trivial}
+
+
+def test_lines_have_mean_range_and_trivial_answers(tmp_path: Path) -> None:
+    for seed, value in ((1, 0.25), (2, 0.35)):
+        run = tmp_path / f"x-{seed}"
+        run.mkdir()
+        results = [figure(value, input=1.0, mean=value + 1), figure(0.5, "b2a")]
+        (run / "evaluation.json").write_text(json.dumps({"results": results}))
+    assert table(Row("x", "X, `texture`", "demo"), (1, 2, 3), tmp_path) == [
+        "| X, `texture`, 2 seeds | error a2b | **0.30** (0.25 to 0.35) | input 1.00, mean 1.30 |",
+        "|  | error b2a | **0.50** (0.50 to 0.50) |  |",
+    ]
+
+
+def test_writing_keeps_the_rest_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
+    before = page.read_text(encoding="utf-8")
+    monkeypatch.setattr("benchmarks.learning.PAGE", page)
+    write(["| a | b | c | d |"])
+    after = page.read_text(encoding="utf-8")
+    assert "| a | b | c | d |" in after and after.split("\n")[0] == before.split("\n")[0]
+    assert after.endswith(before[-200:])
+    write(["| a | b | c | d |"])
+    assert page.read_text(encoding="utf-8") == after
