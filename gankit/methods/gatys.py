@@ -106,7 +106,7 @@ class Gatys(Method):
         for tensor_name, parameter in (("target", "content"), ("style", "style")):
             if name == tensor_name and getattr(self, f"{parameter}_path") is None:
                 return f"no picture is given: set method.{parameter} to its path"
-        return None
+        return super().unavailable(name)
 
     def translate(self, source: Tensor | Mapping[str, Tensor] | None = None, direction: str = "a2b") -> Tensor:
         """The picture of the run, (1, 3, H, W) in [-1, 1]; DataError when asked to translate another."""

@@ -76,7 +76,7 @@ class MUNIT(Styled, TwoWayTranslation):
     def unavailable(self, name: str) -> str | None:
         if name in ("attention", "logits", "identity_logits"):
             return "munit has no attention; cyclegan, attention_guided and ugatit do"
-        return None
+        return super().unavailable(name)
 
     # -- apart -----------------------------------------------------------------------------------------------------
     @tensor
