@@ -162,7 +162,7 @@ def test_munit(tmp_path: Path) -> None:
     model, output = run_of(
         "munit", tmp_path, out=tmp_path / "run", sets=("method.discriminator.discriminator.channels=2",)
     )
-    assert "dis_XXXXXXXX.pt not given" in output and "gen_" not in output
+    assert "dis_XXXXXXXX.pt not given" in output and "gen_00000200.pt. Other epochs there (00000100)" in output
     assert model.translate(torch.rand(3, 24, 20), "b2a").shape == (3, 24, 20)
     theirs = torch.load(tmp_path / "gen_00000200.pt")["b"]["mlp.model.0.fc.weight"]
     assert torch.equal(model.method.network("generator", "a2b").state_dict()["mlp.0.weight"], theirs)
@@ -173,7 +173,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     save_file(mobile(), tmp_path / "G.safetensors")
     (tmp_path / "empty").mkdir()
     cases = {
-        "munit": (["G.safetensors"], "networks under 'a' and 'b' were expected"),
+        "munit": (["G.safetensors"], "networks called a, b were expected"),
         "fast-neural-style": (["G.safetensors"], "not the weights of a TransformerNet"),
         "lbam": (["G.safetensors", "G.safetensors"], "one file, of the generator, is needed"),
         "pconv": (["empty"], "no file of weights is in it"),
