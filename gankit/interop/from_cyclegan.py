@@ -82,7 +82,7 @@ def _parts(states: Mapping[str, Found], generator: Importer) -> Parts:
     if alone is None:
         names = ", ".join([*states, *heads])
         raise UnfitFile(f"a generator is needed (G, or G_A and G_B), but only {names} was given")
-    parts = _one_way(states, alone, generator)
+    parts = _one_way(states, alone, generator, cut=bool(heads))
     if heads:
         parts.notes.append("F, CUT's patch sampler, not used: translating needs the generator alone.")
     return parts
@@ -103,16 +103,16 @@ def _two_way(states: Mapping[str, Found], generator: Importer) -> Parts:
     if critic := fragments.get("D_A", fragments.get("D_B")):
         method["discriminator"] = critic
     absent = sorted({"D_A", "D_B"} - states.keys())
-    return Parts("cyclegan", method, weights, [missing(absent)] if absent else [])
+    notes = [missing(absent)] if absent else []
+    notes += _noise(method, *CYCLEGAN)
+    return Parts("cyclegan", method, weights, notes)
 
 
-def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Parts:
-    """A lone generator, with its critic where it is there: a method with the one direction a2b."""
+def _one_way(states: Mapping[str, Found], net: str, generator: Importer, cut: bool) -> Parts:
+    """A lone generator, with its critic where it is there: a method with the one direction a2b. cut: it is CUT's."""
     fragment, weights = take(states[net], generator)
     channels_a, channels_b = channels_of(weights)
     method = {"type": "paired", "generator": fragment, "channels_a": channels_a, "channels_b": channels_b}
-    # pix2pix keeps dropout, and the picture's own statistics in batch norm, when testing; CycleGAN has no noise
-    method["noise_at_test"] = fragment["type"] == "unet"
     parts = Parts("pix2pix", method, {"generator_a2b": weights})
     critic = net.replace("G", "D")
     if critic in states:
@@ -122,8 +122,10 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Part
     else:
         method["conditional"] = net == "G"
         parts.notes.append(missing([critic]))
+    of_pix2pix, why = CUT if cut else _origin(net, states, method)
+    parts.notes += _noise(method, of_pix2pix, why)
     # a lone ResNet is of CycleGAN, CUT or another unpaired method
-    parts.of_base = fragment["type"] == "unet" or (critic in states and method["conditional"])
+    parts.of_base = of_pix2pix and (fragment["type"] == "unet" or critic in states)
     if unused := sorted(states.keys() - {net, critic}):
         parts.notes.append(f"{', '.join(unused)} not used: the generator beside it is missing.")
     if net == "G_B":
@@ -131,3 +133,38 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Part
     elif net == "G_A":
         parts.notes.append("One direction only, a2b: G_B was not given.")
     return parts
+
+
+# -- what weights do not tell ------------------------------------------------------------------------------------------
+STATISTICS, DROPOUT = "batch norms take the statistics of the picture at hand", "dropout stays on"
+CYCLEGAN = False, "CycleGAN's have none unless it is asked for"
+CUT = False, "CUT's have none unless it is asked for"
+
+
+def _origin(net: str, states: Mapping[str, Found], method: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a lone generator is pix2pix's, and a U-Net so trained with dropout, and why, as far as it can be told."""
+    if net != "G":
+        return CYCLEGAN
+    if "D" in states and method["conditional"]:
+        return True, "pix2pix's have it, and the critic sees the source too, as pix2pix's"
+    if "D" in states:
+        return False, f"{CUT[1]}, and the critic sees one picture alone, as CUT's"
+    if method["generator"].get("norm", {}).get("type") == "batch":
+        return True, "pix2pix's have it, and batch norms, as these"
+    return False, "CycleGAN's and CUT's have none unless it is asked for, and no batch norms, as these"
+
+
+def _noise(method: dict[str, Any], dropout: bool, why: str) -> list[str]:
+    """Set what weights do not tell of noise, in training and in use; the notes."""
+    generator, notes = method["generator"], []
+    if generator["type"] == "unet":
+        generator["dropout"] = dropout
+        other = f"method.generator.dropout={str(not dropout).lower()}"
+        how = "with" if dropout else "without"
+        notes.append(f"Weights do not tell dropout: taken as {how} ({why}); else --set {other}.")
+    batch = generator.get("norm", {}).get("type") == "batch"
+    method["noise_at_test"] = batch or bool(generator.get("dropout"))
+    if method["noise_at_test"]:
+        kept = [words for words, is_there in ((STATISTICS, batch), (DROPOUT, generator.get("dropout"))) if is_there]
+        notes.append(f"In use {' and '.join(kept)}, as theirs without --eval; else --set method.noise_at_test=false.")
+    return notes

@@ -20,6 +20,8 @@ from gankit.interop import gan_compression
 from tests.cli.test_import import patch, resnet
 from tests.golden.assemble import assemble
 from tests.interop.test_fast_neural_style import theirs as style_net
+from tests.interop.test_generators import batch, unet
+from tests.interop.test_generators import resnet as their_resnet
 from tests.interop.test_inpainting import as_lbam, as_pconv
 from tests.interop.test_munit import theirs as munit_net
 
@@ -103,6 +105,46 @@ def test_cut_keeps_the_sampler_out(tmp_path: Path) -> None:
     assert model.recipe.method.conditional is False
     only = ["import", "junyanz", str(tmp_path / "latest_net_F.pth"), "--out", str(tmp_path / "no")]
     assert "a generator is needed" in CliRunner().invoke(app, only).output
+
+
+@pytest.mark.parametrize(
+    ("net", "norm", "beside", "dropout", "words"),
+    [
+        ("G", "batch", {"D": 6}, True, "the critic sees the source too, as pix2pix's"),
+        ("G", "batch", {"D": 3}, False, "the critic sees one picture alone, as CUT's"),
+        ("G", "batch", {"F": 0}, False, "CUT's have none"),
+        ("G_A", "batch", {}, False, "CycleGAN's have none"),
+        ("G", "batch", {}, True, "pix2pix's have it, and batch norms"),
+        ("G", "instance", {}, False, "no batch norms"),
+    ],
+)
+def test_the_dropout_of_a_lone_unet(
+    tmp_path: Path, net: str, norm: str, beside: dict[str, int], dropout: bool, words: str
+) -> None:
+    torch.save(unet(norm), tmp_path / f"latest_net_{net}.pth")
+    for name, channels in beside.items():
+        torch.save(patch(into=channels) if channels else {"m.0": torch.zeros(1)}, tmp_path / f"latest_net_{name}.pth")
+    model, output = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    assert model.recipe.method.generator.dropout is dropout and words in output
+    assert f"--set method.generator.dropout={'false' if dropout else 'true'}" in output
+    assert model.recipe.method.noise_at_test is (dropout or norm == "batch")
+    assert ("method.noise_at_test=false" in output) is (dropout or norm == "batch")
+    assert (model.recipe.about.title is not None) is dropout  # pix2pix's, or nobody's that is known
+
+
+@pytest.mark.parametrize("net", ["unet", "resnet"])
+def test_batch_norms_of_cyclegan_take_the_statistics_of_the_picture(tmp_path: Path, net: str) -> None:
+    torch.manual_seed(0)
+    make = {"unet": unet, "resnet": lambda: their_resnet(norm=batch, bias=False, out=3)}[net]
+    for name in ("G_A", "G_B"):
+        torch.save(make(), tmp_path / f"latest_net_{name}.pth")
+    model, output = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    assert "batch norms take the statistics of the picture at hand" in output
+    assert ("taken as without (CycleGAN's" in output) is (net == "unet")
+    pictures = torch.rand(2, 3, 32, 32)
+    generator = model.method.network("generator", "b2a")
+    expected = torch.cat([generator.train()(picture[None]) for picture in pictures])
+    torch.testing.assert_close(model.translate(pictures, "b2a"), expected, rtol=1e-3, atol=1e-4)
 
 
 # -- lone generators ---------------------------------------------------------------------------------------------------
