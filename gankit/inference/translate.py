@@ -17,7 +17,7 @@ from gankit.codecs.images import save_png
 from gankit.core.errors import DataError
 from gankit.core.files import make_folder
 from gankit.data.images import list_images
-from gankit.fields import Segmentation
+from gankit.fields import Picture, Segmentation
 from gankit.inference.given import provider, read_file
 from gankit.inference.holes import Provider
 from gankit.inference.sample import NOTHING_TO_TRANSLATE
@@ -91,6 +91,9 @@ def translate_paths(
     source_side = method.fields[way].get("source", "a")
     target_side = method.fields[way].get("target", source_side)
     ours, theirs = codecs[source_side], codecs[target_side]
+    for side in (source_side, target_side):
+        if side in channels and isinstance(method.takes.get(side), Picture):
+            codecs[side].refuse_channels(side, channels[side])
     more = provider(method, way, given, None if mask is None else Path(mask), ours)
     example = None if style_image is None else Path(style_image)
     versions = variants(method, way, lambda p: theirs.read(p, channels[target_side]), more, styles, example, seed)
@@ -216,7 +219,15 @@ def _translate(
 def _read(method: Method, source: Path, direction: str, codec: Codec, channels: int) -> torch.Tensor:
     """The source (C, H, W) in [-1, 1], or, of a method that draws pictures of maps, the map."""
     kind = method.takes.get(method.fields[direction].get("source", ""))
-    return read_file(kind, source) if isinstance(kind, Segmentation) else codec.read(source, channels)
+    if isinstance(kind, Segmentation):
+        return read_file(kind, source)
+    try:
+        return codec.read(source, channels)
+    except DataError as e:
+        if source.suffix.lower() in codec.extensions:
+            raise
+        names = ", ".join(sorted(codec.extensions))
+        raise DataError(f"{source}: pictures of this run are read as {codec.words}, of files ending in {names}") from e
 
 
 def _inputs(source: Path, picture: torch.Tensor, more: Provider | None) -> torch.Tensor | Mapping[str, torch.Tensor]:

@@ -35,12 +35,12 @@ def fast_neural_style(given: Given) -> Parts:
 
 def lbam(given: Given) -> Parts:
     """LBAM's generator. Raises UnfitFile."""
-    return _inpainting("lbam", _one(given), lbams.generator)
+    return _inpainting("lbam", _one(given), lbams.generator, lambda w: w["encoder.0.conv.weight"].shape[1] - 1)
 
 
 def pconv(given: Given) -> Parts:
     """A U-Net of partial convolutions. Raises UnfitFile."""
-    return _inpainting("pconv", _one(given), pconvs.generator)
+    return _inpainting("pconv", _one(given), pconvs.generator, lambda w: w["down.0.weight"].shape[1])
 
 
 def dcgan(given: Given) -> Parts:
@@ -98,9 +98,11 @@ def _gan(
     return parts
 
 
-def _inpainting(base: str, stored: Found, importer: Callable[[State], Imported]) -> Parts:
+def _inpainting(
+    base: str, stored: Found, importer: Callable[[State], Imported], channels: Callable[[State], int]
+) -> Parts:
     fragment, weights = take(stored, importer)
-    method = Recipe.load(base).filled()["method"] | {"generator": fragment}
+    method = Recipe.load(base).filled()["method"] | {"generator": fragment, "channels_a": channels(weights)}
     notes = [missing(["The critic"])] if method.get("discriminator") else []
     return Parts(base, method, {"generator_a2b": weights}, notes)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pkgutil
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from gankit.codecs.base import counted
+from gankit.codecs.image import RGB, Image8
 from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
@@ -50,6 +53,7 @@ def import_run(
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", out.name).strip("-._") or "imported"
     data = Recipe.load(parts.base, parts.sets).filled() | {"name": name, "method": parts.method, "plugins": {}}
     origin = f"Imported from {entry.about}: {', '.join(path.name for path in given.taken)}."
+    notes += _suit(data["data"], parts.method)
     data["about"] = (data["about"] if parts.of_base else {}) | {"notes": " ".join([origin, *notes])}
     recipe = Recipe.load(data, sets)
     method = _method(recipe, parts)
@@ -60,6 +64,23 @@ def import_run(
     state = {"stepper": {"method": own}}
     checkpoint.save(written.checkpoints, Checkpoint(method.networks.state_dict(), None, state, info))
     return written, notes
+
+
+def _suit(data: dict[str, Any], method: Mapping[str, Any]) -> list[str]:
+    """Let the data set have the channels of the networks, and a codec that has them; the notes."""
+    sides = {side: method[key] for side in "ab" if isinstance(method.get(key := f"channels_{side}"), int)}
+    for side, channels in sides.items():
+        key = f"channels_{side}" if f"channels_{side}" in data else "channels"
+        if key in data and channels != RGB:
+            data[key] = channels
+    fitting = Image8.converts_to
+    if "codec" not in data or all(channels in fitting for channels in sides.values()):
+        return []
+    data["codec"] = {"type": "tiff"}
+    if "a" in data:  # two folders, so that each may have its own
+        data["codec"], data["codec_b"] = ({"type": "image" if sides.get(s) in fitting else "tiff"} for s in "ab")
+    words = " and ".join(counted(channels) for channels in dict.fromkeys(sides.values()) if channels not in fitting)
+    return [f"Pictures of {words} are read and written as TIFF; else --set data.codec=npy."]
 
 
 def _method(recipe: Recipe, parts: Parts) -> Method:

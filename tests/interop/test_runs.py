@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import gankit
 from gankit.cli.main import app
-from gankit.core.errors import CheckpointError
+from gankit.codecs.image import Image8
+from gankit.core.errors import CheckpointError, DataError
 from gankit.core.sources import SOURCES
 from gankit.generators.lbam import LBAM
 from gankit.generators.pconv import PConvUNet
@@ -147,6 +148,54 @@ def test_batch_norms_of_cyclegan_take_the_statistics_of_the_picture(tmp_path: Pa
     torch.testing.assert_close(model.translate(pictures, "b2a"), expected, rtol=1e-3, atol=1e-4)
 
 
+# -- channels ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("channels", [(1, 3), (3, 1), (1, 1)])
+def test_the_pictures_are_grey_where_the_networks_are(tmp_path: Path, channels: tuple[int, int]) -> None:
+    torch.save(unet(channels=channels), tmp_path / "latest_net_G.pth")
+    model, _ = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    data = model.recipe.data
+    assert (data.channels_a or 3, data.channels_b or 3) == channels
+    assert model.codecs["a"].words == model.codecs["b"].words == "image, 8 bits"
+
+
+@pytest.mark.parametrize("channels", [(4, 3), (3, 6), (4, 4)])
+def test_pictures_of_other_channels_have_another_codec(tmp_path: Path, channels: tuple[int, int]) -> None:
+    torch.save(unet(channels=channels), tmp_path / "latest_net_G.pth")
+    model, output = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    assert f"Pictures of {max(channels)} channels are read and written as TIFF" in output
+    for side, count in zip("ab", channels, strict=True):
+        assert model.codecs[side].words == ("image, 8 bits" if count == 3 else "tiff")
+    model.codecs["a"].write(
+        torch.rand(channels[0], 32, 32), source := tmp_path / f"x{'.png' if channels[0] == 3 else '.tif'}"
+    )
+    arguments = ["translate", str(tmp_path / "run"), str(source), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+
+
+def test_channels_that_a_codec_does_not_have_are_told_before_anything_runs(tmp_path: Path) -> None:
+    torch.save(unet(channels=(3, 6)), tmp_path / "latest_net_G.pth")
+    model, _ = run_of("junyanz", tmp_path, out=tmp_path / "run", sets=("data.codec_b=image",))
+    model.codecs["a"].write(torch.rand(3, 32, 32), tmp_path / "x.png")
+    arguments = ["translate", str(tmp_path / "run"), str(tmp_path / "x.png"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert (
+        result.exit_code == 2
+        and "pictures of `b` have 6 channels, and those of its codec image 1 or 3" in result.output
+    )
+    with pytest.raises(DataError, match="a picture of 6 channels is no image of 8 bits"):
+        model.translate(tmp_path / "x.png")
+
+
+def test_a_picture_of_another_kind_of_file_is_named(tmp_path: Path) -> None:
+    torch.save(unet(channels=(4, 4)), tmp_path / "latest_net_G.pth")
+    run_of("junyanz", tmp_path, out=tmp_path / "run")
+    Image8().write(torch.rand(3, 32, 32), tmp_path / "x.png")
+    arguments = ["translate", str(tmp_path / "run"), str(tmp_path / "x.png"), "--out", str(tmp_path / "out")]
+    output = " ".join(CliRunner().invoke(app, [*arguments, "--device", "cpu"]).output.split())
+    assert "x.png: pictures of this run are read as tiff, of files ending in .tif, .tiff" in output
+
+
 # -- lone generators ---------------------------------------------------------------------------------------------------
 def test_fast_neural_style(tmp_path: Path) -> None:
     torch.save(style_net(widths=(2, 4, 8), blocks=1), tmp_path / "candy.pth")
@@ -159,6 +208,8 @@ def test_fast_neural_style(tmp_path: Path) -> None:
     ("source", "state"),
     [
         ("lbam", lambda: as_lbam(LBAM(3, 3, channels=2, downs=3))),
+        ("lbam", lambda: as_lbam(LBAM(1, 1, channels=2, downs=3))),
+        ("pconv", lambda: as_pconv(PConvUNet(1, 1, channels=2, downs=3))),
         ("pconv", lambda: as_pconv(PConvUNet(3, 3, channels=2, downs=3))),
     ],
 )
@@ -166,7 +217,7 @@ def test_inpainting(tmp_path: Path, source: str, state) -> None:
     torch.save(state(), tmp_path / "net.pth")
     small = ("method.discriminator.channels=2",) if source == "lbam" else ()
     model, _ = run_of(source, tmp_path / "net.pth", out=tmp_path / "run", sets=small)
-    picture, mask = torch.rand(3, 40, 40), torch.zeros(1, 40, 40)
+    picture, mask = torch.rand(model.channels["a"], 40, 40), torch.zeros(1, 40, 40)
     mask[:, 10:20, 10:20] = 1
     filled = model.translate(picture, mask=mask)
     assert torch.equal(filled[:, :10], picture[:, :10]) and not torch.equal(filled, picture)
