@@ -67,8 +67,10 @@ class Transform:
         return self.load_size if self.preprocess == "scale_width" else self.crop_size
 
     def for_test(self) -> Transform:
-        """The same without augmentation, and exact: resized straight to `crop_size`, no flip."""
-        return replace(self, load_size=self.crop_size, flip=False, exact=True)
+        """The same without augmentation, and exact: no flip, resized straight to `crop_size`; `scale_width`, which
+        crops nothing, to `load_size`, as the CycleGAN code does."""
+        load_size = self.load_size if self.preprocess == "scale_width" else self.crop_size
+        return replace(self, load_size=load_size, flip=False, exact=True)
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) before the crop."""

@@ -12,6 +12,11 @@ from gankit.interop.parts import Parts, alike, missing, take
 
 NAME = re.compile(r"(?P<net>gen|dis)(?:_(?P<epoch>\w+))?")
 GENERATOR = re.compile("gen")
+UNTOLD = (
+    "Weights do not tell padding and activation: taken as reflect and relu, as in MUNIT's configurations; else --set "
+    "method.generator.padding=zero (replicate), method.generator.activation=leaky_relu (selu, tanh), "
+    "method.discriminator.discriminator.padding=zero."
+)
 
 
 def munit(given: Given) -> Parts:
@@ -38,7 +43,7 @@ def munit(given: Given) -> Parts:
         "channels_a": channels["a"],
         "channels_b": channels["b"],
     }
-    parts = Parts("munit", method, weights)
+    parts = Parts("munit", method, weights, [UNTOLD])
     if critics is None:
         parts.notes.append(missing(["dis_XXXXXXXX.pt"]))
         return parts

@@ -23,6 +23,10 @@ CRITIC = re.compile(r"(?:^|.*[_\-.])(?:net)?D(?:[_\-.].*)?$")
 MAKER = re.compile(rf"(?!{CRITIC.pattern}).*")
 NUMBERED = re.compile(r"(?P<net>.*?)(?:_epoch)?(?:(?:^|[_\-.])(?P<epoch>latest|\d+))?")
 ANY = re.compile(".*")
+HEAD = (
+    "Weights do not tell what follows the last layer: taken as (tanh + 1) / 2, as in the repository's network; for "
+    "|tanh|, of the paper and the code before 2020, --set method.generator.image=abs."
+)
 
 
 def fast_neural_style(given: Given) -> Parts:
@@ -35,7 +39,10 @@ def fast_neural_style(given: Given) -> Parts:
 
 def lbam(given: Given) -> Parts:
     """LBAM's generator. Raises UnfitFile."""
-    return _inpainting("lbam", _one(given), lbams.generator, lambda w: w["encoder.0.conv.weight"].shape[1] - 1)
+    parts = _inpainting("lbam", _one(given), lbams.generator, lambda w: w["encoder.0.conv.weight"].shape[1] - 1)
+    if parts.method["generator"]["norm"]["type"] == "batch":
+        parts.notes.append(HEAD)
+    return parts
 
 
 def pconv(given: Given) -> Parts:

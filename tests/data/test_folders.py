@@ -214,6 +214,12 @@ def test_a_pair_has_one_crop_and_one_flip(tmp_path: Path, layout: str, cache: Wh
     assert len(seen) > 20
 
 
+def test_an_odd_width_of_two_pictures_side_by_side_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    fill(tmp_path / "train", [1], size=(49, 24))
+    PairedFolder(root=str(tmp_path), preprocess="none", flip=False)
+    assert "1 of 1 pictures side by side have an odd width: their last column is left out" in caplog.text
+
+
 def test_a_pair_of_different_channels(tmp_path: Path):
     a, b = ramps()
     (tmp_path / "train").mkdir()

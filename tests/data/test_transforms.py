@@ -142,6 +142,11 @@ def test_for_test_keeps_the_whole_picture():
     assert all(torch.equal(p, pictures[0]) for p in pictures) and pictures[0].shape == (3, 64, 64)
 
 
+def test_scale_width_has_one_width_in_training_and_test():
+    transform = Transform("scale_width", 64, 32)
+    assert transform.for_test()(random_picture(40, 80)).shape == transform(random_picture(40, 80)).shape == (3, 32, 64)
+
+
 def test_sizes_that_do_not_fit():
     with pytest.raises(ValueError, match="load_size 60 is smaller than crop_size 64"):
         Transform("resize_and_crop", 60, 64)

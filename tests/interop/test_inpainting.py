@@ -53,7 +53,7 @@ def as_lbam(net: LBAM) -> dict[str, Tensor]:
     "options",
     [
         {"channels": 2, "downs": 3},
-        {"channels": 2, "downs": 3, "norm": BatchNorm, "image": "abs"},
+        {"channels": 2, "downs": 3, "norm": BatchNorm},
         {"widths": [3, 5, 4, 6], "downs": 4},
         {"channels": 2, "downs": 3, "activation": "prelu"},
     ],
@@ -67,7 +67,7 @@ def test_lbam(options: dict, prefix: str) -> None:
     x, hole = torch.rand(1, 3, 16, 16), torch.ones(1, 1, 16, 16)
     hole[..., :9] = 0
     assert torch.equal(net(x, hole), other(x, hole))
-    assert fragment["image"] == options.get("image", "tanh") and fragment.get("widths") == options.get("widths")
+    assert fragment["image"] == "tanh" and fragment.get("widths") == options.get("widths")
     assert fragment.get("activation") == options.get("activation")
     assert lbam.generator(as_lbam(net), image="abs")[0]["image"] == "abs"
 

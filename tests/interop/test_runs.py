@@ -18,6 +18,7 @@ from gankit.core.sources import SOURCES
 from gankit.generators.lbam import LBAM
 from gankit.generators.pconv import PConvUNet
 from gankit.interop import gan_compression
+from gankit.norms.batch import BatchNorm
 from tests.cli.test_import import patch, resnet
 from tests.golden.assemble import assemble
 from tests.interop.test_fast_neural_style import theirs as style_net
@@ -223,6 +224,13 @@ def test_inpainting(tmp_path: Path, source: str, state) -> None:
     assert torch.equal(filled[:, :10], picture[:, :10]) and not torch.equal(filled, picture)
 
 
+def test_the_head_of_lbam_with_batch_norms_is_told(tmp_path: Path) -> None:
+    torch.save(as_lbam(LBAM(3, 3, channels=2, downs=3, norm=BatchNorm)), tmp_path / "net.pth")
+    small = ("method.discriminator.channels=2",)
+    model, output = run_of("lbam", tmp_path / "net.pth", out=tmp_path / "run", sets=small)
+    assert model.recipe.method.generator.image == "tanh" and "--set method.generator.image=abs" in output
+
+
 def test_dcgan(tmp_path: Path) -> None:
     def norm(i: int, width: int) -> State:
         return below(f"main.{i}", nn.BatchNorm2d(width))
@@ -257,6 +265,7 @@ def test_munit(tmp_path: Path) -> None:
     )
     assert "dis_XXXXXXXX.pt not given" in output and "gen_00000200.pt. Other epochs there (00000100)" in output
     assert model.translate(torch.rand(3, 24, 20), "b2a").shape == (3, 24, 20)
+    assert "padding and activation: taken as reflect and relu" in output
     theirs = torch.load(tmp_path / "gen_00000200.pt")["b"]["mlp.model.0.fc.weight"]
     assert torch.equal(model.method.network("generator", "a2b").state_dict()["mlp.0.weight"], theirs)
 
