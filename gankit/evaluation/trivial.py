@@ -25,9 +25,10 @@ class Trivial:
     """The trivial answers of each direction.
 
     `input`: the source as it is. `best constant`: the one colour, per direction, whose mean absolute error is least
-    over all true pixels of the set, filled into what is to be changed: the objects, the hole, or else the whole picture.
-    `true mean`: for each picture the mean of its own true pixels, filled in there as well; but of objects whose outline
-    changes into that of the source, for in that of the truth it would be the truth. `map of ones`: attention everywhere.
+    over all true pixels of the set, filled into what is to be changed: the objects, the hole, or else the whole
+    picture. `true mean`: for each picture the mean of its own true pixels, filled in there as well; but of objects
+    whose outline changes into that of the source, for in that of the truth it would be the truth. `map of ones`:
+    attention everywhere.
     """
 
     def __init__(self) -> None:
