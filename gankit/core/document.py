@@ -296,13 +296,16 @@ def from_data(value: object, depth: int = 0) -> Node:
 
 
 def assign(root: Node, option: str) -> None:
-    """Apply one `a.b=c`; the value is a YAML scalar, list or mapping. A `name` on the way becomes `{type: name}`."""
+    """Apply one `a.b=c`; the value is a YAML scalar, list or mapping, or, where nothing stands there, the empty text.
+
+    A `name` on the way becomes `{type: name}`.
+    """
     path, equals, value = option.partition("=")
     text, keys, at = Option("--set", option), path.strip().split("."), 1
     if not equals or not all(keys):
         raise RecipeError(text.problem("should look like `a.b=value`", (1, 1)))
     padded = " " * (len(path) + 1) + value  # so that columns count from the start of the option
-    leaf = parse(text, padded) if value.strip() else Node(None, (1, len(path) + 2))
+    leaf = parse(text, padded) if value.strip() else Node("", (1, len(path) + 2))
     _stamp(leaf, text)
     if not isinstance(root.value, dict):
         return  # what stands there is no recipe: whoever reads it says so

@@ -17,16 +17,20 @@ from gankit.data.folder import Pictures, Share
 from gankit.data.keeping import Keeping, Where
 from gankit.data.transforms import Interpolation, Preprocess, Transform
 
+LAYOUT = frozenset({"", *(f"{split}{side}" for split in ("train", "val", "test") for side in ("", "A", "B"))})
+"""The names of folders that data sets look for below `root`."""
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class PictureFiles(PlacedDataset):
     """Options of all data sets of picture files.
 
-    root: the folder in which the others lie. val: the share of the training pictures that are put by for validation,
-    such as 0.1, chosen by their names alone, so that the others stay where they are when pictures come or go; 0: the
-    folders called `val`, where there are some, hold the validation pictures. preprocess, load_size, crop_size, flip,
-    enlarge, exact, interpolation: see `gankit.data.transforms.Transform`; pictures of `val` and `test` are resized
-    straight to `crop_size`, exact and never random.
+    root: the folder in which the others lie; one that is not there is looked for as it is written. val: the share of
+    the training pictures that are put by for validation, such as 0.1, chosen by their names alone, so that the others
+    stay where they are when pictures come or go; 0: the folders called `val`, where there are some, hold the validation
+    pictures. preprocess, load_size, crop_size, flip, enlarge, exact, interpolation: see
+    `gankit.data.transforms.Transform`; pictures of `val` and `test` are resized straight to `crop_size`, exact and
+    never random.
     codec: how files are read, see `gankit.codecs`. max_bad: broken files of a folder that are named and stepped over
     before the run stops. cache, cache_folder: where decoded, resized training pictures are kept, see
     `gankit.data.keeping.Keeping`.
@@ -79,7 +83,10 @@ class PictureFiles(PlacedDataset):
         return folder
 
     def _below_root(self, folder: str) -> Path:
-        return Path(self.root).expanduser() / Path(folder).expanduser()
+        """The folder below `root`; or, where that is not there, the one without it, so that a recipe with a `root`
+        takes `data.a=cats` as it is written. The names of the layout are meant below `root`."""
+        below, alone = Path(self.root).expanduser() / Path(folder).expanduser(), Path(folder).expanduser()
+        return alone if folder not in LAYOUT and alone.is_dir() and not below.exists() else below
 
     def _read(self, folder: Path, channels: int | None, codec: Codec) -> Pictures:
         """The pictures of a folder, for the split that was entered."""

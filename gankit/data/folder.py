@@ -18,6 +18,7 @@ from gankit.data.images import list_images
 from gankit.data.keeping import Keeping
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, stored_shape, to_bytes
+from gankit.data.seams import check_single
 from gankit.data.transforms import Transform
 
 log = logging.getLogger("gankit.data")
@@ -152,6 +153,10 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self._samples)
+
+    def check_single(self) -> None:
+        """Warn where they look like pairs side by side."""
+        check_single(dict(self._sizes), self._codec)
 
     def _make(self, index: int) -> Tensor:
         path, size = self._sizes[index]

@@ -49,6 +49,9 @@ class Unpaired(PictureFiles):
         ]
         self._a = self._read(self._folders[0], self.channels_a, self.codecs["a"])
         self._b = self._read(self._folders[1], self.channels_b, self.codecs["b"])
+        if split == "train":
+            self._a.check_single()
+            self._b.check_single()
         self.channels_a, self.channels_b = self._a.channels, self._b.channels
         self.counts = {"a": len(self._a), "b": len(self._b)}
         self.fields = {"a": Picture(self.channels_a), "b": Picture(self.channels_b)}

@@ -30,7 +30,7 @@ from gankit.methods.styled import Styled
 from gankit.training.run import Run
 
 NOISE_SEED = 0
-BESIDE_TRUTH = {"source", "truth", "objects", "hole"}
+BESIDE_TRUTH = {"source", "truth", "mask", "objects", "hole"}
 """What trivial answers are made of."""
 
 

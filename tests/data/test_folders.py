@@ -74,6 +74,20 @@ def test_unpaired(domains: Path):
     assert value(Unpaired(root=str(domains), serial=True, **SIZES).item(4, draw(0))["b"]) == 15
 
 
+def test_named_folders_need_no_root_and_those_of_the_layout_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    for name, values in (("cats", [1]), ("dogs", [2, 3]), ("trainB", [4]), ("below/cats", [5, 6])):
+        fill(tmp_path / name, values)
+    assert len(Unpaired(root="datasets/none", a="cats", b="dogs", **SIZES)) == 2
+    assert len(Unpaired(root="", a="cats", b="dogs", **SIZES)) == 2
+    data = Unpaired(root="below", a="cats", b="dogs", **SIZES)
+    assert value(data.item(0, draw(0))["a"]) == 5  # what is below the root is taken first
+    with pytest.raises(DataError, match="datasets/none/trainB does not exist"):
+        Unpaired(root="datasets/none", a="cats", **SIZES)
+    with pytest.raises(DataError, match="datasets/none/lions does not exist"):
+        Unpaired(root="datasets/none", a="lions", b="dogs", **SIZES)
+
+
 def test_unpaired_places_both_pictures_on_their_own(tmp_path: Path):
     ramp = Image.fromarray(np.tile(np.arange(24, dtype=np.uint8) * 10, (24, 1)))
     for name in ("a", "b"):
