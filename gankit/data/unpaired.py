@@ -65,7 +65,7 @@ class Unpaired(PictureFiles):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Placed]:
         """Item `index`; B's picture, crops and flips are drawn from `generator`."""
-        if self._split != "train":
+        if self._still:
             return {"a": self._a.placed(index % len(self._a), None), "b": self._b.placed(index % len(self._b), None)}
         other = index if self.serial else int(torch.randint(len(self._b), (1,), generator=generator).item())
         a = self._a.placed(index % len(self._a), generator)

@@ -16,7 +16,7 @@ from gankit.contracts import DatasetContract
 from gankit.core.errors import BuildError, DataError
 from gankit.core.files import write_whole
 from gankit.core.recipe import Recipe
-from gankit.data.dataset import Dataset, Split
+from gankit.data.dataset import Dataset, PlacedDataset, Split
 from gankit.evaluation import choose
 from gankit.evaluation.choose import default_metrics
 from gankit.evaluation.folders import pictures
@@ -65,7 +65,7 @@ def evaluate(
     folder, `GankitError` when the method returns numbers that are not finite.
     """
     ways = _directions(method, direction, against)
-    pictures_of = dataset.split(split)
+    pictures_of = dataset.measured(split) if isinstance(dataset, PlacedDataset) else dataset.split(split)
     codecs = DatasetContract(dataset).codecs
     rounded = all(codec.stored == torch.uint8 for codec in codecs.values())
     common = {
@@ -125,11 +125,13 @@ def evaluate_run(
     direction: str | None = None,
     protocol: str | None = None,
     split: Split = "test",
+    keep: bool = True,
 ) -> Evaluation:
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
     limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
-    recipe's. against, direction, protocol, split: see `evaluate`. Writes `evaluation.json`, but for `split="val"`.
+    recipe's. against, direction, protocol, split: see `evaluate`. Writes `evaluation.json`, but for other
+    splits than `test`, or unless `keep`.
     Raises RecipeError for a metric of the recipe that is not here.
     """
     dataset, method = run.dataset("train"), run.method
@@ -155,7 +157,7 @@ def evaluate_run(
         asked=chosen is not None,
         split=split,
     )
-    if split == "test":
+    if split == "test" and keep:
         write_whole(
             Run(Path(run.run_dir)).evaluation, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n"
         )
