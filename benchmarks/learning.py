@@ -48,9 +48,9 @@ class Row:
 ROWS = [
     Row(
         "agit-texture",
-        "AGIT, `texture`, 64 px, 1000 steps",
+        "AGIT, `texture`, 64 px, 2000 steps",
         "demo",
-        ("train.steps=1000", "method.whole_image_until_epoch=6"),
+        ("train.steps=2000", "method.whole_image_until_epoch=12"),
     ),
     Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
     Row(
@@ -61,10 +61,10 @@ ROWS = [
     ),
     Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
     Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
-    Row("cut-season", "CUT, `season`, 48 px, 2000 steps", "demo-cut"),
+    Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
     Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
-    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 1000 steps", "demo-pix2pix"),
+    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 2000 steps", "demo-pix2pix", ("train.steps=2000",)),
 ]
 
 
