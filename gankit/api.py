@@ -44,12 +44,15 @@ from gankit.training import run as runs
 from gankit.training.assemble import Assembled, assemble, build_method, open_codecs, open_dataset
 from gankit.training.devices import Devices
 from gankit.training.initial import begin_from
+from gankit.training.limits import NUMBERS
 from gankit.training.loop import Trainer
 from gankit.training.pictures import check_data
 from gankit.training.seeds import reseed
 
 __all__ = ["Assembled", "Model", "assemble", "build", "components", "evaluate", "load", "train"]
 
+FROZEN = 500_000_000
+"""More weights than frozen networks have, which stand in no checkpoint."""
 StrPath = str | os.PathLike[str]
 Picture = TypeVar("Picture", Image.Image, Tensor)
 
@@ -147,7 +150,7 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
         raise CheckpointError(f"{path} is a checkpoint itself: leave --checkpoint out, or name its run")
     stored = checkpoints.load(place)
     recipe = Recipe.load(stored.info["recipe"], for_use=True)
-    method = build_method(recipe)
+    method = build_method(recipe, _most(stored))
     try:
         load_own_state(method.networks, {**stored.networks, **(stored.ema or {})})
         method.load_state_dict(stored.state["stepper"]["method"], strict=False)
@@ -157,6 +160,12 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
     method.to(Devices.choose(device)).eval().requires_grad_(False)
     run_dir = path if place != path else path.parent.parent
     return Model(method, recipe, run_dir, stored.step, stored.ema is not None)
+
+
+def _most(stored: checkpoints.Checkpoint) -> int:
+    """How many weights the networks of a checkpoint may have: those that it holds, and such as it leaves out, of
+    frozen networks. A recipe that asks for more is not that of its weights."""
+    return min(NUMBERS, 2 * sum(tensor.numel() for tensor in stored.networks.values()) + FROZEN)
 
 
 def evaluate(

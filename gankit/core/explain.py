@@ -56,14 +56,21 @@ def explain(model: type[Named], error: ValidationError) -> list[InitErrorDetails
             name = str(loc[0])
             if name not in unions:
                 unions.add(name)
-                value = e["input"] if len(loc) <= 2 else None
-                instead = f", not {shown(value)}" if value is not None else ""
-                faults.append(fault(loc[:1], f"must be {describe(_full(field))}{instead}"))
+                faults.append(fault(loc[:1], _of_union(name, error, field, e)))
         elif e["type"] == "extra_forbidden" and len(loc) == 1:
             faults.append(fault(loc, _unknown_key(model, str(loc[0])), e["input"], "unknown_key"))
         else:
             faults.append(fault(loc, _say(e, field, model), e["input"], e["type"] if e["type"] in OURS else "gankit"))
     return faults
+
+
+def _of_union(name: str, error: ValidationError, field: FieldInfo, first: ErrorDetails) -> str:
+    """What is wrong with a value that may be of several types: in the words of the branch that knows, if one does."""
+    branches = [e for e in error.errors(include_url=False) if e["loc"][:1] == (name,)]
+    if said := next((e["msg"] for e in branches if e["type"] in OURS), None):
+        return said
+    value = first["input"] if len(first["loc"]) <= 2 else None
+    return f"must be {describe(_full(field))}" + (f", not {shown(value)}" if value is not None else "")
 
 
 def _unknown_key(model: type[Named], key: str) -> str:

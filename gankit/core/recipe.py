@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from packaging.version import InvalidVersion, Version
 from pydantic import (
     AfterValidator,
@@ -26,14 +26,14 @@ from gankit.core import library
 from gankit.core.catalogue import catalogue
 from gankit.core.document import MAX_BYTES, Document, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
-from gankit.core.schema import Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
+from gankit.core.schema import MOST, Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
 from gankit.core.versions import of_sources, warn_of_newer
 
 FORMAT = 1
 
 Line = Annotated[str, Strict(), MinLen(1)]
-Count = Annotated[int, Strict(), Ge(1)]
-Whole = Annotated[int, Strict(), Ge(0)]
+Count = Annotated[int, Strict(), Ge(1), MOST[int]]
+Whole = Annotated[int, Strict(), Ge(0), MOST[int]]
 Positive = Annotated[Number, Gt(0)]
 Decay = Annotated[Number, Ge(0), Lt(1)]
 
@@ -109,7 +109,7 @@ class Train(Strictly, title="train"):
     epochs: Annotated[Count | None, Field(description="passes over the data; or give `steps`")] = None
     steps: Annotated[Count | None, Field(description="updates of the generator; or give `epochs`")] = None
     steps_per_epoch: Annotated[Count | None, Field(description="shorten or lengthen an epoch to this")] = None
-    batch_size: Count = 1
+    batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000)] = 1
     optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
     optimizers: Annotated[
         dict[Line, Annotated[Any, Slot("optimizer")]],
@@ -118,7 +118,9 @@ class Train(Strictly, title="train"):
     schedule: Annotated[
         Any, Slot("schedule"), Field(validate_default=True, description="of the learning rates: a factor on each")
     ] = "linear"
-    pool_size: Annotated[Whole, Field(description="past fakes kept for the critic; 0: none")] = 50
+    pool_size: Annotated[
+        int, Strict(), Ge(0), Le(1_000_000), Field(description="past fakes kept for the critic; 0: none")
+    ] = 50
     ema: Annotated[Decay | None, Field(description="decay of the averaged generator, per step")] = None
     precision: Annotated[
         Literal["fp32", "tf32", "bf16", "fp16"],
@@ -141,13 +143,15 @@ class Train(Strictly, title="train"):
     checkpoint_activations: Annotated[
         bool, Field(description="save memory: compute activations again for the backward pass")
     ] = False
-    accumulate: Annotated[Count, Field(description="batches per update")] = 1
+    accumulate: Annotated[int, Strict(), Ge(1), Le(1_000_000), Field(description="batches per update")] = 1
     clip_norm: Annotated[Positive | None, Field(description="largest norm of each turn's gradient")] = None
     init_from: Annotated[
         Line | None, Field(description="a run whose networks this training begins with; its optimizers begin anew")
     ] = None
-    seed: Annotated[Whole, Lt(2**32)] = 0
-    workers: Annotated[Whole, Field(description="processes that read pictures; 0: the training itself does")] = 2
+    seed: Annotated[int, Strict(), Ge(0), Lt(2**32)] = 0
+    workers: Annotated[
+        int, Strict(), Ge(0), Le(1000), Field(description="processes that read pictures; 0: the training itself does")
+    ] = 2
     place: Annotated[
         Literal["workers", "device"],
         Field(description="who crops and flips, to the same bits; a CPU leaves it to the workers"),
@@ -158,7 +162,7 @@ class Train(Strictly, title="train"):
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
     keep_every: Annotated[Count | None, Field(description="those of every so many steps are kept for ever")] = None
     measure: Annotated[Measure | None, Field(description="what is measured while training; null: nothing")] = None
-    samples: Annotated[Count, Field(description="pictures in a sample grid")] = 4
+    samples: Annotated[int, Strict(), Ge(1), Le(1000), Field(description="pictures in a sample grid")] = 4
     watch: Annotated[
         tuple[Literal["gradients", "rho"], ...],
         Field(

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 
 from gankit.codecs.base import Codec, CodecSlot
 from gankit.codecs.image import Image8
@@ -38,8 +38,8 @@ class PictureFiles(PlacedDataset):
     root: str = ""
     val: Annotated[float, Ge(0), Lt(1)] = 0.0
     preprocess: Preprocess = "resize_and_crop"
-    load_size: Annotated[int, Ge(4)] = 286
-    crop_size: Annotated[int, Ge(4)] = 256
+    load_size: Annotated[int, Ge(4), Le(32_768)] = 286
+    crop_size: Annotated[int, Ge(4), Le(32_768)] = 256
     flip: bool = True
     enlarge: bool = False
     exact: bool = False

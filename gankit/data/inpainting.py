@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from torch import Tensor
 
 from gankit.data.dataset import Split
@@ -42,7 +42,7 @@ class InpaintingFolder(Single):
     hole_min: Share = 0.1
     hole_max: Share = 0.5
     drawing: Drawing = "strokes"
-    rectangles: Annotated[int, Ge(1)] = 1
+    rectangles: Annotated[int, Ge(1), Le(1000)] = 1
     sides: Annotated[tuple[Side, ...], MinLen(1)] = SIDES
     seed: int = 0
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import torch
 
-from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
-from gankit.core.schema import build_component
 from gankit.core.sources import SOURCES
 from gankit.interop.files import UnfitFile
 from gankit.interop.parts import Parts
 from gankit.methods.base import Method
 from gankit.training import checkpoint, run
+from gankit.training.assemble import build_method
 from gankit.training.checkpoint import Checkpoint
 
 
@@ -52,10 +51,7 @@ def import_run(source: str, paths: Sequence[Path], out: Path, sets: Sequence[str
 def _method(recipe: Recipe, parts: Parts) -> Method:
     """The method of the recipe with the weights that were found."""
     torch.manual_seed(recipe.train.seed)  # for networks that were not given
-    try:
-        method: Method = build_component(recipe.method, ("method",))
-    except BuildError as e:
-        raise recipe.error(e) from e
+    method = build_method(recipe)
     for key, state in parts.weights.items():
         try:
             method.networks[key].load_state_dict(dict(state))
