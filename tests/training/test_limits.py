@@ -89,5 +89,5 @@ def test_a_run_whose_recipe_asks_for_more_than_its_weights(tmp_path: Path) -> No
     del index["sha256"]
     index["sha256"] = hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest()
     (latest / checkpoint.INDEX).write_text(json.dumps(index))
-    with pytest.raises(RecipeError, match="more than 500,0[0-9]{2},[0-9]{3} weights"):
+    with pytest.raises(RecipeError, match=r"more than 500,0[0-9]{2},[0-9]{3} weights"):
         gankit.load(tmp_path / "run")
