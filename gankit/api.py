@@ -72,12 +72,14 @@ def train(
     resume: bool = False,
     sets: Sequence[str] = (),
     device: str | None = None,
+    data_changed: bool = False,
 ) -> Model:
     """Train a recipe in the directory `out` (default: `runs/NAME`), measure and report it, return the trained model.
 
     resume: go on with the run in `out`, or the newest run of that name; it ends with the very bits of a run that was
-    not interrupted. device: instead of the recipe's. Seeds the global generators from the recipe. Started by torchrun
-    or `accelerate launch`, it trains with all their processes.
+    not interrupted. data_changed: go on even where the pictures are not those of the run. device: instead of the
+    recipe's. Seeds the global generators from the recipe. Started by torchrun or `accelerate launch`, it trains with
+    all their processes.
 
     Raises RecipeError, DataError for bad input; TrainingError when a loss or a network is not finite; CheckpointError
     when a checkpoint cannot be read, or another process trains the run; GankitError when the disk refuses;
@@ -101,7 +103,7 @@ def train(
             run = devices.from_main(
                 lambda: (runs.resume if resume else runs.start)(checked, None if out is None else Path(out), held)
             )
-            trainer.open(run, resume)
+            trainer.open(run, resume, data_changed)
             trainer.fit(lambda: _finish(run, str(devices.device)))
         return load(run.path, device=str(devices.device))
     finally:

@@ -153,6 +153,11 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._samples)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order of the pictures."""
+        return [path for path, _ in self._sizes]
+
     def _make(self, index: int) -> Tensor:
         path, size = self._sizes[index]
         picture = read_checked(path, self._codec, self.channels, size, self._transform.exact)

@@ -75,6 +75,11 @@ class IDX:
         self._split: Split = split
         self._pictures = pictures
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The file of the split."""
+        return {"a": [self._files[self._split]]}
+
     def split(self, name: Split) -> IDX:
         """The "train" or the "test" pictures."""
         if name == self._split:

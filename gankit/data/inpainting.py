@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -64,6 +65,11 @@ class InpaintingFolder(Single):
         self._mask_folder = None if name == DRAWN else self._below_root(name)
         self._masks = Masks(self._mask_folder, self.max_bad, self._keeping) if self._mask_folder else None
         self.fields["mask"] = Mask(of="a")
+
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of the pictures, and of the masks where they are not drawn."""
+        return super().sources | ({"mask": self._masks.paths} if self._masks else {})
 
     def __repr__(self) -> str:
         masks = f"{len(self._masks)} masks in {self._mask_folder}" if self._masks else "drawn masks"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,12 +13,12 @@ from torch import Tensor, nn
 
 from gankit.contracts import DatasetContract
 from gankit.core.errors import BuildError, DataError
-from gankit.core.files import write_whole
 from gankit.core.recipe import Recipe
 from gankit.data.dataset import Dataset, Split
 from gankit.evaluation import choose
 from gankit.evaluation.choose import default_metrics
 from gankit.evaluation.folders import pictures
+from gankit.evaluation.kept import keep
 from gankit.evaluation.measure import PRECISION, ROLES, Measurement, Reference, stacked
 from gankit.evaluation.metrics import Metric, true_objects
 from gankit.evaluation.results import Evaluation
@@ -129,7 +128,8 @@ def evaluate_run(
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
     limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
-    recipe's. against, direction, protocol, split: see `evaluate`. Writes `evaluation.json`, but for `split="val"`.
+    recipe's. against, direction, protocol, split: see `evaluate`. Puts the figures into `evaluation.json`, beside those
+    of other measurements, but for `split="val"`.
     Raises RecipeError for a metric of the recipe that is not here.
     """
     dataset, method = run.dataset("train"), run.method
@@ -156,9 +156,9 @@ def evaluate_run(
         split=split,
     )
     if split == "test":
-        write_whole(
-            Run(Path(run.run_dir)).evaluation, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n"
-        )
+        asked = {"metrics": None if metrics is None else list(metrics), "limit": limit, "reference": reference}
+        asked |= {"against": against and str(against), "direction": direction, "protocol": protocol}
+        keep(Run(Path(run.run_dir)).evaluation, evaluation, asked)
     return evaluation
 
 

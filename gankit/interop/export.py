@@ -22,6 +22,7 @@ from gankit.codecs.base import Codec
 from gankit.core.errors import DataError, GankitError
 from gankit.data.images import list_images
 from gankit.evaluation.evaluate import Loaded, weights_sha256
+from gankit.evaluation.kept import results
 from gankit.fields import Picture
 from gankit.inference.given import read_file
 from gankit.interop import graph
@@ -150,10 +151,10 @@ def _write_folder(
     written.rmdir()
     Run(path).recipe_text.write_text(yaml.safe_dump(model.recipe.filled(), sort_keys=False), encoding="utf-8")
     measured = Run(Path(model.run_dir)).evaluation
-    evaluation = json.loads(measured.read_bytes()) if measured.is_file() else {"results": []}
-    if evaluation["results"]:
+    rows = results(measured) if measured.exists() else []
+    if rows:
         shutil.copy(measured, Run(path).evaluation)
-    (path / "README.md").write_text(model_card(model, evaluation["results"], licence), encoding="utf-8")
+    (path / "README.md").write_text(model_card(model, rows, licence), encoding="utf-8")
 
     def state() -> dict[str, Tensor]:
         return dict(checkpoint.load(path).networks)

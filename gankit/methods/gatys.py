@@ -79,6 +79,11 @@ class Gatys(Method):
     def turns(self) -> list[Turn]:
         return [Turn("generator", "generator", ("picture",))]
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        given = {"content": self.content_path, "style": self.style_path}
+        return {name: [Path(path).expanduser()] for name, path in given.items() if path is not None}
+
     def prepare(self) -> None:
         for parameter in ("content", "style"):
             if getattr(self, f"{parameter}_path") is not None:

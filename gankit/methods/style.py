@@ -58,6 +58,10 @@ class Style(Translation):
     def turns(self) -> list[Turn]:
         return [Turn("generator", "generator", ("generator",))]
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        return {} if self.style_path is None else {"style": [Path(self.style_path).expanduser()]}
+
     def prepare(self) -> None:
         if self._style is None and self.style_path is not None:
             self._style = open_picture("style", self.style_path, self.style_size)

@@ -113,7 +113,11 @@ def test_broken_files_are_taken_as_missing(run: Path) -> None:
     (run / "evaluation.json").write_text("[]")
     (run / "metrics.jsonl").write_text("")
     page = Page(write(run).read_text())
-    assert "Not measured" in page.text and "Nothing logged" in page.text and "run" in page.text
+    assert (
+        "evaluation.json holds no mapping: measure it again" in page.text
+        and "Nothing logged" in page.text
+        and "run" in page.text
+    )
 
 
 def test_no_run_is_an_error(tmp_path: Path) -> None:
