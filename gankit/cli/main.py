@@ -87,8 +87,13 @@ class Commands(TyperGroup):
         except Exception as e:
             if isinstance(e, typer.Exit | typer.Abort | USAGE_ERROR):
                 raise
-            _report(e, ctx.params.get("trace"))
+            _report(GankitError(_of_file(e)) if isinstance(e, OSError) and e.filename else e, ctx.params.get("trace"))
             raise typer.Exit(1) from None
+
+
+def _of_file(error: OSError) -> str:
+    """A file that could not be read or written, in words."""
+    return f"{error.filename}: {(error.strerror or str(error)).lower()}"
 
 
 def _command(name: str, target: Any) -> Any:

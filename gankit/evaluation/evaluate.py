@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gankit.contracts import DatasetContract
-from gankit.core.errors import BuildError, DataError
+from gankit.core.errors import BuildError, DataError, GankitError
 from gankit.core.recipe import Recipe
 from gankit.data.dataset import Dataset, Split
 from gankit.evaluation import choose
@@ -129,7 +130,7 @@ def evaluate_run(
 
     limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
     recipe's. against, direction, protocol, split: see `evaluate`. Puts the figures into `evaluation.json`, beside those
-    of other measurements, but for `split="val"`.
+    of other measurements, but for `split="val"`; says so where that cannot be written.
     Raises RecipeError for a metric of the recipe that is not here.
     """
     dataset, method = run.dataset("train"), run.method
@@ -158,8 +159,18 @@ def evaluate_run(
     if split == "test":
         asked = {"metrics": None if metrics is None else list(metrics), "limit": limit, "reference": reference}
         asked |= {"against": against and str(against), "direction": direction, "protocol": protocol}
-        keep(Run(Path(run.run_dir)).evaluation, evaluation, asked)
+        with unless_refused():
+            keep(Run(Path(run.run_dir)).evaluation, evaluation, asked)
     return evaluation
+
+
+@contextmanager
+def unless_refused() -> Iterator[None]:
+    """What is kept in a run that cannot be written to costs a line on stderr: figures are worth having all the same."""
+    try:
+        yield
+    except GankitError as e:
+        logging.getLogger(__name__).warning("not kept: %s", e)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from torch import Tensor
 from gankit import __version__
 from gankit.codecs.base import Codec
 from gankit.core.errors import DataError, GankitError
+from gankit.core.files import make_folder, reason
 from gankit.data.images import list_images
 from gankit.evaluation.evaluate import Loaded, weights_sha256
 from gankit.evaluation.kept import results
@@ -86,7 +87,24 @@ def export(
         raise DataError("this run made a picture, which is in it as result.png; there is no network to export")
     codec = model.codecs[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, pictures, codec))
-    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        difference = _export(model, translator, to, out, licence, inputs)
+    except OSError as e:
+        raise GankitError(f"{out}: cannot be written: {reason(e)}") from e
+    on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
+    return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
+
+
+def _export(
+    model: LoadedWithFiles,
+    translator: graph.Translator,
+    to: Format,
+    out: Path,
+    licence: str,
+    inputs: Sequence[tuple[Tensor, ...]],
+) -> float:
+    """Write beside `out`, compare, put into its place; the largest difference. Raises GankitError, OSError."""
+    make_folder(out.parent)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         draft = Path(folder) / out.name
         run = _write(model, translator, to, draft, licence)
@@ -96,11 +114,10 @@ def export(
                 f"the pictures of the {to} differ from the run's by up to {difference:.2g} of [-1, 1] "
                 f"({graph.TOLERANCE:g} is allowed): nothing was written; please report this method"
             )
-        if overwrite and out.exists():
+        if out.exists():
             shutil.rmtree(out) if out.is_dir() else out.unlink()
         os.replace(draft, out)
-    on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
-    return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
+    return difference
 
 
 def _write(

@@ -24,7 +24,8 @@ class Measured:
 
     @property
     def seed(self) -> int:
-        return self.recipe["train"].get("seed", 0)
+        seed = self.recipe["train"].get("seed")
+        return seed if isinstance(seed, int) else 0
 
 
 def runs_of(path: Path) -> list[Path]:
