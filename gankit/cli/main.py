@@ -17,6 +17,7 @@ from gankit.cli import extensions
 from gankit.cli.common import MARKUP
 from gankit.core import plugins
 from gankit.core.errors import GankitError, RecipeError
+from gankit.core.files import reason
 
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """Of click, or of Typer's copy of it: they print themselves."""
@@ -87,13 +88,8 @@ class Commands(TyperGroup):
         except Exception as e:
             if isinstance(e, typer.Exit | typer.Abort | USAGE_ERROR):
                 raise
-            _report(GankitError(_of_file(e)) if isinstance(e, OSError) and e.filename else e, ctx.params.get("trace"))
+            _report(e, ctx.params.get("trace"))
             raise typer.Exit(1) from None
-
-
-def _of_file(error: OSError) -> str:
-    """A file that could not be read or written, in words."""
-    return f"{error.filename}: {(error.strerror or str(error)).lower()}"
 
 
 def _command(name: str, target: Any) -> Any:
@@ -116,6 +112,8 @@ def _report(error: Exception, trace: bool | None) -> None:
             print(f"{len(error.problems)} mistakes", file=sys.stderr)
     elif isinstance(error, GankitError):
         print(f"gankit: {error}", file=sys.stderr)
+    elif isinstance(error, OSError) and error.filename is not None:
+        print(f"gankit: {error.filename}: {reason(error)}", file=sys.stderr)
     else:
         print(f"gankit: {type(error).__name__}: {error} (`gankit --trace ...` shows where)", file=sys.stderr)
 

@@ -45,7 +45,7 @@ def _sound(record: Any) -> dict[str, Any]:
     """A line of the log without what is none; empty where it tells no step."""
     if not isinstance(record, dict) or not _is_count(record.get("step")):
         return {}
-    kinds = {"step": _is_count, "epoch": _is_count, "time": _is_number, "images_per_second": _is_number}
+    kinds = {"step": _is_count, "epoch": _is_count, "time": _is_finite, "images_per_second": _is_finite}
     sound = {name: record[name] for name, fits in kinds.items() if name in record and fits(record[name])}
     for name in ("losses", "watched"):
         if isinstance(values := record.get(name), dict):
@@ -62,6 +62,10 @@ def _is_count(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     """Also one that is not finite, as a loss may become; none so large that it cannot be drawn."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not LARGEST < abs(value) < math.inf
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
 
 
 def _is_measured(row: Any) -> bool:
