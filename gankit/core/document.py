@@ -301,6 +301,8 @@ def assign(root: Node, option: str) -> None:
     text, keys, at = Option("--set", option), path.strip().split("."), 1
     if not equals or not all(keys):
         raise RecipeError(text.problem("should look like `a.b=value`", (1, 1)))
+    if len(keys) > MAX_DEPTH:
+        raise RecipeError(text.problem(f"is nested deeper than {MAX_DEPTH} levels", (1, 1)))
     padded = " " * (len(path) + 1) + value  # so that columns count from the start of the option
     leaf = parse(text, padded) if value.strip() else Node(None, (1, len(path) + 2))
     _stamp(leaf, text)
