@@ -370,3 +370,25 @@ class Document:
             at = (key_at or child.at) if wants_key or isinstance(child.value, dict | list) else (child.at or key_at)
             node = child
         return text.problem(message, at, dotted(path))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2, as `resolve` reads it, takes for something else than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    spoken_for = text in _WORDS or any(form.fullmatch(text) for form in (_INTEGER, _FLOAT, _SPECIAL))
+    escaped = not text.replace("\n", "").isprintable()
+    style = '"' if escaped else "'" if spoken_for else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent)
+
+
+def dump(value: object) -> str:
+    """Plain data as YAML that `parse` reads back to the same."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
-MANY, LONGEST = 50, 2000
+MANY, LONGEST = 60, 2000
 """Mistakes that are told of a recipe, and letters of one."""
 
 

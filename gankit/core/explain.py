@@ -65,15 +65,15 @@ def explain(model: type[Named], error: ValidationError) -> list[InitErrorDetails
     unions: set[str] = set()
     for e in error.errors(include_url=False):
         loc, field = e["loc"], model.model_fields.get(str(e["loc"][0])) if e["loc"] else None
-        if loc[-1:] == (KEY,) and e["type"] not in OURS:
-            faults.append(fault(loc[:-1], f"the key {shown(e['input'])} {_of_text(e)}", e["input"], "unknown_key"))
-        elif e["type"] == "too_short" and len(e["input"]) >= e.get("ctx", {}).get("min_length", 0):
-            continue  # pydantic counts what is left once it has refused the others
-        elif field is not None and e["type"] != "missing" and _branches(field) > 1:
+        if field is not None and e["type"] != "missing" and _branches(field) > 1:
             name = str(loc[0])
             if name not in unions:
                 unions.add(name)
                 faults.append(fault(loc[:1], _of_union(name, error, field, e)))
+        elif loc[-1:] == (KEY,) and e["type"] not in OURS:
+            faults.append(fault(loc[:-1], f"the key {shown(e['input'])} {_of_text(e)}", e["input"], "unknown_key"))
+        elif e["type"] == "too_short" and len(e["input"]) >= e.get("ctx", {}).get("min_length", 0):
+            continue  # pydantic counts what is left once it has refused the others
         elif e["type"] == "extra_forbidden" and len(loc) == 1:
             faults.append(fault(loc, _unknown_key(model, str(loc[0])), e["input"], "unknown_key"))
         else:

@@ -1,14 +1,25 @@
-"""Files that appear whole or not at all, and the folders they lie in."""
+"""Files that appear whole or not at all, and the folders they lie in.
+
+What is written is a draft beside its place, `.NAME.PROCESS.part`, renamed when it is whole. What a killed process has
+left of that kind goes when the next one writes into the folder.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gankit.core.errors import CheckpointError, DataError, GankitError
 
+_DRAFT = re.compile(r"\..+\.([0-9]{1,9})\.part")
+_drafts: set[Path] = set()
+"""Of this process."""
 LARGEST = 256 * 2**20
 """Bytes of a file of text that a run holds; a larger one is none of gankit's."""
 
@@ -20,15 +31,58 @@ def reason(error: OSError) -> str:
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside `path` and rename into place. Raises GankitError when that fails; the old file then stays."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
+        with drafting(path) as draft:
             draft.write_bytes(content.encode() if isinstance(content, str) else content)
             draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
     except OSError as e:
         raise GankitError(f"{path}: cannot be written: {reason(e)}") from e
+
+
+@contextmanager
+def drafting(path: Path) -> Iterator[Path]:
+    """Where to write what is to be renamed to `path`, a file or a folder; afterwards nothing of it is left there."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    sweep(path.parent)
+    _drafts.add(draft)
+    try:
+        yield draft
+    finally:
+        _drafts.discard(draft)
+        _remove(draft)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts of processes that are no more. What cannot be removed stays."""
+    try:
+        leftovers = [entry for entry in folder.iterdir() if _is_leftover(entry)]
+        for leftover in leftovers:
+            _remove(leftover)
+    except OSError:
+        return
+
+
+def _is_leftover(path: Path) -> bool:
+    match = _DRAFT.fullmatch(path.name)
+    if match is None or path in _drafts or os.name != "posix":
+        return False
+    process = int(match[1])
+    if process == os.getpid():  # of one that had the same number
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft)
+    else:
+        draft.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,13 +13,13 @@ from typing import Literal, Protocol
 
 import safetensors.torch
 import torch
-import yaml
 from torch import Tensor
 
 from gankit import __version__
 from gankit.codecs.base import Codec
+from gankit.core.document import dump
 from gankit.core.errors import DataError, GankitError
-from gankit.core.files import make_folder, reason
+from gankit.core.files import drafting, make_folder, reason
 from gankit.data.images import list_images
 from gankit.evaluation.evaluate import Loaded, weights_sha256
 from gankit.evaluation.kept import results
@@ -105,8 +104,9 @@ def _export(
 ) -> float:
     """Write beside `out`, compare, put into its place; the largest difference. Raises GankitError, OSError."""
     make_folder(out.parent)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        draft = Path(folder) / out.name
+    with drafting(out) as folder:
+        folder.mkdir()
+        draft = folder / out.name
         run = _write(model, translator, to, draft, licence)
         difference = graph.largest_difference(translator, run, inputs)
         if difference > graph.TOLERANCE:
@@ -166,7 +166,7 @@ def _write_folder(
     for file in written.iterdir():
         file.rename(path / file.name)
     written.rmdir()
-    Run(path).recipe_text.write_text(yaml.safe_dump(model.recipe.filled(), sort_keys=False), encoding="utf-8")
+    Run(path).recipe_text.write_text(dump(model.recipe.filled()), encoding="utf-8")
     measured = Run(Path(model.run_dir)).evaluation
     rows = results(measured) if measured.exists() else []
     if rows:

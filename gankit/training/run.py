@@ -22,10 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from gankit.core.document import dump
 from gankit.core.errors import CheckpointError, Problem, RecipeError
-from gankit.core.files import make_folder, read_json, read_whole, reason, remove, write_whole
+from gankit.core.files import make_folder, read_json, read_whole, reason, remove, sweep, write_whole
 from gankit.core.recipe import Recipe
 from gankit.training import checkpoint
 from gankit.training.lock import LOCK, hold
@@ -122,12 +121,16 @@ class Run:
 
     def write_recipe(self, recipe: Recipe) -> None:
         filled = recipe.filled()
-        text = yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=120)
+        text = dump(filled)
         write_whole(self.recipe, json.dumps(filled, indent=1))  # first: by it a resume knows a run
         write_whole(self.recipe_text, f"# {recipe.name}, with every default filled in; written by gankit.\n{text}")
 
     def forget_after(self, step: int) -> None:
-        """Drop what was logged and drawn after a step: the run goes on from there and will write it again."""
+        """Drop what was logged and drawn after a step: the run goes on from there and will write it again. And what a
+        killed training has left."""
+        checkpoint.clean(self.checkpoints)
+        for folder in (self.path, self.samples):
+            sweep(folder)
         for picture in self.samples.glob("step_*.png"):
             number = picture.stem.removeprefix("step_")
             if checkpoint.is_step(number) and int(number) > step:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gankit import CheckpointError, GankitError
-from gankit.core.files import make_folder, read_json, read_whole, remove, write_whole
+from gankit.core.files import drafting, make_folder, read_json, read_whole, remove, write_whole
 
 
 @pytest.fixture
@@ -59,3 +61,26 @@ def test_json_that_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"x.json (cannot be read: .*;|holds no mapping:) do this"):
         read_json(tmp_path / "x.json", "do this")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="processes are looked for as POSIX does")
+def test_drafts_of_processes_that_are_no_more_go_with_the_next_write(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    stale, alive = tmp_path / f".x.json.{child.pid}.part", tmp_path / f".y.json.{os.getppid()}.part"
+    (tmp_path / f".out.{child.pid}.part").mkdir()
+    (tmp_path / f".out.{child.pid}.part" / "file").write_text("")
+    (tmp_path / f".own.{os.getpid()}.part").write_text("")  # of one that had this number before
+    kept = [alive, tmp_path / ".hidden", tmp_path / "x.1.part"]
+    for path in (stale, *kept):
+        path.write_text("")
+    write_whole(tmp_path / "z.json", "{}")
+    assert sorted(tmp_path.iterdir()) == sorted([*kept, tmp_path / "z.json"])
+
+
+def test_a_draft_in_use_is_left_to_its_writer(tmp_path: Path) -> None:
+    with drafting(tmp_path / "a") as draft:
+        draft.write_text("a")
+        write_whole(tmp_path / "b", "b")
+        assert draft.exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -129,3 +129,13 @@ def test_a_picture_that_cannot_be_removed(tmp_path: Path) -> None:
     (run.samples / "step_000009.png").mkdir(parents=True)
     with pytest.raises(GankitError, match=r"step_000009.png: cannot be removed: "):
         run.forget_after(1)
+
+
+def test_what_a_killed_training_left_goes_at_a_resume(tmp_path: Path) -> None:
+    run = runs.start(made(), tmp_path / "run")
+    left = [run.checkpoints / ".step_00000009.part", run.samples / ".step_000009.png.999999999.part"]
+    for path in left:
+        path.mkdir(parents=True)
+    (run.path / ".metrics.jsonl.999999999.part").write_text("")
+    run.forget_after(0)
+    assert not any(path.exists() for path in left) and not list(run.path.glob(".*.part"))
