@@ -156,7 +156,7 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
     try:
         load_own_state(method.networks, {**stored.networks, **(stored.ema or {})})
         method.load_state_dict(stored.state["stepper"]["method"], strict=False)
-    except (RuntimeError, KeyError, TypeError) as e:
+    except (LookupError, ValueError, RuntimeError, TypeError, AttributeError) as e:
         raise CheckpointError(f"{place}: the networks do not fit their recipe: {e}") from e
     method.set_epoch(stored.info["epoch"])
     method.to(Devices.choose(device)).eval().requires_grad_(False)

@@ -153,9 +153,18 @@ def root(
     """Image-to-image GANs from parts: check, build, train and use what a recipe names."""
 
 
+class _Printable(logging.Formatter):
+    """Names of files and words of recipes are others' text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), lines=True)
+
+
 def main() -> None:
     """The entry point."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     app(prog_name="gankit")
 
 

@@ -138,10 +138,14 @@ def load(path: Path) -> Checkpoint:
     tensors = {name: _load_tensors(path / name, digest) for name, digest in index["files"].items()}
     try:
         state = unpack(index["state"], tensors[STATE])
+        if not isinstance(state, dict):
+            raise TypeError("it is no mapping")
         info = {k: v for k, v in index.items() if k not in ("files", "state")}
         return Checkpoint(tensors[NETWORKS], tensors.get(EMA), state, info)
     except KeyError as e:
         raise _unreadable(path / INDEX, f"{e} is missing") from e
+    except (TypeError, ValueError, RecursionError) as e:
+        raise _unreadable(path / INDEX, f"its state is none: {e}") from e
 
 
 def read_index(path: Path) -> dict[str, Any]:

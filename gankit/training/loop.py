@@ -334,7 +334,7 @@ class Trainer:
             self.rates.load_state_dict(stored.state["rates"])
             if self.devices.main:
                 self.listeners.load_state_dict(stored.state["callbacks"])
-        except (KeyError, ValueError, RuntimeError, TypeError) as e:
+        except (LookupError, ValueError, RuntimeError, TypeError, AttributeError) as e:
             raise CheckpointError(f"{path} does not fit this recipe: {e}") from e
 
     def _last_good(self) -> str:

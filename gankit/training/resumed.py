@@ -35,7 +35,9 @@ def refuse_misfits(
             f"{path} is of another recipe than its run: {dotted(place)} is {theirs!r} there and {ours!r} here. "
             "Put the run's own checkpoint back, or remove this one"
         )
-    counts = (stored.info["items"], stored.info["steps_per_epoch"], len(stored.state["pools"]))
+    pools = stored.state["pools"]
+    processes = len(pools) if isinstance(pools, list) else None
+    counts = (stored.info.get("items"), stored.info.get("steps_per_epoch"), processes)
     for (what, now), then in zip(here.items(), counts, strict=True):
         if now != then and not (data_changed and what != "processes"):
             cure = "" if what == "processes" else f". {CHANGED}"

@@ -33,7 +33,7 @@ def test_the_header_is_yaml_of_its_own_keys(card: str) -> None:
 
 def test_texts_are_escaped(card: str) -> None:
     lines = card.splitlines()
-    paper = r"([arXiv 1) \[x\](y](https://arxiv.org/abs/1%29%20%5Bx%5D%28y))"
+    paper = r"([arXiv 1\) \[x\](y](https://arxiv.org/abs/1%29%20%5Bx%5D%28y))"
     assert any(line.startswith(f"{SAFE} {paper}") for line in lines)
     assert rf"\- {SAFE}" in lines
     assert r"| a\|b | a2b | 1 \<b\> | k\| v \| x |" in lines
