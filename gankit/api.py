@@ -180,12 +180,13 @@ def evaluate(
     reference: Literal["target", "source", "mean"] | None = None,
     direction: str | None = None,
     protocol: Literal["clean", "legacy-pytorch", "legacy-tf"] | None = None,
-    split: Literal["val", "test"] = "test",
+    split: Literal["train", "val", "test"] = "test",
     checkpoint: str | int = "last",
 ) -> Evaluation:
     """Measure a run on its test split, as `gankit evaluate` does; keeps evaluation.json in the run.
 
-    split: figures of `val` are not kept. checkpoint: see `load`.
+    split: figures of `train`, whose pictures are neither cropped nor flipped then, and of `val` are not kept.
+    checkpoint: see `load`.
 
     metrics: names, as `"kid-squeezenet"`, instead of the recipe's. against: a folder of real pictures, instead of the
     target's test pictures. A metric that cannot be measured here has a row with `unavailable`, the reason.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,6 +38,17 @@ def translate(
     tile: Annotated[
         int, typer.Option(min=0, help="Pictures with a longer side are computed in tiles of this; 0: never.")
     ] = 2048,
+    load_size: Annotated[
+        int | None,
+        typer.Option(min=4, help="Resize each picture first: to this width and height, as in the test split."),
+    ] = None,
+    preprocess: Annotated[
+        Literal["resize_and_crop", "scale_width"],
+        typer.Option(help="With --load-size: scale_width keeps the proportions, and makes that the width."),
+    ] = "resize_and_crop",
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Translate this many pictures at most, the first ones.")
+    ] = None,
     checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results that exist.")] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
@@ -55,6 +66,7 @@ def translate(
 
     import gankit
     from gankit.inference.given import pairs
+    from gankit.inference.resizing import resizing
     from gankit.inference.translate import translate_paths
 
     loaded = gankit.load(run, device, checkpoint)
@@ -76,6 +88,8 @@ def translate(
             styles=styles,
             style_image=style_image,
             seed=seed,
+            resize=resizing(loaded.recipe, load_size, preprocess),
+            limit=limit,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     for reason in outcome.failed:

@@ -8,12 +8,13 @@ torchvision's decoder kills the process on some damaged files.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
@@ -32,7 +33,12 @@ EXTENSIONS = frozenset(
     | {".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 )
 MAX_PIXELS = 2**27
-"""Larger pictures are refused from their header, before anything is decoded (400 MB as RGB)."""
+"""Larger pictures are refused from their header, before anything is decoded. One of this size takes 400 MB as RGB, and
+540 MB more while it is decoded, twice that where it is to be turned upright."""
+ROWS = 256
+"""So many are converted at once, so that memory holds no second copy of a large picture."""
+MAX_HEADER = 2**16
+"""Bytes of a PPM's header: PIL reads it byte by byte."""
 
 _FORMATS = (
     *("JPEG", "PNG", "WEBP", "BMP", "DIB", "TIFF", "PPM", "GIF", "JPEG2000"),
@@ -104,8 +110,16 @@ def image_pixels(image: Image.Image, channels: int = 3) -> Tensor:
     decoded(image)
     if deep and not image.mode.startswith("I"):
         _refuse_unused_bits(image)
-    pixels = np.array(_eight_bit(image).convert(_MODES[channels]))
-    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], channels)).permute(2, 0, 1)
+    return torch.from_numpy(_converted(_eight_bit(image), _MODES[channels])).permute(2, 0, 1)
+
+
+def _converted(image: Image.Image, mode: str) -> NDArray[np.uint8]:
+    """(H, W, C) of a picture of 8 bits, laid on white."""
+    pixels = np.empty((image.height, image.width, len(mode)), np.uint8)
+    for top in range(0, image.height, ROWS):
+        part = image.crop((0, top, image.width, min(top + ROWS, image.height)))
+        pixels[top : top + ROWS] = np.asarray(_opaque(part).convert(mode)).reshape(part.height, part.width, -1)
+    return pixels
 
 
 def decoded(image: Image.Image) -> None:
@@ -120,7 +134,7 @@ def decoded(image: Image.Image) -> None:
 
 def grey_levels(image: Image.Image) -> NDArray[np.uint8]:
     """(H, W), 8 bits, of a PIL image. Raises DataError as `image_pixels` does."""
-    return np.asarray(_eight_bit(image).convert("L"))
+    return _converted(_eight_bit(image), "L")[..., 0]
 
 
 def read_transparent(path: str | Path) -> Tensor | None:
@@ -196,7 +210,9 @@ def save_png(picture: Tensor, path: str | Path) -> None:
 
 
 def as_pil(picture: Tensor) -> Image.Image:
-    """A grey or RGB image of (1 or 3, H, W), uint8 or float in [-1, 1]."""
+    """A grey or RGB image of (1 or 3, H, W), uint8 or float in [-1, 1]. Raises DataError for other channels."""
+    if len(picture) not in (1, 3):
+        raise DataError(f"a picture of {len(picture)} channels is no image of 8 bits: its codec must be tiff or npy")
     pixels = (picture if picture.dtype == torch.uint8 else from_model_range(picture)).cpu().permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
@@ -218,13 +234,25 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's remarks on size and metadata; what matters is raised below
             # not by its name: PIL then maps plain TIFFs into memory, and garbles those that lie on their side
-            with Path(path).open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-                _check_size(*image.size)
-                yield image
+            with Path(path).open("rb") as file:
+                _check_header(file)
+                with Image.open(file, formats=_FORMATS) as image:
+                    _check_size(*image.size)
+                    yield image
     except DataError:
         raise
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise DataError(_reason(error)) from error
+
+
+def _check_header(file: BinaryIO) -> None:
+    """Refuse a PPM whose header does not end."""
+    head = file.read(MAX_HEADER)
+    file.seek(0)
+    if len(head) == MAX_HEADER and re.match(rb"P[1-6fy0]", head):
+        numbers = re.sub(rb"#[^\r\n]*", b"", head).split()
+        if len(numbers) < (3 if numbers[:1] in ([b"P1"], [b"P4"]) else 4):
+            raise DataError(f"damaged: its header is longer than {MAX_HEADER // 1024} kB")
 
 
 def _check_size(width: int, height: int) -> None:
@@ -246,10 +274,16 @@ def _reason(error: Exception) -> str:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """Upright, opaque, at most 8 bits a channel."""
-    source, image = image, ImageOps.exif_transpose(image)
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _scaled(image, source)
+    """Upright, at most 8 bits a channel."""
+    source = image
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        image = ImageOps.exif_transpose(image)
+    deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
+    return _scaled(image, source) if deep else image
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Laid on white where it is transparent; in colours where it has a palette."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")

@@ -296,7 +296,10 @@ def from_data(value: object, depth: int = 0) -> Node:
 
 
 def assign(root: Node, option: str) -> None:
-    """Apply one `a.b=c`; the value is a YAML scalar, list or mapping. A `name` on the way becomes `{type: name}`."""
+    """Apply one `a.b=c`; the value is a YAML scalar, list or mapping, or, where nothing stands there, the empty text.
+
+    A `name` on the way becomes `{type: name}`.
+    """
     path, equals, value = option.partition("=")
     text, keys, at = Option("--set", option), path.strip().split("."), 1
     if not equals or not all(keys):
@@ -304,7 +307,7 @@ def assign(root: Node, option: str) -> None:
     if len(keys) > MAX_DEPTH:
         raise RecipeError(text.problem(f"is nested deeper than {MAX_DEPTH} levels", (1, 1)))
     padded = " " * (len(path) + 1) + value  # so that columns count from the start of the option
-    leaf = parse(text, padded) if value.strip() else Node(None, (1, len(path) + 2))
+    leaf = parse(text, padded) if value.strip() else Node("", (1, len(path) + 2))
     _stamp(leaf, text)
     if not isinstance(root.value, dict):
         return  # what stands there is no recipe: whoever reads it says so

@@ -112,7 +112,11 @@ class Train(Strictly, title="train"):
     epochs: Annotated[Count | None, Field(description="passes over the data; or give `steps`")] = None
     steps: Annotated[Count | None, Field(description="updates of the generator; or give `epochs`")] = None
     steps_per_epoch: Annotated[Count | None, Field(description="shorten or lengthen an epoch to this")] = None
+    first_epoch: Annotated[
+        Whole, Field(description="begin as if so many epochs were behind: schedule, phases and length count them")
+    ] = 0
     batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000)] = 1
+    shuffle: Annotated[bool, Field(description="false: items in the order of the data set, in every epoch")] = True
     optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
     optimizers: Annotated[
         dict[Line, Annotated[Any, Slot("optimizer")]],
@@ -191,6 +195,9 @@ class Train(Strictly, title="train"):
             faults.append(((), "train needs `epochs` or `steps`"))
         if len(lengths) > 1:
             faults.append((("steps",), "give `epochs` or `steps`, not both"))
+        epochs, first = data.get("epochs"), data.get("first_epoch", 0)
+        if isinstance(epochs, int) and isinstance(first, int) and first >= epochs > 0:
+            faults.append((("first_epoch",), f"nothing is left of {epochs} epochs after {first}"))
         return faults
 
     @field_validator("optimizers", mode="before")

@@ -77,7 +77,7 @@ class InpaintingFolder(Single):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Tensor | Placed]:
         """Item `index`; crop, flips and hole are drawn from `generator` in training."""
-        test = self._split != "train"
+        test = self._still
         picture = self._pictures.placed(index, None if test else generator)
         height, width = picture.size
         if self._masks is None:

@@ -18,7 +18,7 @@ from gankit.data.dataset import Split
 from gankit.data.disk_cache import identity
 from gankit.data.files import PictureFiles
 from gankit.data.folder import channels_of, check_room
-from gankit.data.pairs import Pair, side_by_side, two_folders
+from gankit.data.pairs import Pair, side_by_side, split_folder, two_folders
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, to_bytes
 from gankit.fields import Picture, Segmentation
@@ -31,8 +31,9 @@ class PairedFolder(PictureFiles):
     An item has `a` (the source) and `b` (the target), (C, h, w) in [-1, 1].
 
     Side by side: `train` and `test` hold pictures whose left half is A and whose right half is B (an odd last column is
-    dropped). Two folders: `a` and `b` (and `test_a`, `test_b`) hold one picture of each pair under the same name,
-    extensions apart. test: where it is empty, `test` or else `val` is looked for. direction: `b2a` exchanges the two.
+    dropped); a warning tells where they do not look like it. Two folders: `a` and `b` (and `test_a`, `test_b`), or
+    `train/A` and `train/B`, or `A/train` and `B/train`, hold one picture of each pair under the same name, extensions
+    apart. test: where it is empty, `test` or else `val` is looked for. direction: `b2a` exchanges the two.
     codec_b: of the files of the target, where they are of another kind. channels_a, channels_b: of the source and the
     target, those of the files if None; of the codec `image` 3 for RGB (None), 1 for grey. classes_a, classes_b:
     instead, that side holds segmentation maps of so many classes, 8-bit files whose grey values or palette indices are
@@ -65,8 +66,6 @@ class PairedFolder(PictureFiles):
             "a": Image8() if self.classes_a else as_codec(self.codec),
             "b": Image8() if self.classes_b else as_codec(self.codec_b or self.codec),
         }
-        if self.codecs["a"] != self.codecs["b"] and not self.a:
-            raise ValueError("side by side both pictures are in one file, which one codec reads: leave codec_b out")
         self._folders = {"train": (self.a, self.b), "val": ("", ""), "test": (self.test_a, self.test_b)}
         self._swapped = self.direction == "b2a"
         self._channels, self._classes = (self.channels_a, self.channels_b), (self.classes_a, self.classes_b)
@@ -78,6 +77,7 @@ class PairedFolder(PictureFiles):
         if self._taken:
             kept = set(self._taken.of([pair.a.path for pair in self._pairs]))
             self._pairs = [pair for pair in self._pairs if pair.a.path in kept]
+        self._pairs = self._pairs[: self.limit]
         if self._swapped:
             self._pairs = [Pair(pair.b, pair.a) for pair in self._pairs]
         check_room([(part.path, part.shape) for pair in self._pairs for part in pair], self._scaled)
@@ -98,7 +98,11 @@ class PairedFolder(PictureFiles):
     def _find(self, split: Split) -> tuple[list[Pair], list[str]]:
         a, b = map(self._below_root, self._folders[split])
         if self._folders[split] == ("", ""):
-            return side_by_side(self._one_folder(split), self.codecs["a"])
+            one = self._one_folder(split)
+            if (two := split_folder(one)) is None:
+                self._refuse_two_codecs()
+                return side_by_side(one, self.codecs["a"])
+            a, b = two
         first, second = self.codecs.values()
         pairs, left_out = two_folders(a, b, (second, first) if self._swapped else (first, second))
         for pair in pairs:
@@ -110,17 +114,24 @@ class PairedFolder(PictureFiles):
                 )
         return pairs, left_out
 
+    def _refuse_two_codecs(self) -> None:
+        if self.codecs["a"] != self.codecs["b"]:
+            raise ValueError("side by side both pictures are in one file, which one codec reads: leave codec_b out")
+
     def _one_folder(self, split: Split) -> Path:
+        """The folder of a split that is named by one name, or that of its sides."""
         if split == "val" and self.a:
             raise DataError("there are no validation pairs: put a share of the training pairs by, as `val: 0.1`")
-        if split != "test":
-            return self._folder_of(split, self.train, "val", "")
-        if self.test:
-            return self._below_root(self.test)
-        if self.a:
+        if split == "test" and self.a and not self.test:
             raise DataError("there are no test pairs: name their folders by test_a and test_b")
-        test, val = self._below_root("test"), self._below_root("val")
-        return val if val.is_dir() and not test.is_dir() else test
+        if split == "test":
+            names = [self.test] if self.test else ["test", "val"]
+            folders = [self._below_root(name) for name in names]
+            return next((folder for folder in folders if folder.is_dir() or split_folder(folder)), folders[0])
+        val = self._below_root("val")
+        if split == "val" and not self.val and split_folder(val):
+            return val
+        return self._folder_of(split, self.train, "val", "")
 
     def _shapes(self, pair: Pair) -> list[tuple[int, int, int]]:
         """(C, h, w) of both, resized; of a map (1, h, w)."""
@@ -165,6 +176,6 @@ class PairedFolder(PictureFiles):
         pair, dtypes = self._pairs[index], [codec.stored for codec in self.codecs.values()]
         stored = zip(self._places(pair), self._shapes(pair), dtypes, strict=True)
         a, b = (from_bytes(pixels[place], dtype).view(shape) for place, shape, dtype in stored)
-        placement = self._scaled.draw(a, generator if self._split == "train" else None)
+        placement = self._scaled.draw(a, None if self._still else generator)
         parts = zip(("a", "b"), (a, b), strict=True)
         return {name: self._scaled.at(part, placement, self._classes[i] or 0) for i, (name, part) in enumerate(parts)}

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
 from gankit.codecs.base import Codec
-from gankit.codecs.images import read_classes
+from gankit.codecs.images import EXTENSIONS, read_classes
 from gankit.core.errors import DataError
 from gankit.data.folder import Headers, read_checked, read_headers, sized
 from gankit.data.images import list_images
+from gankit.data.seams import check_halves
 from gankit.fields import Picture, Segmentation
+
+log = logging.getLogger("gankit.data")
 
 
 class Part(NamedTuple):
@@ -44,11 +48,45 @@ class Pair(NamedTuple):
     b: Part
 
 
+def split_folder(folder: Path) -> tuple[Path, Path] | None:
+    """The folders of the two sides of `train`, say: train/A and train/B, or A/train and B/train, in capitals or small
+    letters; None where they are not there.
+
+    Raises DataError where one is there without the other, or pictures lie beside them.
+    """
+    sides = _sides(folder) or _sides(folder.parent, folder.name)
+    if not sides:
+        return None
+    if len(sides) == 1:
+        name, path = next(iter(sides.items()))
+        raise DataError(f"there is a folder {path}, and none of the other side, {'B' if name == 'a' else 'A'}")
+    pictures = [path for path in folder.glob("*") if path.is_file() and path.suffix.lower() in EXTENSIONS]
+    if pictures:
+        raise DataError(
+            f"{folder} holds pictures, such as {min(pictures).name}, beside the folders A and B; pairs are either side "
+            "by side in one file, or in two folders"
+        )
+    return sides["a"], sides["b"]
+
+
+def _sides(folder: Path, below: str = "") -> dict[str, Path]:
+    """Those of the folders A and B (in them, `below`) that are there."""
+    found = {path.name.lower(): path / below for path in sorted(folder.glob("[abAB]"), reverse=True)}
+    return {name: path for name, path in sorted(found.items()) if path.is_dir()}
+
+
 def side_by_side(folder: Path, codec: Codec) -> tuple[list[Pair], list[str]]:
-    """A is the left half, B the right one (an odd last column is dropped); and the files that are broken."""
+    """A is the left half, B the right one (an odd last column is dropped); and the files that are broken.
+
+    Pictures that do not look like two are warned about.
+    """
     headers = read_headers(list_images(folder, codec.extensions), codec)
     if narrow := [path for path, size in headers.sizes.items() if size[1] < 2]:
         raise DataError(f"{narrow[0]} is one pixel wide: it cannot hold two pictures side by side")
+    if odd := [path for path, size in headers.sizes.items() if size[1] % 2]:
+        text = "%d of %d pictures side by side have an odd width: their last column is left out; the first is %s"
+        log.warning(text, len(odd), len(headers.sizes), odd[0])
+    check_halves(headers.sizes, codec)
     pairs = []
     for path, size in headers.sizes.items():
         half, channels = size[1] // 2, headers.channels[path]

@@ -77,6 +77,15 @@ def draw_violet(rng: np.random.Generator) -> Colour:
     return float(green + rng.uniform(0.1, 0.3)), float(green), float(rng.uniform(0.55, HIGH))
 
 
+def draw_clear(rng: np.random.Generator, palette: tuple[Colour, Colour]) -> Colour:
+    """A colour that no blotch of its background has: what cannot be seen, no network could draw in another form."""
+    first, second = (np.array(colour) for colour in palette)
+    mixtures = first + np.linspace(0, 1, 9)[:, None] * (second - first)
+    drawn = [rng.uniform(LOW, HIGH, 3) for _ in range(16)]
+    red, green, blue = max(drawn, key=lambda colour: np.abs(mixtures - colour).mean(1).min())
+    return float(red), float(green), float(blue)
+
+
 def draw_hue(rng: np.random.Generator, spread: float) -> Colour:
     """A colour about red, from purple to yellow, and the lighter the nearer it is to yellow.
 
@@ -114,8 +123,7 @@ def _noise(rng: np.random.Generator, cells: int, size: int) -> np.ndarray:
 def draw_shape(rng: np.random.Generator, task: Task, palette: tuple[Colour, Colour]) -> Shape:
     """An object of random place, size and colour, wholly inside the picture; stars are upright, as discs tell no turn.
 
-    Where its colour is not the task, one in three has a colour of its own background, so that colour alone does not
-    find the objects.
+    In `texture` one in three has a colour of its own background, so that colour alone does not find the objects.
     """
     radius = rng.uniform(0.22, 0.32)
     x, y = rng.uniform(radius, 1 - radius, 2)
@@ -127,6 +135,8 @@ def draw_shape(rng: np.random.Generator, task: Task, palette: tuple[Colour, Colo
     colour = palette[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng, "texture")
     if task == "season":
         colour = draw_violet(rng)
+    if task == "geometry":
+        colour = draw_clear(rng, palette)
     if task in ("colour", "mixed"):
         colour = draw_hue(rng, spread=1 if task == "colour" else 0.9)
     return Shape(x, y, radius, turn, stretch, points, inner, colour, stripe_phase=rng.uniform())

@@ -53,4 +53,4 @@ class Single(PictureFiles):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Tensor | Placed]:
         """Item `index`; crop and flip are drawn from `generator`."""
-        return {"a": self._pictures.placed(index, generator if self._split == "train" else None)}
+        return {"a": self._pictures.placed(index, None if self._still else generator)}

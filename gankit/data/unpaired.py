@@ -50,6 +50,9 @@ class Unpaired(PictureFiles):
         ]
         self._a = self._read(self._folders[0], self.channels_a, self.codecs["a"])
         self._b = self._read(self._folders[1], self.channels_b, self.codecs["b"])
+        if split == "train":
+            self._a.check_single()
+            self._b.check_single()
         self.channels_a, self.channels_b = self._a.channels, self._b.channels
         self.counts = {"a": len(self._a), "b": len(self._b)}
         self.fields = {"a": Picture(self.channels_a), "b": Picture(self.channels_b)}
@@ -68,7 +71,7 @@ class Unpaired(PictureFiles):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Placed]:
         """Item `index`; B's picture, crops and flips are drawn from `generator`."""
-        if self._split != "train":
+        if self._still:
             return {"a": self._a.placed(index % len(self._a), None), "b": self._b.placed(index % len(self._b), None)}
         other = index if self.serial else int(torch.randint(len(self._b), (1,), generator=generator).item())
         a = self._a.placed(index % len(self._a), generator)

@@ -15,11 +15,10 @@ from torch import Tensor, nn
 from gankit.contracts import DatasetContract
 from gankit.core.errors import BuildError, DataError, GankitError
 from gankit.core.recipe import Recipe
-from gankit.data.dataset import Dataset, Split
-from gankit.evaluation import choose
+from gankit.data.dataset import Dataset, PlacedDataset, Split
+from gankit.evaluation import choose, kept
 from gankit.evaluation.choose import default_metrics
 from gankit.evaluation.folders import pictures
-from gankit.evaluation.kept import keep
 from gankit.evaluation.measure import PRECISION, ROLES, Measurement, Reference, stacked
 from gankit.evaluation.metrics import Metric, true_objects
 from gankit.evaluation.results import Evaluation
@@ -30,7 +29,7 @@ from gankit.methods.styled import Styled
 from gankit.training.run import Run
 
 NOISE_SEED = 0
-BESIDE_TRUTH = {"source", "truth", "objects", "hole"}
+BESIDE_TRUTH = {"source", "truth", "mask", "objects", "hole"}
 """What trivial answers are made of."""
 
 
@@ -65,7 +64,7 @@ def evaluate(
     folder, `GankitError` when the method returns numbers that are not finite.
     """
     ways = _directions(method, direction, against)
-    pictures_of = dataset.split(split)
+    pictures_of = dataset.measured(split) if isinstance(dataset, PlacedDataset) else dataset.split(split)
     codecs = DatasetContract(dataset).codecs
     rounded = all(codec.stored == torch.uint8 for codec in codecs.values())
     common = {
@@ -125,12 +124,13 @@ def evaluate_run(
     direction: str | None = None,
     protocol: str | None = None,
     split: Split = "test",
+    keep: bool = True,
 ) -> Evaluation:
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
     limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
     recipe's. against, direction, protocol, split: see `evaluate`. Puts the figures into `evaluation.json`, beside those
-    of other measurements, but for `split="val"`; says so where that cannot be written.
+    of other measurements, but for other splits than `test`, or unless `keep`; says so where that cannot be written.
     Raises RecipeError for a metric of the recipe that is not here.
     """
     dataset, method = run.dataset("train"), run.method
@@ -156,11 +156,11 @@ def evaluate_run(
         asked=chosen is not None,
         split=split,
     )
-    if split == "test":
+    if split == "test" and keep:
         asked = {"metrics": None if metrics is None else list(metrics), "limit": limit, "reference": reference}
         asked |= {"against": against and str(against), "direction": direction, "protocol": protocol}
         with unless_refused():
-            keep(Run(Path(run.run_dir)).evaluation, evaluation, asked)
+            kept.keep(Run(Path(run.run_dir)).evaluation, evaluation, asked)
     return evaluation
 
 

@@ -103,8 +103,9 @@ class ColourSlope(Metric):
 class SilhouetteIoU(Metric):
     """Whether the objects have the outline of the truth: intersection over union of their silhouettes, 1 where equal.
 
-    Where the outlines of source and truth differ, a pixel of the output shows whichever of the two it is nearer to.
-    Elsewhere it shows the truth, unless it is more than `tolerance` levels of 0..255 away from it. The mean over
+    Each pixel of the output shows what it is nearer to. Where the outlines of source and truth differ, to the source or
+    to the truth. Where both have an object, to the truth or to the mean colour of the background. Where neither has
+    one, it shows the background, unless it is more than `tolerance` levels of 0..255 away from it. The mean over
     pictures; those whose outline does not change tell nothing and are left out.
     """
 
@@ -116,8 +117,11 @@ class SilhouetteIoU(Metric):
     def statistics(self, output: Tensor, source: Tensor, truth: Tensor, mask: Tensor, truth_mask: Tensor) -> Tensor:
         ours, before, after = (self.levels(x) for x in (output, source, truth))
         here, there = mask[:, 0] > 0.5, truth_mask[:, 0] > 0.5
-        far, from_source = (ours - after).abs().mean(1), (ours - before).abs().mean(1)
-        shown = torch.where(here == there, there ^ (far > self.tolerance), torch.where(far < from_source, there, here))
+        outside = ~(here | there)[:, None]
+        background = (before * outside).sum((2, 3), keepdim=True) / outside.sum((2, 3), keepdim=True).clamp(min=1)
+        far, from_source, from_background = ((ours - x).abs().mean(1) for x in (after, before, background))
+        changed, kept = torch.where(far < from_source, there, here), far < from_background
+        shown = torch.where(here != there, changed, torch.where(here, kept, far > self.tolerance))
         both, either = (shown & there).flatten(1).sum(1).double(), (shown | there).flatten(1).sum(1).double()
         changes = (here != there).flatten(1).any(1)
         return torch.stack([both / either.clamp(min=1) * changes, changes.double()], 1)

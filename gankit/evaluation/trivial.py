@@ -25,8 +25,10 @@ class Trivial:
     """The trivial answers of each direction.
 
     `input`: the source as it is. `best constant`: the one colour, per direction, whose mean absolute error is least
-    over all true pixels of the set. `true mean`: for each picture the mean of its own true pixels. Both are filled into
-    what is to be changed: the objects, the hole, or else the whole picture. `map of ones`: attention everywhere.
+    over all true pixels of the set, filled into what is to be changed: the objects, the hole, or else the whole
+    picture. `true mean`: for each picture the mean of its own true pixels, filled in there as well; but of objects
+    whose outline changes into that of the source, for in that of the truth it would be the truth. `map of ones`:
+    attention everywhere.
     """
 
     def __init__(self) -> None:
@@ -60,7 +62,8 @@ class Trivial:
         if (constant := self.constant(direction)) is not None:
             outputs[CONSTANT] = torch.where(region, constant.to(truth), around)
         pixels = region.sum((2, 3), keepdim=True).clamp(min=1)
-        outputs[MEAN] = torch.where(region, (truth * region).sum((2, 3), keepdim=True) / pixels, around)
+        known = region & (tensors["mask"] > 0.5) if "mask" in tensors else region
+        outputs[MEAN] = torch.where(known, (truth * region).sum((2, 3), keepdim=True) / pixels, around)
         return {name: {**tensors, "output": output} for name, output in outputs.items()}
 
 

@@ -17,9 +17,11 @@ from gankit.codecs.images import save_png
 from gankit.core.errors import DataError
 from gankit.core.files import make_folder
 from gankit.data.images import list_images
-from gankit.fields import Segmentation
-from gankit.inference.given import provider, read_file
+from gankit.data.transforms import Transform
+from gankit.fields import Picture, Segmentation
+from gankit.inference.given import provider, read_file, wanted_of
 from gankit.inference.holes import Provider
+from gankit.inference.resizing import read_resized
 from gankit.inference.sample import NOTHING_TO_TRANSLATE
 from gankit.inference.styles import Variant, variants
 from gankit.inference.tiles import DEFAULT, large
@@ -57,6 +59,8 @@ def translate_paths(
     styles: int | None = None,
     style_image: str | Path | None = None,
     seed: int | None = None,
+    resize: Transform | None = None,
+    limit: int | None = None,
     progress: Callable[[float, int], None] | None = None,
 ) -> Outcome:
     """Translate pictures of any size, one after the other, on the device of the method's parameters.
@@ -75,7 +79,9 @@ def translate_paths(
     always whole. mask: of methods that fill holes, see `gankit.inference.holes`. given: what else the method needs, by
     name: a label, numbers, or a file or folder of files; see `gankit.inference.given`. styles, style_image, seed: of
     methods that make more than one picture of each, see `gankit.inference.styles`; `photo_style1.png` is the first of
-    several. progress: called with (done, total), in results; the frames of a video count as parts of one.
+    several. resize: brings each picture to a size first, see `gankit.inference.resizing`; not where a map or mask of
+    the picture's size stands beside it, and not videos. limit: so many inputs at most, the first ones in the order of
+    their names. progress: called with (done, total), in results; the frames of a video count as parts of one.
 
     Raises DataError before anything is written when an input is missing, a folder holds no picture, the direction is
     unknown, `out` is one of the input folders, or an output exists. A picture that cannot be read or does not fit in
@@ -91,10 +97,16 @@ def translate_paths(
     source_side = method.fields[way].get("source", "a")
     target_side = method.fields[way].get("target", source_side)
     ours, theirs = codecs[source_side], codecs[target_side]
+    for side in (source_side, target_side):
+        if side in channels and isinstance(method.takes.get(side), Picture):
+            codecs[side].refuse_channels(side, channels[side])
     more = provider(method, way, given, None if mask is None else Path(mask), ours)
     example = None if style_image is None else Path(style_image)
     versions = variants(method, way, lambda p: theirs.read(p, channels[target_side]), more, styles, example, seed)
     planned = list(plan([Path(i) for i in inputs], Path(out), [variant.suffix for variant in versions], (ours, theirs)))
+    planned = planned[:limit]
+    if resize is not None:
+        _refuse_resizing(method, way, [source for source, _ in planned])
     jobs = [(source, named(target, variant), variant.more) for source, target in planned for variant in versions]
     _refuse_replacing([(source, target) for source, target, _ in jobs], attention, overwrite)
     outcome = Outcome()
@@ -109,7 +121,7 @@ def translate_paths(
                 translate_video(film, source, target, progress and partial(_part, progress, done, len(jobs)))
                 outcome.written.append(target)
                 continue
-            picture = _read(method, source, way, ours, channels[source_side])
+            picture = _read(method, source, way, ours, channels[source_side], resize)
             picture, heat = _translate(method, source, picture, way, attention, tile, more)
         except (DataError, MemoryError, RuntimeError) as e:
             reason = str(e) if isinstance(e, DataError) else _out_of_memory(source, e)
@@ -213,10 +225,31 @@ def _translate(
     return output[0], None if heat is None else heat[0]
 
 
-def _read(method: Method, source: Path, direction: str, codec: Codec, channels: int) -> torch.Tensor:
+def _read(
+    method: Method, source: Path, direction: str, codec: Codec, channels: int, resize: Transform | None
+) -> torch.Tensor:
     """The source (C, H, W) in [-1, 1], or, of a method that draws pictures of maps, the map."""
     kind = method.takes.get(method.fields[direction].get("source", ""))
-    return read_file(kind, source) if isinstance(kind, Segmentation) else codec.read(source, channels)
+    if isinstance(kind, Segmentation):
+        classes = read_file(kind, source)
+        return classes if resize is None else resize.resize(classes, nearest=True)
+    try:
+        return read_resized(source, codec, channels, resize)
+    except DataError as e:
+        if source.suffix.lower() in codec.extensions:
+            raise
+        names = ", ".join(sorted(codec.extensions))
+        raise DataError(f"{source}: pictures of this run are read as {codec.words}, of files ending in {names}") from e
+
+
+def _refuse_resizing(method: Method, direction: str, sources: Sequence[Path]) -> None:
+    beside = [name for name, kind in wanted_of(method, direction).items() if kind.spatial]
+    if beside:
+        raise DataError(
+            f"pictures are not resized here: {beside[0]} has the size of its picture; leave --load-size out"
+        )
+    if video := next((source for source in sources if is_video(source)), None):
+        raise DataError(f"{video}: videos are not resized; leave --load-size out")
 
 
 def _inputs(source: Path, picture: torch.Tensor, more: Provider | None) -> torch.Tensor | Mapping[str, torch.Tensor]:

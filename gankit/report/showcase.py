@@ -34,7 +34,8 @@ DRAWN = 64
 def measure_run(run: Loaded, **options: Any) -> Evaluation:
     """`evaluate_run`, and beside its figures `evaluation.png`, a few pictures of the test split."""
     evaluation = evaluate_run(run, **options)
-    if options.get("split", "test") == "test" and (grid := showcase(run.method, run.dataset("test"))):
+    kept = options.get("split", "test") == "test" and options.get("keep", True)
+    if kept and (grid := showcase(run.method, run.dataset("test"))):
         png = io.BytesIO()
         grid.save(png, "PNG")
         with unless_refused():

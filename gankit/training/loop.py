@@ -14,7 +14,7 @@ from PIL import Image
 
 from gankit.codecs.images import save_png
 from gankit.contracts import CallbackContract, DatasetContract
-from gankit.core.errors import CheckpointError, TrainingError
+from gankit.core.errors import BuildError, CheckpointError, TrainingError
 from gankit.core.files import write_whole
 from gankit.core.recipe import Train
 from gankit.data.loader import Batch, Loader, make_loader
@@ -93,6 +93,8 @@ class Trainer:
         if path is not None:
             self._restore(path, data_changed)
             self._saved = self.step
+        else:
+            self.stepper.steps = self._first_step()
         if self.devices.main:
             run.forget_after(self.step)
             if self._files:
@@ -102,6 +104,14 @@ class Trainer:
     def _files(self) -> dict[str, dict[str, str]]:
         """The files of the data and of the method, as they are when the training begins."""
         return fingerprints({**DatasetContract(self.pictures).sources, **self.method.sources})
+
+    def _first_step(self) -> int:
+        """Where a new training begins in its schedule. Raises RecipeError where nothing would be left of it."""
+        first = self.train.first_epoch * self.steps_per_epoch
+        if first >= self.total:
+            text = f"nothing is left of {self.total} steps after {self.train.first_epoch} epochs of {first} steps"
+            raise self.parts.recipe.error(BuildError(("train", "first_epoch"), text))
+        return first
 
     def fit(self, measure: Callable[[], Sequence[Mapping[str, Any]] | None] | None = None) -> None:
         """Train to the end. KeyboardInterrupt, with everything saved, when stopped by Ctrl-C or SIGTERM.
@@ -275,6 +285,7 @@ class Trainer:
             rank=d.rank,
             world=d.world,
             device=d.device,
+            shuffle=t.shuffle,
             place_on_device=t.place == "device" and d.device.type != "cpu",
         )
 

@@ -21,7 +21,7 @@ from gankit.core.errors import CheckpointError
 from gankit.core.files import drafting
 from gankit.weights.known import KNOWN, KnownFile, known_of
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".model", ".pkl", ".tar")
 PATIENCE = 10.0
 """Seconds that a silent server is waited for."""
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from gankit.codecs.images import from_model_range, image_size, read_image, save_png, to_model_range
+from gankit.codecs.images import from_model_range, image_pixels, image_size, read_image, save_png, to_model_range
 from gankit.core.errors import DataError, GankitError
 
 RAMP = np.add.outer(np.arange(12) * 12, np.arange(16) * 7).astype(np.uint8)  # (12, 16), 0..237
@@ -369,3 +369,34 @@ def test_a_failed_save_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: py
     monkeypatch.undo()
     assert [p.name for p in tmp_path.iterdir()] == ["x.png"]
     assert read_image(tmp_path / "x.png").sum() == 0
+
+
+@pytest.mark.parametrize("filler", [b"#" + b"x" * 100_000 + b"\n", b" " * 100_000])
+def test_a_header_without_end_is_refused(tmp_path: Path, filler: bytes) -> None:
+    (tmp_path / "x.ppm").write_bytes(b"P6\n" + filler + b"2 2\n255\n" + bytes(12))
+    with pytest.raises(DataError, match="header is longer than 64 kB"):
+        read_image(tmp_path / "x.ppm")
+
+
+@pytest.mark.parametrize("magic", [b"P4\n8 70000\n", b"P5\n1 70000\n255\n"])
+def test_a_picture_of_blanks_has_a_header(tmp_path: Path, magic: bytes) -> None:
+    (tmp_path / "x.pbm").write_bytes(magic + b" " * 70_000)
+    assert read_image(tmp_path / "x.pbm").shape[1] == 70_000
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_tall_picture_is_converted_as_a_whole_one(mode: str, channels: int) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (600, 7, 4), dtype=np.uint8)
+    image = Image.fromarray(noise, "RGBA")
+    if mode == "PA":
+        image = image.convert("RGB").convert("P").convert("PA")
+    else:
+        image = (image if mode in ("RGBA", "LA") else image.convert("RGB")).convert(mode)
+    whole = image.convert("RGBA") if image.has_transparency_data else image
+    if image.has_transparency_data:
+        whole = Image.alpha_composite(Image.new("RGBA", whole.size, "white"), whole)
+    expected = np.asarray(whole.convert("RGB").convert("L" if channels == 1 else "RGB")).reshape(600, 7, channels)
+    if mode in ("L", "CMYK", "YCbCr", "HSV", "RGB"):  # to grey directly, by PIL's own way
+        expected = np.asarray(image.convert("L" if channels == 1 else "RGB")).reshape(600, 7, channels)
+    assert np.array_equal(image_pixels(image, channels).permute(1, 2, 0).numpy(), expected)

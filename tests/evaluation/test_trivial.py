@@ -85,5 +85,7 @@ def test_silhouettes() -> None:
     stray = truth.clone()
     stray[..., :, 7] = -1  # something where neither has an object
     assert metric(stray, source, truth, mask, there) == pytest.approx(16 / 24)
+    grey = torch.where(mask > 0, torch.full_like(truth, 0.4), truth)  # nearer to the background than to the object
+    assert metric(grey, source, truth, mask, there) == 0
     same = metric.statistics(truth, source, truth, mask, mask)
     assert metric.summarise(torch.cat([same, metric.statistics(truth, source, truth, mask, there)])) == 1

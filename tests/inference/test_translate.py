@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from gankit.codecs.images import to_model_range
 from gankit.core.errors import DataError
+from gankit.core.recipe import Recipe
+from gankit.data.single import Single
+from gankit.inference.resizing import Resize, resizing
 from gankit.inference.translate import plan, translate_paths
 from tests.evaluation.fakes import Brighten
 
@@ -161,3 +166,36 @@ def test_runs_without_gradients(tmp_path: Path) -> None:
             return super().translate(source, direction)
 
     assert translate_paths(Watched(), [draw(tmp_path / "a.png")], tmp_path / "out").written
+
+
+@pytest.mark.parametrize("preprocess", ["resize_and_crop", "scale_width"])
+def test_pictures_are_resized_as_those_of_the_test_split(tmp_path: Path, preprocess: Resize) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "test").mkdir()
+    for folder in ("train", "test"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(tmp_path / folder / "x.png")
+    sizes: dict[str, Any] = {"load_size": 20, "crop_size": 4 if preprocess == "scale_width" else 20}
+    data = Single(root=str(tmp_path), preprocess=preprocess, interpolation="bilinear", **sizes)
+    recipe = Recipe.load("cyclegan", ["data.interpolation=bilinear"])
+    resize = resizing(recipe, 20, preprocess)
+    translate_paths(Brighten(0, attends=False), [tmp_path / "test"], tmp_path / "out", resize=resize)
+    ours = torch.from_numpy(np.array(Image.open(tmp_path / "out" / "x.png"))).permute(2, 0, 1)
+    assert ours.shape == ((3, 15, 20) if preprocess == "scale_width" else (3, 20, 20))
+    if preprocess == "resize_and_crop":
+        assert torch.equal(to_model_range(ours), data.split("test").item(0, torch.Generator())["a"])
+
+
+def test_what_is_not_resized(tmp_path: Path) -> None:
+    resize = resizing(Recipe.load("cyclegan"), 8)
+    (tmp_path / "film.mp4").write_bytes(b"")
+    with pytest.raises(DataError, match="videos are not resized"):
+        translate_paths(Brighten(attends=False), [tmp_path / "film.mp4"], tmp_path / "out", resize=resize)
+    assert resizing(Recipe.load("cyclegan"), None) is None
+
+
+def test_only_the_first_ones(tmp_path: Path) -> None:
+    for name in ("3.png", "1.png", "2.png"):
+        draw(tmp_path / "in" / name)
+    translate_paths(Brighten(attends=False), [tmp_path / "in"], tmp_path / "out", limit=2)
+    assert names(tmp_path / "out") == ["1.png", "2.png"]
