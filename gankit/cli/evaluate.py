@@ -120,14 +120,14 @@ def evaluate(
             raise typer.BadParameter("two folders have no direction", param_hint="--direction")
         place = Devices.choose(device)
         evaluation = evaluate_folders(what, against, chosen, batch_size, place, limit, how, with_reference or "target")
-    if out:
-        from gankit.core.files import write_whole
-
-        write_whole(out, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     if as_json:
         print_json(evaluation.as_dict())
     else:
         print_results(evaluation.as_dict()["results"])
+    if out:
+        from gankit.core.files import write_whole
+
+        write_whole(out, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     if metrics is not None and any(row.unavailable for row in evaluation):
         raise typer.Exit(2)
 

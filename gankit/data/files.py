@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 
 from gankit.codecs.base import Codec, CodecSlot
 from gankit.codecs.image import Image8
@@ -45,9 +45,9 @@ class PictureFiles(PlacedDataset):
     root: str = ""
     val: Annotated[float, Ge(0), Lt(1)] = 0.0
     preprocess: Preprocess = "resize_and_crop"
-    load_size: Annotated[int, Ge(4)] = 286
-    crop_size: Annotated[int, Ge(4)] = 256
-    crop_height: Annotated[int, Ge(4)] | None = None
+    load_size: Annotated[int, Ge(4), Le(32_768)] = 286
+    crop_size: Annotated[int, Ge(4), Le(32_768)] = 256
+    crop_height: Annotated[int, Ge(4), Le(32_768)] | None = None
     flip: bool = True
     enlarge: bool = False
     exact: bool = False

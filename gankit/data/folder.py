@@ -157,6 +157,11 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._samples)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order of the pictures."""
+        return [path for path, _ in self._sizes]
+
     def check_single(self) -> None:
         """Warn where they look like pairs side by side."""
         check_single(dict(self._sizes), self._codec)

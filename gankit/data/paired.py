@@ -159,6 +159,11 @@ class PairedFolder(PictureFiles):
         how = self._scaled.exact, self._scaled.interpolation
         return repr((parts, self.fields, self._shapes(self._pairs[index]), how, self.codecs))
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of both sides; side by side they are the same."""
+        return {name: [pair[i].path for pair in self._pairs] for i, name in enumerate("ab")}
+
     def __len__(self) -> int:
         return len(self._samples)
 

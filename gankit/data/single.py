@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -38,6 +39,11 @@ class Single(PictureFiles):
         self._pictures = self._read(self._folder, self.channels, self.codecs["a"])
         self.channels = self._pictures.channels
         self.fields: dict[str, Field] = {"a": Picture(self.channels)}
+
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of the pictures."""
+        return {"a": self._pictures.paths}
 
     def __len__(self) -> int:
         return len(self._pictures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -55,6 +56,11 @@ class Unpaired(PictureFiles):
         self.channels_a, self.channels_b = self._a.channels, self._b.channels
         self.counts = {"a": len(self._a), "b": len(self._b)}
         self.fields = {"a": Picture(self.channels_a), "b": Picture(self.channels_b)}
+
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of each domain."""
+        return {"a": self._a.paths, "b": self._b.paths}
 
     def __len__(self) -> int:
         return max(len(self._a), len(self._b))

@@ -15,7 +15,7 @@ from gankit.generators.pconv_layers import PartialConv2d
 from gankit.layers import check_image
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive, normed
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's pictures in [0, 1]."""
@@ -60,7 +60,7 @@ class PConvUNet(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        downs: Annotated[int, Ge(2)] = 7,
+        downs: Annotated[int, Ge(2), Le(15)] = 7,
         widths: list[Annotated[int, Ge(1)]] | None = None,
         norm: Norm = BatchNorm,
         freeze_bn: bool = False,

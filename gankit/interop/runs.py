@@ -12,15 +12,14 @@ import torch
 
 from gankit.codecs.base import counted
 from gankit.codecs.image import RGB, Image8
-from gankit.core.errors import BuildError
 from gankit.core.recipe import Recipe
-from gankit.core.schema import build_component
 from gankit.core.sources import SOURCES
 from gankit.interop.files import Given, UnfitFile
 from gankit.interop.keys import State
 from gankit.interop.parts import Parts
 from gankit.methods.base import Method
 from gankit.training import checkpoint, run
+from gankit.training.assemble import build_method
 from gankit.training.checkpoint import Checkpoint
 
 
@@ -86,10 +85,7 @@ def _suit(data: dict[str, Any], method: Mapping[str, Any]) -> list[str]:
 def _method(recipe: Recipe, parts: Parts) -> Method:
     """The method of the recipe with the weights that were found."""
     torch.manual_seed(recipe.train.seed)  # for networks that were not given
-    try:
-        method: Method = build_component(recipe.method, ("method",))
-    except BuildError as e:
-        raise recipe.error(e) from e
+    method = build_method(recipe)
     for key, state in parts.weights.items():
         if why := _misfit(method.networks[key].state_dict(), state):
             raise UnfitFile(f"the weights of {key} do not fit what they were taken for: {why}")

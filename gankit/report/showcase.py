@@ -12,7 +12,15 @@ from torch import Tensor
 
 from gankit.core.files import write_whole
 from gankit.data.dataset import Dataset
-from gankit.evaluation.evaluate import Loaded, evaluate_run, measuring, samples_of, truth_of, ways_of
+from gankit.evaluation.evaluate import (
+    Loaded,
+    evaluate_run,
+    measuring,
+    samples_of,
+    truth_of,
+    unless_refused,
+    ways_of,
+)
 from gankit.evaluation.measure import stacked
 from gankit.evaluation.results import Evaluation
 from gankit.methods.base import Method
@@ -30,7 +38,8 @@ def measure_run(run: Loaded, **options: Any) -> Evaluation:
     if kept and (grid := showcase(run.method, run.dataset("test"))):
         png = io.BytesIO()
         grid.save(png, "PNG")
-        write_whole(Run(Path(run.run_dir)).evaluation_picture, png.getvalue())
+        with unless_refused():
+            write_whole(Run(Path(run.run_dir)).evaluation_picture, png.getvalue())
     return evaluation
 
 
