@@ -21,6 +21,8 @@ from gankit.training.graphs import Cuda
 
 Call = Callable[[], Any]
 Clock = Callable[[], float]
+SHORTEST = 5e-3
+"""Seconds of one timing at least, so that to read the clock, and to wait for a GPU, is no part of it."""
 
 
 def clock(device: torch.device) -> Clock:
@@ -98,6 +100,11 @@ def graphed(calls: Sequence[Call]) -> Call:
             with recorder.warming():
                 run()
         return recorder.record(run, recorder.pool())[0].replay
+
+
+def together(calls: Sequence[Call], graph: bool) -> Call:
+    """The calls one after the other, as one."""
+    return graphed(calls) if graph else lambda: [call() for call in calls]
 
 
 # -- the machine ------------------------------------------------------------------------------------------------------

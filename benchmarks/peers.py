@@ -145,6 +145,8 @@ def step_of(name: str, options: argparse.Namespace, batch: Mapping[str, Tensor])
         return steps.step_of(
             steps.make(PROJECTS[project], variant, options.channels, batch["a"].device, options.batch), batch
         )
+    if getattr(options, project) is None:
+        raise steps.Unfit(f"no checkout is given: --{project} PATH")
     theirs = {"junyanz": junyanz, "ugatit": ugatit}[project]
     return theirs(Path(getattr(options, project)).resolve(), batch, options.channels)
 
