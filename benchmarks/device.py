@@ -42,7 +42,7 @@ class Stage:
 
 
 STAGES = [
-    Stage("doctor", 15, "benchmarks.stages:doctor"),
+    Stage("doctor", 30, "benchmarks.stages:doctor"),
     Stage("tests/kernels", 45, "benchmarks.stages:tests"),
     Stage("tests/large", 20, "benchmarks.stages:tests"),
     Stage("tests/recorded", 45, "benchmarks.stages:tests"),
@@ -53,7 +53,7 @@ STAGES = [
     Stage("step/ugatit/8", 50, "benchmarks.stages:step", ("cuda",)),
     Stage("tests/resume", 15, "benchmarks.stages:tests"),
     Stage("tests/parts", 35, "benchmarks.stages:tests"),
-    Stage("demo", 60, "benchmarks.stages:demo"),
+    Stage("demo", 45, "benchmarks.stages:demo"),
     Stage("tests/compiled", 20, "benchmarks.stages:tests"),
     Stage("agit", 10, "benchmarks.stages:agit"),
     Stage("profile", 10, "benchmarks.stages:profile"),
