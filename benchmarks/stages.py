@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -21,8 +20,6 @@ from benchmarks.device import Telling
 from benchmarks.measure import SHORTEST, ceilings, clock, conditions, interleaved, seconds, together
 from gankit.precision import too_slow
 from gankit.training.graphs import WARM_UP
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def device_of(tell: Telling) -> torch.device:
@@ -41,56 +38,6 @@ def doctor(tell: Telling) -> None:
 
     for title, content in examine().items():
         tell(title, **(content if isinstance(content, dict) else dict(enumerate(content))))
-
-
-# -- tests -------------------------------------------------------------------------------------------------------------
-TRAINING = "tests/training/test_gpu.py"
-TESTS = {
-    "kernels": ["tests/kernels", "-m", "not slow and not gpu"],
-    "large": ["tests/kernels", "-m", "gpu"],
-    "recorded": [TRAINING, "-k", "recorded_steps"],
-    "resume": [TRAINING, "-k", "resumed"],
-    "compiled": [TRAINING, "-k", "compiled_steps"],
-    "parts": ["-m", "gpu", "-k", "not recorded_steps and not resumed and not compiled_steps"],
-}
-"""What pytest is given, by the stage's name."""
-
-
-class Outcomes:
-    """A plugin of pytest that tells what came of each test, with the figures that it recorded."""
-
-    def __init__(self, tell: Telling) -> None:
-        self.tell = tell
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        if report.when != "call" and report.passed:
-            return
-        values = dict(report.user_properties)
-        if report.skipped and isinstance(report.longrepr, tuple):
-            values["why"] = report.longrepr[-1]
-        elif report.failed:
-            said = re.findall(r"^E +(.+)", report.longreprtext, re.MULTILINE)
-            values["why"] = said[0] if said else report.longreprtext.strip().rpartition("\n")[2]
-        self.tell(report.nodeid.removeprefix("tests/"), test=report.outcome, **values)
-
-
-def tests(tell: Telling) -> None:
-    """Run some of gankit's tests. Raises RuntimeError where one fails."""
-    import pytest
-
-    name = tell.stage.rpartition("/")[2]
-    if tell.options.device == "cpu":
-        os.environ["GANKIT_TEST_DEVICE"] = "cpu"
-    given = TESTS[name]
-    if name == "parts":
-        given = [
-            *sorted(str(path) for path in ROOT.glob("tests/*/test_gpu.py") if path.parent.name != "kernels"),
-            *given,
-        ]
-    os.chdir(ROOT)
-    code = pytest.main([*given, "-p", "no:cacheprovider"], plugins=[Outcomes(tell)])
-    if code != 0:
-        raise RuntimeError(f"pytest ended with {int(code)}; the figures name the tests that failed")
 
 
 # -- norms -------------------------------------------------------------------------------------------------------------

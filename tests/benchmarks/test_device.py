@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import device, goals, stages
+from benchmarks import device, goals, stages, tested
 from benchmarks.device import LIMIT, STAGES, Stage, Telling
 
 
@@ -23,7 +23,7 @@ def main(chosen: list[Stage], out: Path, monkeypatch: pytest.MonkeyPatch, *given
     """The exit code, and the outcomes by stage. The limit is what the stages ask for."""
     monkeypatch.setattr(device, "STAGES", chosen)
     monkeypatch.setattr(device.signal, "signal", lambda *_: None)  # this process keeps its own
-    monkeypatch.setenv("PYTHONPATH", str(stages.ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(tested.ROOT))
     limit = sum(stage.seconds for stage in chosen)
     code = device.main(["--device=cpu", f"--out={out}", f"--limit={limit}", *given])
     return code, {line["stage"]: line for line in device.read(out) if "outcome" in line}
@@ -92,10 +92,10 @@ def test_time_that_is_left_over_goes_to_later_stages(tmp_path: Path, monkeypatch
 
 def test_whoever_ends_it_early_gets_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = [sys.executable, "-c", EARLY, str(tmp_path)]
-    done = device.subprocess.run(command, env=os.environ | {"PYTHONPATH": str(stages.ROOT)}, capture_output=True)
+    done = device.subprocess.run(command, env=os.environ | {"PYTHONPATH": str(tested.ROOT)}, capture_output=True)
     assert done.returncode == 130, done.stderr
     text = (tmp_path / "table.txt").read_text()
-    assert "before  ms 1" in text and "works" not in text
+    assert "stopped: the whole was ended from outside" in text and "before" in text and "works" not in text
 
 
 EARLY = """
@@ -106,6 +106,15 @@ sys.exit(device.main(["--device=cpu", f"--out={sys.argv[1]}"]))
 """
 
 
+def test_tests_that_only_passed_are_counted() -> None:
+    lines = [{"stage": "tests/x", "figure": f"t{i}", "test": "passed"} for i in range(3)]
+    lines += [{"stage": "tests/x", "figure": "f", "test": "failed", "why": "broken"}]
+    lines += [{"stage": "tests/x", "figure": "g", "test": "passed", "largest_difference": 0.0}]
+    text = device.table(lines, SimpleNamespace(small=True))  # type: ignore[arg-type]
+    assert "3 tests passed" in text and "t1" not in text
+    assert "test failed, why broken" in text and "largest_difference 0" in text
+
+
 def test_half_a_line_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "figures.jsonl").write_text('{"stage": "a", "figure": "x"}\n{"stage": "a", "fig\n{"stage": "b"}\n')
     assert [line["stage"] for line in device.read(tmp_path)] == ["a", "b"]
@@ -113,16 +122,23 @@ def test_half_a_line_is_passed_over(tmp_path: Path) -> None:
 
 # -- the stages that there are -----------------------------------------------------------------------------------------
 def test_all_stages_together_take_nine_minutes_on_a_gpu() -> None:
-    assert sum(stage.seconds for stage in STAGES if "cuda" in stage.devices) <= LIMIT == 540
+    assert sum(stage.seconds for stage in STAGES if "cuda" in stage.devices) <= LIMIT["cuda"] == 540
     assert len({stage.name for stage in STAGES}) == len(STAGES)
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_every_stage_has_its_work(stage: Stage) -> None:
     module, _, function = stage.work.partition(":")
-    assert module == stages.__name__ and callable(getattr(stages, function))
-    if function == "tests":
-        assert stage.name.rpartition("/")[2] in stages.TESTS
+    place = {one.__name__: one for one in (stages, tested)}[module]
+    assert callable(getattr(place, function))
+    if place is tested:
+        assert stage.name.rpartition("/")[2] in tested.TESTS
+
+
+def test_tests_begin_without_torch() -> None:
+    """Their conftest says to Triton how it is to run before anything imports it."""
+    code = "import sys, benchmarks.tested; assert not {'torch', 'triton', 'numpy'} & set(sys.modules)"
+    device.subprocess.run([sys.executable, "-c", code], cwd=tested.ROOT, check=True)
 
 
 def test_stages_are_chosen_by_the_start_of_their_names(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +161,7 @@ def test_what_came_of_each_test_is_told(tmp_path: Path) -> None:
         "def test_broken(nothing): pass\n"
     )
     told: dict[str, dict[str, Any]] = {}
-    plugin = stages.Outcomes(lambda figure, **values: told.update({figure.partition("::")[2]: values}))  # type: ignore
+    plugin = tested.Outcomes(lambda figure, **values: told.update({figure.partition("::")[2]: values}))  # type: ignore
     pytest.main([str(tmp_path), "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)], plugins=[plugin])
     assert told["test_good"] == {"test": "passed", "largest_difference": 0.5}
     assert told["test_bad"]["test"] == "failed" and "one is not two" in told["test_bad"]["why"]
