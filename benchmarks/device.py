@@ -117,6 +117,8 @@ def _one(stage: Stage, seconds: float, out: Path, command: Sequence[str]) -> Fig
             _end(child)
     if code == 0:
         return {"outcome": "done"}
+    if code < 0:
+        return {"outcome": "failed", "why": f"it was ended by {signal.Signals(-code).name}"}
     said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return {"outcome": "failed", "why": said[-1].strip() if said else f"it ended with {code} and said nothing"}
 

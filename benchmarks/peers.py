@@ -179,7 +179,7 @@ def names_of(project: str, options: argparse.Namespace) -> list[str]:
 
 
 def compare(project: str, options: argparse.Namespace, tell: Tell) -> None:
-    """Tell rows as they come: the first step of each, its rounds, its figures; theirs first, on a GPU with TF32 too.
+    """Tell rows as they come: each peak, first step, round, and at last its figures; theirs first, on a GPU with TF32 too.
 
     `ratio`: theirs (fp32, without TF32) by this; `ratio_tf32`: theirs with TF32 by this. fp32 of ours has no TF32.
     `peak_gb`: of the GPU's allocator, or of a process of its own on a CPU. A step that fails costs its own row, which
@@ -189,7 +189,10 @@ def compare(project: str, options: argparse.Namespace, tell: Tell) -> None:
     names, on_gpu = names_of(project, options), options.device == "cuda"
     # Memory first: a new process inherits the peak of the one that starts it.
     own_process = options.memory and not on_gpu
-    peaks = {name: peak_in_own_process(name, options) for name in names if own_process}
+    peaks: dict[str, float | None] = {}
+    for name in names if own_process else ():
+        peaks[name] = peak_in_own_process(name, options)
+        tell({"step": name, "peak_gb": peaks[name]})
     theirs: dict[str, list[float]] = {}
     for together in [[name] for name in names] if on_gpu else [names]:
         for row, times in timed(together, options, tell):
@@ -283,6 +286,8 @@ HEAD = " ".join(
 def line(row: Row) -> str:
     """A row as text: of the table, or, indented, of what is on the way."""
     if "batch" not in row:
+        if "peak_gb" in row:
+            return f"  {row['step']}: {row['peak_gb'] or 'unknown'} GB at its peak"
         took = f"first step {row['first_s']:.4g} s" if "first_s" in row else f"a step {row['round_s']:.4g} s"
         return f"  {row['step']}: {took}"
     start = f"{row['step']:28} {row['batch']:5}"

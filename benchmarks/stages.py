@@ -116,7 +116,11 @@ def step(tell: Telling) -> None:
         given = ["--rounds=3", f"--steps={10 if batch == '1' else 3}"]
     else:
         ours = ["fp32", "bf16"] if options.small else [*steps.OF["cpu"], "bf16-checkpointed"]
-        given = ["--rounds=1", "--steps=1", "--size=64", "--channels=4"] if options.small else ["--threads=2"]
+        given = (
+            ["--rounds=1", "--steps=1", "--size=64", "--channels=4", "--no-memory"]
+            if options.small
+            else ["--threads=2"]
+        )
     for name in peers.PROJECTS:
         if checkout := getattr(options, name):
             given.append(f"--{name}={checkout}")

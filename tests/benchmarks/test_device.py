@@ -39,6 +39,7 @@ def test_stages_that_fail_cost_themselves_alone(
     assert code == 1
     assert [outcomes[name]["outcome"] for name in (*names, "last")] == ["done", "failed", "failed", "failed", "done"]
     assert outcomes["raises"]["why"] == "ValueError: this stage is broken"
+    assert outcomes["dies"]["why"] == "it was ended by SIGKILL"
     assert "absent" in outcomes["absent"]["why"]
     told = [line["stage"] for line in device.read(tmp_path) if "figure" in line]
     assert told == ["works", "raises", "dies", "last"]  # also what a stage told before it failed

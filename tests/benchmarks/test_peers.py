@@ -86,6 +86,16 @@ def failing_at(call: int, error: Exception, name: str) -> Callable[..., Any]:
     return step_of
 
 
+def test_peaks_of_memory_are_told_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    peaks = {"junyanz": 4.0, "junyanz:fp32": None}
+    monkeypatch.setattr(peers, "peak_in_own_process", lambda name, options: peaks[name])
+    monkeypatch.setattr(peers, "step_of", failing_at(0, ValueError(), ""))
+    rows, last = told_by(given(Path("none"), "--ours=fp32", "--memory"))
+    assert rows[:2] == [{"step": name, "peak_gb": peak} for name, peak in peaks.items()]
+    assert {name: row["peak_gb"] for name, row in last.items()} == peaks
+    assert "4.0 GB" in peers.line(rows[0]) and "unknown" in peers.line(rows[1])
+
+
 REFUSED = RecordingError("train.cuda_graph: the turn generator cannot be recorded: why")
 
 

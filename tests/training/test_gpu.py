@@ -73,20 +73,29 @@ def distance(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> float:
     return max((ours[name].double() - theirs[name].double()).abs().max().item() for name in ours)
 
 
+def same_as_plain(make: Callable[..., Stepper], record_property: Callable) -> None:
+    """Recorded steps have the bits of plain ones, where plain ones have the same in every run; what torch has no such
+    algorithm for (the backward of reflection padding) may make them differ as much as two plain runs do."""
+    plain, recorded = play(make(recorded=False)), play(make(recorded=True))
+    again = play(make(recorded=False)) if DEVICE.type == "cuda" else plain
+    noise, off = distance(again[1], plain[1]), distance(recorded[1], plain[1])
+    record_property("largest_difference", off)
+    record_property("of_two_plain_runs", noise)
+    if again[0] == plain[0] and noise == 0:
+        assert recorded[0] == plain[0] and off == 0
+    else:
+        assert recorded[0] == [pytest.approx(step, rel=1e-2, abs=1e-4) for step in plain[0]] and off <= 10 * noise
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", TRAININGS)
 def test_recorded_steps_are_plain_ones(name: str, precision: str, record_property: Callable) -> None:
-    plain, recorded = play(stepper(name, precision)), play(stepper(name, precision, recorded=True))
-    record_property("largest_difference", distance(recorded[1], plain[1]))
-    assert recorded[0] == plain[0]
-    assert all(torch.equal(value, plain[1][key]) for key, value in recorded[1].items())
+    same_as_plain(partial(stepper, name, precision), record_property)
 
 
 @pytest.mark.parametrize("augment", [DiffAugment, partial(ADA, probability=0.5)], ids=["diffaugment", "ada"])
 def test_recorded_steps_with_augments_are_plain_ones(augment: Callable, record_property: Callable) -> None:
-    plain, recorded = (play(stepper("cyclegan", recorded=way, augments=[augment()])) for way in (False, True))
-    record_property("largest_difference", distance(recorded[1], plain[1]))
-    assert recorded[0] == plain[0]
+    same_as_plain(lambda recorded: stepper("cyclegan", recorded=recorded, augments=[augment()]), record_property)
 
 
 @pytest.mark.parametrize("name", TRAININGS)
@@ -119,7 +128,10 @@ def test_a_resumed_run_ends_with_the_same_bytes(
     options = {"device": DEVICE.type, "deterministic": True, "precision": precision, "ema": 0.9}
     options |= {"cuda_graph": cuda_graph and DEVICE.type == "cuda"}
     chosen = recipe(NOISY, save_every=5, steps=10, **options)
-    gankit.train(chosen, tmp_path / "alone")
+    for name in ("alone", "again") if DEVICE.type == "cuda" else ("alone",):
+        gankit.train(chosen, tmp_path / name)
+    if DEVICE.type == "cuda" and digests(tmp_path / "again") != digests(tmp_path / "alone"):
+        pytest.skip("two runs that nothing stopped have other bits here: torch has no algorithm that gives the same")
     kill_after(5)
     with pytest.raises(Killed):
         gankit.train(chosen, tmp_path / "killed")
