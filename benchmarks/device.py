@@ -235,7 +235,7 @@ def main(given: Sequence[str] | None = None) -> int:
     text = table(lines, options)
     (options.out / "table.txt").write_text(text + "\n", encoding="utf-8")
     print(f"\n{text}")
-    return code or int(any(line.get("outcome") in ("failed", "stopped") for line in lines))
+    return code or int(any(line.get("outcome") in ("failed", "stopped") or "failed" in line for line in lines))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""What each method learns on the drawn tasks, over several seeds, beside trivial answers: docs/benchmark.md.
+"""What each method learns on the drawn tasks, over several seeds, beside trivial answers: docs/benchmark.md; and what
+the papers compare, in the same way: docs/experiments.md.
 
-`python -m benchmarks.learning` trains what is missing and writes the table of that page; `--rows agit-texture` for some
-rows, `--jobs 2` for two trainings at once. A training that was stopped goes on. The row of CUT needs its plugin.
+`python -m benchmarks.learning` trains what is missing and writes the table of the first page, with `--page experiments`
+that of the second; `--rows agit-texture` for some rows, `--jobs 2` for two trainings at once. A training that was
+stopped goes on. The row of CUT needs its plugin.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from gankit.report.ablate import Training
 from gankit.report.measured import read_results
 from gankit.training.run import Run
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmark.md"
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN, END = "<!-- made by python -m benchmarks.learning -->", "<!-- end -->"
 SEEDS = (20, 21, 22)
 """Nothing was chosen on them: settings come from seeds 0 and 1, on the split `val`."""
@@ -48,9 +50,9 @@ class Row:
 ROWS = [
     Row(
         "agit-texture",
-        "AGIT, `texture`, 64 px, 1000 steps",
+        "AGIT, `texture`, 64 px, 2000 steps",
         "demo",
-        ("train.steps=1000", "method.whole_image_until_epoch=6"),
+        ("train.steps=2000", "method.whole_image_until_epoch=12"),
     ),
     Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
     Row(
@@ -61,26 +63,66 @@ ROWS = [
     ),
     Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
     Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
-    Row("cut-season", "CUT, `season`, 48 px, 2000 steps", "demo-cut"),
+    Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
     Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
-    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 1000 steps", "demo-pix2pix"),
+    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 2000 steps", "demo-pix2pix", ("train.steps=2000",)),
 ]
+
+WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
+NORMS = ("adalin", "adain", "instance", "layer", "group", "bin")
+EXPERIMENTS = [
+    Row(
+        "cyclegan-no-identity",
+        "CycleGAN, `season`, without the identity loss",
+        "demo-cyclegan",
+        ("losses.identity.weight=0",),
+    ),
+    Row(
+        "cyclegan-cross-entropy", "CycleGAN, `season`, cross entropy", "demo-cyclegan", ("losses.adversarial=vanilla",)
+    ),
+    Row(
+        "cyclegan-saturating",
+        "CycleGAN, `season`, log(1 - D)",
+        "demo-cyclegan",
+        ("losses.adversarial={type: vanilla, saturating: true}",),
+    ),
+    Row(
+        "agit-one-phase",
+        "AGIT, `texture`, critics of whole pictures to the end",
+        "demo",
+        ("train.steps=2000", "method.whole_image_until_epoch=20"),
+    ),
+    Row(
+        "agit-sees-attended",
+        "AGIT, `texture`, the generator sees the attended picture",
+        "demo",
+        ("train.steps=2000", "method.whole_image_until_epoch=12", "method.generator_sees=attended"),
+    ),
+    *(
+        Row(f"ugatit-{norm}", f"U-GAT-IT light, `season`, {norm}", "demo-ugatit", (f"method.generator.norm={norm}",))
+        for norm in NORMS
+    ),
+    Row("ugatit-no-cam", "U-GAT-IT light, `season`, without CAM", "demo-ugatit", WITHOUT_CAM),
+]
+PAGES = {"benchmark": ROWS, "experiments": EXPERIMENTS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", nargs="*", choices=[row.name for row in ROWS], help="train these only")
+    parser.add_argument("--page", choices=PAGES, default="benchmark", help="the page of docs whose table is made")
+    names = [row.name for rows in PAGES.values() for row in rows]
+    parser.add_argument("--rows", nargs="*", choices=names, help="train these only")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, of one thread each")
     parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="the folder of the runs")
     parser.add_argument("--table", action="store_true", help="train nothing; write the table of what is finished")
     options = parser.parse_args(arguments)
-    rows = [row for row in ROWS if not options.rows or row.name in options.rows]
+    rows = [row for row in PAGES[options.page] if not options.rows or row.name in options.rows]
     trainings = [] if options.table else [training(row, seed, options.out) for seed in options.seeds for row in rows]
     failed = train([one for one in trainings if not one.finished], options.jobs, options.out)
-    lines = [line for row in ROWS for line in table(row, options.seeds, options.out)]
-    write(lines)
+    lines = [line for row in PAGES[options.page] for line in table(row, options.seeds, options.out)]
+    write(DOCS / f"{options.page}.md", lines)
     return 1 if failed else 0
 
 
@@ -138,12 +180,12 @@ def beside(figures: Sequence[dict[str, Any]]) -> str:
     return ", ".join(f"{name} {fmean(values):.2f}" for name, values in means.items() if None not in values)
 
 
-def write(lines: Sequence[str]) -> None:
-    text = PAGE.read_text(encoding="utf-8")
+def write(page: Path, lines: Sequence[str]) -> None:
+    text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     heading = ["| row | figure | ours | trivial answers |", "|---|---|---|---|"]
-    PAGE.write_text("\n".join([before + BEGIN, *heading, *lines, END]) + after, encoding="utf-8")
+    page.write_text("\n".join([before + BEGIN, *heading, *lines, END]) + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

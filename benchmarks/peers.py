@@ -179,7 +179,7 @@ def names_of(project: str, options: argparse.Namespace) -> list[str]:
 
 
 def compare(project: str, options: argparse.Namespace, tell: Tell) -> None:
-    """Tell rows as they come: each peak, first step, round, and at last its figures; theirs first, on a GPU with TF32 too.
+    """Tell rows as they come: each peak, first step and round, then its figures; theirs first, on a GPU with TF32 too.
 
     `ratio`: theirs (fp32, without TF32) by this; `ratio_tf32`: theirs with TF32 by this. fp32 of ours has no TF32.
     `peak_gb`: of the GPU's allocator, or of a process of its own on a CPU. A step that fails costs its own row, which

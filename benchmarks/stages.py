@@ -117,7 +117,7 @@ def step(tell: Telling) -> None:
     else:
         ours = ["fp32", "bf16"] if options.small else [*steps.OF["cpu"], "bf16-checkpointed"]
         given = (
-            ["--rounds=1", "--steps=1", "--size=64", "--channels=4", "--no-memory"]
+            ["--rounds=1", "--steps=1", "--size=128", "--channels=4", "--no-memory"]
             if options.small
             else ["--threads=2"]
         )

@@ -44,12 +44,15 @@ from gankit.training import run as runs
 from gankit.training.assemble import Assembled, assemble, build_method, open_codecs, open_dataset
 from gankit.training.devices import Devices
 from gankit.training.initial import begin_from
+from gankit.training.limits import NUMBERS
 from gankit.training.loop import Trainer
 from gankit.training.pictures import check_data
 from gankit.training.seeds import reseed
 
 __all__ = ["Assembled", "Model", "assemble", "build", "components", "evaluate", "load", "train"]
 
+FROZEN = 500_000_000
+"""More weights than frozen networks have, which stand in no checkpoint."""
 StrPath = str | os.PathLike[str]
 Picture = TypeVar("Picture", Image.Image, Tensor)
 
@@ -69,12 +72,14 @@ def train(
     resume: bool = False,
     sets: Sequence[str] = (),
     device: str | None = None,
+    data_changed: bool = False,
 ) -> Model:
     """Train a recipe in the directory `out` (default: `runs/NAME`), measure and report it, return the trained model.
 
     resume: go on with the run in `out`, or the newest run of that name; it ends with the very bits of a run that was
-    not interrupted. device: instead of the recipe's. Seeds the global generators from the recipe. Started by torchrun
-    or `accelerate launch`, it trains with all their processes.
+    not interrupted. data_changed: go on even where the pictures are not those of the run. device: instead of the
+    recipe's. Seeds the global generators from the recipe. Started by torchrun or `accelerate launch`, it trains with
+    all their processes.
 
     Raises RecipeError, DataError for bad input; TrainingError when a loss or a network is not finite; CheckpointError
     when a checkpoint cannot be read, or another process trains the run; GankitError when the disk refuses;
@@ -98,7 +103,7 @@ def train(
             run = devices.from_main(
                 lambda: (runs.resume if resume else runs.start)(checked, None if out is None else Path(out), held)
             )
-            trainer.open(run, resume)
+            trainer.open(run, resume, data_changed)
             trainer.fit(lambda: _finish(run, str(devices.device)))
         return load(run.path, device=str(devices.device))
     finally:
@@ -147,16 +152,22 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
         raise CheckpointError(f"{path} is a checkpoint itself: leave --checkpoint out, or name its run")
     stored = checkpoints.load(place)
     recipe = Recipe.load(stored.info["recipe"], for_use=True)
-    method = build_method(recipe)
+    method = build_method(recipe, _most(stored))
     try:
         load_own_state(method.networks, {**stored.networks, **(stored.ema or {})})
         method.load_state_dict(stored.state["stepper"]["method"], strict=False)
-    except (RuntimeError, KeyError, TypeError) as e:
+    except (LookupError, ValueError, RuntimeError, TypeError, AttributeError) as e:
         raise CheckpointError(f"{place}: the networks do not fit their recipe: {e}") from e
     method.set_epoch(stored.info["epoch"])
     method.to(Devices.choose(device)).eval().requires_grad_(False)
     run_dir = path if place != path else path.parent.parent
     return Model(method, recipe, run_dir, stored.step, stored.ema is not None)
+
+
+def _most(stored: checkpoints.Checkpoint) -> int:
+    """How many weights the networks of a checkpoint may have: those that it holds, and such as it leaves out, of
+    frozen networks. A recipe that asks for more is not that of its weights."""
+    return min(NUMBERS, 2 * sum(tensor.numel() for tensor in stored.networks.values()) + FROZEN)
 
 
 def evaluate(
@@ -169,12 +180,13 @@ def evaluate(
     reference: Literal["target", "source", "mean"] | None = None,
     direction: str | None = None,
     protocol: Literal["clean", "legacy-pytorch", "legacy-tf"] | None = None,
-    split: Literal["val", "test"] = "test",
+    split: Literal["train", "val", "test"] = "test",
     checkpoint: str | int = "last",
 ) -> Evaluation:
     """Measure a run on its test split, as `gankit evaluate` does; keeps evaluation.json in the run.
 
-    split: figures of `val` are not kept. checkpoint: see `load`.
+    split: figures of `train`, whose pictures are neither cropped nor flipped then, and of `val` are not kept.
+    checkpoint: see `load`.
 
     metrics: names, as `"kid-squeezenet"`, instead of the recipe's. against: a folder of real pictures, instead of the
     target's test pictures. A metric that cannot be measured here has a row with `unavailable`, the reason.

@@ -16,24 +16,27 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, RecipeError
 from gankit.core.recipe import Recipe
 from gankit.core.registry import Entry
 from gankit.core.schema import Slot, build_component, hints_of, parameters_of, slot_in
+from gankit.fields import Field
 from gankit.inspect.check import check
 from gankit.inspect.recipe import batch_of
 from gankit.inspect.trial import assemble_on_meta, try_out
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, plan_turns
+from gankit.report.samples import Samples
 from gankit.testing.subject import small_arguments
 from gankit.training.assemble import assemble
 from gankit.training.pictures import prepare
@@ -187,6 +190,24 @@ def choices_of(hint: Any) -> tuple[Any, ...]:
     return get_args(hint) if get_origin(hint) is Literal else ()
 
 
+class One:
+    """The data set of a batch's first item."""
+
+    fields: ClassVar[dict[str, Field]] = {}
+
+    def __init__(self, batch: Mapping[str, Tensor]) -> None:
+        self._item = {name: x[0] for name, x in batch.items()}
+
+    def __len__(self) -> int:
+        return 1
+
+    def split(self, name: str) -> One:
+        return self
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        return dict(self._item)
+
+
 def verdict(drawn: dict[str, Any]) -> tuple[str, str]:
     """`steps`, `refused` with its place before anything ran, or `neither`; and the reason."""
     playing = False
@@ -200,6 +221,7 @@ def verdict(drawn: dict[str, Any]) -> tuple[str, str]:
             raise recipe.error(*idle)
         playing = True
         check(parts, batch)
+        Samples(One(batch.drawn()), 1, seed=0).grid(parts.method)
     except RecipeError as error:
         placed = all(problem.path for problem in error.problems)
         return "refused" if placed and not playing else "neither", str(error)

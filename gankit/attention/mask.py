@@ -13,7 +13,9 @@ from torch.nn import functional as F
 from gankit.layers import Conv2d, ConvNorm, Geometry, Pad, Padding, ResidualBlock, check_image, conv
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Attended, Ge, Gt, Lt, Norm
+from gankit.slots import Attended, Ge, Gt, Le, Lt, Norm
+
+Kernel = Annotated[int, Ge(1), Le(99)]
 
 
 class MaskAttention(nn.Module):
@@ -52,7 +54,7 @@ class MaskAttention(nn.Module):
         in_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 32,
-        decoder_kernels: tuple[Annotated[int, Ge(1)], Annotated[int, Ge(1)], Annotated[int, Ge(1)]] = (3, 3, 7),
+        decoder_kernels: tuple[Kernel, Kernel, Kernel] = (3, 3, 7),
         padding: Padding = "reflect",
         decoder_padding: Padding = "reflect",
         norm: Norm = partial(InstanceNorm, affine=True),

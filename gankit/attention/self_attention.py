@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,8 +38,8 @@ class SelfAttention(nn.Module):
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Attended:
-        # One head of H*W tokens: (N, 1, H*W, inner).
-        query, key, value = (f(x).flatten(2).transpose(1, 2)[:, None] for f in (self.query, self.key, self.value))
+        one_head = "n c h w -> n 1 (h w) c"
+        query, key, value = (rearrange(f(x), one_head) for f in (self.query, self.key, self.value))
         attended = F.scaled_dot_product_attention(query, key, value, scale=1.0)
-        attended = attended[:, 0].transpose(1, 2).unflatten(2, x.shape[2:])
+        attended = rearrange(attended, "n 1 (h w) c -> n c h w", h=x.shape[2])
         return Attended(x + self.gamma * self.out(attended))

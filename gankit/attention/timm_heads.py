@@ -105,7 +105,7 @@ class GatherExcite(_Timm):
     Paper: arXiv 1810.12348 (GE-theta-minus); timm's `GatherExcite`.
     """
 
-    def __init__(self, channels: int, *, extent: Annotated[int, Ge(0)] = 0) -> None:
+    def __init__(self, channels: int, *, extent: Annotated[int, Ge(0), Le(15)] = 0) -> None:
         from timm.layers.gather_excite import GatherExcite as Module
 
         if extent % 2:

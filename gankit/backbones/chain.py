@@ -13,7 +13,8 @@ from gankit.backbones.normalize import Normalization, Normalize
 from gankit.features import FeatureNet, Features
 from gankit.precision import full
 from gankit.weights import WeightsError, find
-from gankit.weights.files import State, UnfitFile, read
+from gankit.weights.files import UnfitFile, read
+from gankit.weights.unwrap import State
 
 Steps = Sequence[tuple[str, Callable[[], nn.Module]]]
 """The layers of a chain by name, in order, each as what makes it."""
@@ -153,9 +154,11 @@ def load(module: nn.Module, network: str, path: Path, key_of: Callable[[str], st
 def state_in(network: str, path: Path) -> State:
     """The state dict in a file. Raises WeightsError."""
     try:
-        states = read(path, mapped=True)
+        networks = read(path, mapped=True)
     except UnfitFile as e:
         raise WeightsError(str(e)) from e
-    if set(states) != {""}:
-        raise WeightsError(f"{path} holds several networks ({', '.join(states)}); the weights of {network} are wanted")
-    return states[""]
+    if len(networks) != 1:
+        raise WeightsError(
+            f"{path} holds several networks ({', '.join(networks)}); the weights of {network} are wanted"
+        )
+    return next(iter(networks.values())).state

@@ -11,7 +11,7 @@ from typing import Any
 from gankit import __version__
 from gankit.cli.common import Json, print_json, print_table
 
-PACKAGES = ("torch", "torchvision", "triton", "accelerate", "timm", "lpips", "einops", "pydantic", "pluggy", "typer")
+PACKAGES = ("torch", "torchvision", "triton", "timm", "lpips", "einops", "pydantic", "pluggy", "typer")
 
 
 def doctor(as_json: Json = False) -> None:

@@ -23,6 +23,7 @@ class Reference(StrEnum):
 
 
 class SplitName(StrEnum):
+    train = "train"
     val = "val"
     test = "test"
 
@@ -70,6 +71,10 @@ def evaluate(
         str | None, typer.Option(help="This one alone; with --against the first one.", show_default=False)
     ] = None,
     split: Annotated[SplitName, typer.Option(help="Which pictures; only figures of `test` are kept.")] = SplitName.test,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the run's data, as data.test_a=more/A. Repeatable."),
+    ] = None,
     checkpoint: Checkpoint = "last",
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON there.", show_default=False)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first N pictures alone.")] = None,
@@ -81,7 +86,8 @@ def evaluate(
 
     Attention IoU, background PSNR and translation error where the data has true masks and counterparts; PSNR and SSIM
     where it has pairs (two folders: pictures of equal names); KID and FID where it has neither, or with --against.
-    Figures of a run, each with its protocol, are kept in its evaluation.json. A metric that was asked for and cannot be
+    Figures of a run, each with its protocol, are kept in its evaluation.json, but for those of other splits or of
+    data that --set changes. A metric that was asked for and cannot be
     had here is a row that says why, and the exit code is 2.
     """
     how = protocol.value if protocol else None
@@ -93,7 +99,7 @@ def evaluate(
         from gankit.report.showcase import measure_run
 
         evaluation = measure_run(
-            _load(what, device, checkpoint),
+            _with(_load(what, device, checkpoint), sets or []),
             batch_size=batch_size,
             limit=limit,
             metrics=chosen,
@@ -102,25 +108,39 @@ def evaluate(
             direction=direction,
             protocol=how,
             split=split.value,
+            keep=not sets,
         )
     else:
         from gankit.evaluation.folders import evaluate_folders
         from gankit.training.devices import Devices
 
+        if sets:
+            raise typer.BadParameter("two folders have no recipe", param_hint="--set")
         if direction:
             raise typer.BadParameter("two folders have no direction", param_hint="--direction")
         place = Devices.choose(device)
         evaluation = evaluate_folders(what, against, chosen, batch_size, place, limit, how, with_reference or "target")
-    if out:
-        from gankit.core.files import write_whole
-
-        write_whole(out, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     if as_json:
         print_json(evaluation.as_dict())
     else:
         print_results(evaluation.as_dict()["results"])
+    if out:
+        from gankit.core.files import write_whole
+
+        write_whole(out, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n")
     if metrics is not None and any(row.unavailable for row in evaluation):
         raise typer.Exit(2)
+
+
+def _with(model: Model, sets: list[str]) -> Model:
+    """The run on other data, or measured otherwise, than its recipe says."""
+    from gankit.core.recipe import Recipe
+
+    if other := next((s for s in sets if not s.startswith(("data.", "data=", "evaluate."))), None):
+        raise typer.BadParameter(f"{other}: a run is trained; data.* and evaluate.* alone", param_hint="--set")
+    if sets:
+        model.recipe = Recipe.load(model.recipe.filled(), sets, for_use=True)
+    return model
 
 
 def _load(path: Path, device: str, checkpoint: str) -> Model:

@@ -37,16 +37,25 @@ def import_(
     ],
     files: Annotated[list[Path], typer.Argument(help="Files of weights, or their folder.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The run directory to make.", show_default=False)],
+    epoch: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several in a folder; else latest, else the highest.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of several networks in a file this one, as g_ema.", show_default=False),
+    ] = None,
     sets: Sets = None,
 ) -> None:
     """Turn weights of another project into a run directory, for `translate`, `evaluate`, `export` and `train --from`.
 
-    Files are .pth, .pt, .safetensors or .npz; those that hold more than weights are refused. What the networks look
-    like is read off the weights. --set says what they do not tell, as method.generator.padding=replicate.
+    Files are .pth, .pt, .ckpt, .bin, .model, .pkl, .pth.tar, .safetensors or .npz; those that hold more than weights
+    are refused. What the networks look like is read off the weights. --set says what they do not tell, as
+    method.generator.padding=replicate.
     """
     from gankit.interop.runs import import_run
 
-    run, notes = import_run(source, files, out, sets or ())
+    run, notes = import_run(source, files, out, sets or (), epoch=epoch, key=key)
     for note in notes:
         typer.echo(note, err=True)
     typer.echo(run.path)

@@ -16,7 +16,8 @@ from gankit import __version__
 from gankit.cli import extensions
 from gankit.cli.common import MARKUP
 from gankit.core import plugins
-from gankit.core.errors import GankitError, RecipeError
+from gankit.core.errors import LONGEST, GankitError, RecipeError, printable, short
+from gankit.core.files import reason
 
 USAGE_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 """Of click, or of Typer's copy of it: they print themselves."""
@@ -110,9 +111,12 @@ def _report(error: Exception, trace: bool | None) -> None:
         if len(error.problems) > 1:
             print(f"{len(error.problems)} mistakes", file=sys.stderr)
     elif isinstance(error, GankitError):
-        print(f"gankit: {error}", file=sys.stderr)
+        print(f"gankit: {printable(str(error), lines=True)}", file=sys.stderr)
+    elif isinstance(error, OSError) and error.filename is not None:
+        print(f"gankit: {printable(str(error.filename))}: {reason(error)}", file=sys.stderr)
     else:
-        print(f"gankit: {type(error).__name__}: {error} (`gankit --trace ...` shows where)", file=sys.stderr)
+        text = printable(short(str(error), LONGEST), lines=True)
+        print(f"gankit: {type(error).__name__}: {text} (`gankit --trace ...` shows where)", file=sys.stderr)
 
 
 app = typer.Typer(
@@ -149,9 +153,18 @@ def root(
     """Image-to-image GANs from parts: check, build, train and use what a recipe names."""
 
 
+class _Printable(logging.Formatter):
+    """Names of files and words of recipes are others' text."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record), lines=True)
+
+
 def main() -> None:
     """The entry point."""
-    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     app(prog_name="gankit")
 
 

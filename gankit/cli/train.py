@@ -31,6 +31,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one of this name.")
     ] = False,
+    data_changed: Annotated[
+        bool, typer.Option("--data-changed", help="With --resume: go on, although the pictures are other ones.")
+    ] = False,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 ... or auto, instead of the recipe's.", show_default=False)
     ] = None,
@@ -43,15 +46,18 @@ def train(
     """
     from gankit.core.recipe import Recipe
 
+    if data_changed and not resume:
+        raise typer.BadParameter("belongs to --resume", param_hint="--data-changed")
     sets = [*(sets or ()), *([f"train.init_from={json.dumps(source)}"] if source else [])]
     loaded = Recipe.load(recipe, sets)  # before torch is imported: a file that is no recipe is refused at once
     import gankit
+    from gankit.evaluation.kept import results
     from gankit.training.run import Run
 
-    run = Run(gankit.train(loaded, out, resume, device=device).run_dir)
+    run = Run(gankit.train(loaded, out, resume, device=device, data_changed=data_changed).run_dir)
     if int(os.environ.get("RANK", 0)):
         return
     if run.evaluation.is_file():
-        print_results(json.loads(run.evaluation.read_text())["results"])
+        print_results(results(run.evaluation))
     places = {name: getattr(run, name) for name in PLACES}
     print_table([(name, str(place)) for name, place in places.items() if place.exists()])

@@ -116,6 +116,16 @@ class Codec(ABC):
                 raise DataError(f"it has {counted(len(values))}, not the {channels} that are wanted")
             return torch.from_numpy(self.normalize(values))
 
+    def refuse_channels(self, side: str, channels: int) -> None:
+        """Raise DataError where it neither reads nor writes pictures of so many channels. side: whose they are."""
+        if self.converts_to and channels not in self.converts_to:
+            offered = " or ".join(map(str, sorted(self.converts_to)))
+            key = "codec" if side == "a" else "codec_b"
+            raise DataError(
+                f"pictures of `{side}` have {counted(channels)}, and those of its codec {name_of(self)} {offered}: set "
+                f"data.{key} to tiff or npy"
+            )
+
     def raw(self, path: str | Path, channels: int | None = None, exact: bool = True) -> Tensor:
         """What data sets resize, keep and crop: `read`, or uint8 for a codec whose `stored` is that.
 

@@ -210,7 +210,9 @@ def save_png(picture: Tensor, path: str | Path) -> None:
 
 
 def as_pil(picture: Tensor) -> Image.Image:
-    """A grey or RGB image of (1 or 3, H, W), uint8 or float in [-1, 1]."""
+    """A grey or RGB image of (1 or 3, H, W), uint8 or float in [-1, 1]. Raises DataError for other channels."""
+    if len(picture) not in (1, 3):
+        raise DataError(f"a picture of {len(picture)} channels is no image of 8 bits: its codec must be tiff or npy")
     pixels = (picture if picture.dtype == torch.uint8 else from_model_range(picture)).cpu().permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 

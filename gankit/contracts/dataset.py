@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from gankit.contracts.declared import Contract, Declared, Interface, Size
@@ -56,6 +57,9 @@ class DatasetContract(Contract):
     )
     codecs: Declared[Mapping[str, Any]] = Declared(
         {}, "how the files of each field of pictures are read and written, where it has files: a codec of each"
+    )
+    sources: Declared[Mapping[str, Sequence[Path]]] = Declared(
+        {}, "field -> the files that its items come from, in their order: a resumed training tells where they changed"
     )
     size: Declared[Size] = Declared(1, "the side of the pictures in pixels; always given")
     paired = Declared(False, "whether the fields of an item are counterparts, so that each is the other's truth")

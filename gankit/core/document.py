@@ -304,6 +304,8 @@ def assign(root: Node, option: str) -> None:
     text, keys, at = Option("--set", option), path.strip().split("."), 1
     if not equals or not all(keys):
         raise RecipeError(text.problem("should look like `a.b=value`", (1, 1)))
+    if len(keys) > MAX_DEPTH:
+        raise RecipeError(text.problem(f"is nested deeper than {MAX_DEPTH} levels", (1, 1)))
     padded = " " * (len(path) + 1) + value  # so that columns count from the start of the option
     leaf = parse(text, padded) if value.strip() else Node("", (1, len(path) + 2))
     _stamp(leaf, text)
@@ -371,3 +373,25 @@ class Document:
             at = (key_at or child.at) if wants_key or isinstance(child.value, dict | list) else (child.at or key_at)
             node = child
         return text.problem(message, at, dotted(path))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2, as `resolve` reads it, takes for something else than text."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    spoken_for = text in _WORDS or any(form.fullmatch(text) for form in (_INTEGER, _FLOAT, _SPECIAL))
+    escaped = not text.replace("\n", "").isprintable()
+    style = '"' if escaped else "'" if spoken_for else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _represent)
+
+
+def dump(value: object) -> str:
+    """Plain data as YAML that `parse` reads back to the same."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)

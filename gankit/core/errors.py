@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 Path = tuple[str | int, ...]
+MANY, LONGEST = 60, 2000
+"""Mistakes that are told of a recipe, and letters of one."""
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -25,13 +27,29 @@ class Problem:
     source: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}:{self.col}" if self.line else self.file
-        head = " ".join(part for part in (where, self.path) if part)
-        text = f"{head}: {self.message}" if head else self.message
+        file, path = (printable(short(text)) for text in (self.file, self.path))
+        where = f"{file}:{self.line}:{self.col}" if self.line else file
+        head = " ".join(part for part in (where, path) if part)
+        message = printable(short(self.message, LONGEST), lines=True)
+        text = f"{head}: {message}" if head else message
         if not self.source:
             return text
         shown, col = _window(self.source.expandtabs(1), max(self.col, 1))
-        return f"{text}\n    {shown}\n    {' ' * (col - 1)}^"
+        before = printable(shown[: col - 1])
+        return f"{text}\n    {before}{printable(shown[col - 1 :])}\n    {' ' * len(before)}^"
+
+
+def printable(text: str, lines: bool = False) -> str:
+    """A text of others without what a terminal would obey: control characters, marks of direction, halves of letters.
+
+    lines: whether it may have several.
+    """
+    return "".join(c if c.isprintable() or (lines and c == "\n") else ascii(c)[1:-1] for c in text)
+
+
+def short(text: str, most: int = 200) -> str:
+    """The beginning and the end of a text that is too long."""
+    return text if len(text) <= most else f"{text[: most - 63]}...{text[-60:]}"
 
 
 def _window(line: str, col: int, width: int = 110) -> tuple[str, int]:
@@ -55,7 +73,10 @@ class RecipeError(GankitError):
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         several = [problems] if isinstance(problems, Problem) else list(problems)
         self.problems = sorted(several, key=lambda p: (p.file, p.line, p.col))
-        super().__init__("\n".join(map(str, self.problems)))
+        told = list(map(str, self.problems[:MANY]))
+        if others := len(self.problems) - MANY:
+            told += [f"and {others} more mistakes"] if others > 0 else []
+        super().__init__("\n".join(told))
 
     def __reduce__(self):
         return type(self), (self.problems,)

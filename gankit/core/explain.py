@@ -23,6 +23,19 @@ BOUNDS = {
     "multiple_of": ("must be a multiple of {}", "multiple_of"),
 }
 OURS = frozenset({"gankit", "unknown_key"})
+KEY = "[key]"
+"""What pydantic appends to the place of a key of a mapping."""
+NAME, TERM, DIST = (
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+    r"^[A-Za-z][A-Za-z0-9_-]{0,99}$",
+    r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?$",
+)
+PATTERNS = {
+    NAME: "a letter or digit, then letters, digits, `.`, `_` and `-`, 100 in all at most",
+    TERM: "a letter, then letters, digits, `_` and `-`, 100 in all at most",
+    DIST: "the name of a distribution: letters, digits, `.`, `_` and `-`",
+}
+"""What a text must look like, in words."""
 
 
 class Named(BaseModel):
@@ -56,14 +69,25 @@ def explain(model: type[Named], error: ValidationError) -> list[InitErrorDetails
             name = str(loc[0])
             if name not in unions:
                 unions.add(name)
-                value = e["input"] if len(loc) <= 2 else None
-                instead = f", not {shown(value)}" if value is not None else ""
-                faults.append(fault(loc[:1], f"must be {describe(_full(field))}{instead}"))
+                faults.append(fault(loc[:1], _of_union(name, error, field, e)))
+        elif loc[-1:] == (KEY,) and e["type"] not in OURS:
+            faults.append(fault(loc[:-1], f"the key {shown(e['input'])} {_of_text(e)}", e["input"], "unknown_key"))
+        elif e["type"] == "too_short" and len(e["input"]) >= e.get("ctx", {}).get("min_length", 0):
+            continue  # pydantic counts what is left once it has refused the others
         elif e["type"] == "extra_forbidden" and len(loc) == 1:
             faults.append(fault(loc, _unknown_key(model, str(loc[0])), e["input"], "unknown_key"))
         else:
             faults.append(fault(loc, _say(e, field, model), e["input"], e["type"] if e["type"] in OURS else "gankit"))
     return faults
+
+
+def _of_union(name: str, error: ValidationError, field: FieldInfo, first: ErrorDetails) -> str:
+    """What is wrong with a value that may be of several types: in the words of the branch that knows, if one does."""
+    branches = [e for e in error.errors(include_url=False) if e["loc"][:1] == (name,)]
+    if said := next((e["msg"] for e in branches if e["type"] in OURS), None):
+        return said
+    value = first["input"] if len(first["loc"]) <= 2 else None
+    return f"must be {describe(_full(field))}" + (f", not {shown(value)}" if value is not None else "")
 
 
 def _unknown_key(model: type[Named], key: str) -> str:
@@ -86,6 +110,8 @@ def _say(e: ErrorDetails, field: FieldInfo | None, model: type[Named]) -> str:
         choices = _choices(field.annotation)
         near = suggest(value, [c for c in choices if isinstance(c, str)]) if isinstance(value, str) else None
         return f"must be {_any_of(choices)}, not {shown(value)}" + (f"; did you mean {near!r}?" if near else "")
+    if kind in TEXTUAL:
+        return f"{_of_text(e)}, not {shown(value)}"
     if kind in ("too_short", "too_long"):
         sort = "at least" if kind == "too_short" else "at most"
         count = context.get("min_length", context.get("max_length"))
@@ -98,6 +124,19 @@ def _say(e: ErrorDetails, field: FieldInfo | None, model: type[Named]) -> str:
     if kind in plain:
         return f"must be {plain[kind]}, not {shown(value)}"
     return f"{e['msg'][:1].lower()}{e['msg'][1:]}, not {shown(value)}"
+
+
+TEXTUAL = ("string_pattern_mismatch", "string_too_short", "string_unicode")
+
+
+def _of_text(e: ErrorDetails) -> str:
+    """What a text must be."""
+    if e["type"] == "string_too_short":
+        return "must not be empty"
+    if e["type"] == "string_unicode":
+        return "must be text in Unicode"
+    pattern = e.get("ctx", {}).get("pattern", "")
+    return f"must be {PATTERNS[pattern]}" if pattern in PATTERNS else f"must be text of the form {pattern}"
 
 
 def shown(value: object, width: int = 40) -> str:
@@ -124,7 +163,7 @@ def describe(hint: Any) -> str:
         kind = next((m.kind for m in hint.__metadata__ if isinstance(m, OfKind)), None)
         if kind:
             return article(kind)
-        return " ".join([describe(args[0]), *_bounds(hint.__metadata__)])
+        return " ".join([describe(args[0]), *_bounds(m for m in hint.__metadata__ if args[0] is not str)])
     if origin is Literal:
         return _any_of(args)
     if origin in (Union, types.UnionType):
@@ -136,7 +175,8 @@ def describe(hint: Any) -> str:
     if origin in (list, set, frozenset) or (args and origin is not dict):
         return "a list, each item " + describe(args[0]) if args else "a list"
     if origin is dict:
-        return f"a mapping of names to {describe(args[1])}"
+        keys = _any_of(_choices(args[0])) if _choices(args[0]) else "names"
+        return f"a mapping of {keys} to {describe(args[1])}"
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return "a mapping of " + ", ".join(f"`{name}`" for name in hint.model_fields)
     return hint.__name__ if isinstance(hint, type) else str(hint)

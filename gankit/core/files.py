@@ -1,22 +1,87 @@
-"""Files that appear whole or not at all, and the folders they lie in."""
+"""Files that appear whole or not at all, and the folders they lie in.
+
+What is written is a draft beside its place, `.NAME.PROCESS.part`, renamed when it is whole. What a killed process has
+left of that kind goes when the next one writes into the folder.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from gankit.core.errors import DataError, GankitError
+from gankit.core.errors import CheckpointError, DataError, GankitError
+
+_DRAFT = re.compile(r"\..+\.([0-9]{1,9})\.part")
+_drafts: set[Path] = set()
+"""Of this process."""
+LARGEST = 256 * 2**20
+"""Bytes of a file of text that a run holds; a larger one is none of gankit's."""
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be read or written, in words that follow a colon."""
+    return (error.strerror or str(error)).lower()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write beside `path` and rename into place. Raises GankitError when that fails; the old file then stays."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        draft.write_bytes(content.encode() if isinstance(content, str) else content)
-        draft.replace(path)
+        with drafting(path) as draft:
+            draft.write_bytes(content.encode() if isinstance(content, str) else content)
+            draft.replace(path)
     except OSError as e:
-        raise GankitError(f"{path}: cannot be written: {(e.strerror or str(e)).lower()}") from e
+        raise GankitError(f"{path}: cannot be written: {reason(e)}") from e
+
+
+@contextmanager
+def drafting(path: Path) -> Iterator[Path]:
+    """Where to write what is to be renamed to `path`, a file or a folder; afterwards nothing of it is left there."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    sweep(path.parent)
+    _drafts.add(draft)
+    try:
+        yield draft
     finally:
+        _drafts.discard(draft)
+        _remove(draft)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts of processes that are no more. What cannot be removed stays."""
+    try:
+        leftovers = [entry for entry in folder.iterdir() if _is_leftover(entry)]
+        for leftover in leftovers:
+            _remove(leftover)
+    except OSError:
+        return
+
+
+def _is_leftover(path: Path) -> bool:
+    match = _DRAFT.fullmatch(path.name)
+    if match is None or path in _drafts or os.name != "posix":
+        return False
+    process = int(match[1])
+    if process == os.getpid():  # of one that had the same number
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _remove(draft: Path) -> None:
+    if draft.is_dir():
+        shutil.rmtree(draft)
+    else:
         draft.unlink(missing_ok=True)
 
 
@@ -25,4 +90,39 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as e:
-        raise DataError(f"{folder}: the folder cannot be made: {(e.strerror or str(e)).lower()}") from e
+        raise DataError(f"{folder}: the folder cannot be made: {reason(e)}") from e
+
+
+def remove(path: Path) -> None:
+    """Remove a file, if it is there. Raises GankitError with the reason."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as e:
+        raise GankitError(f"{path}: cannot be removed: {reason(e)}") from e
+
+
+def read_whole(path: Path, most: int | None = LARGEST) -> bytes:
+    """The content of a plain file. Raises OSError; also for a pipe or a device, which may never end, and for one of
+    more than `most` bytes."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is no file")
+    if most is not None and path.stat().st_size > most:
+        raise OSError(f"it is larger than {most >> 20} MiB")
+    return path.read_bytes()
+
+
+def read_json(path: Path, advice: str) -> dict[str, Any]:
+    """The object in a file of JSON. Raises CheckpointError, which ends with what to do."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(f"it holds {word}")
+
+    try:
+        value = json.loads(read_whole(path).decode(), parse_constant=refuse)
+    except OSError as e:
+        raise CheckpointError(f"{path} cannot be read: {reason(e)}; {advice}") from e
+    except (ValueError, RecursionError) as e:
+        raise CheckpointError(f"{path} cannot be read: {e}; {advice}") from e
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds no mapping: {advice}")
+    return value

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Lt, MinLen
-from packaging.version import InvalidVersion, Version
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+from packaging.version import Version
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,14 +27,16 @@ from gankit.core import library
 from gankit.core.catalogue import catalogue
 from gankit.core.document import MAX_BYTES, Document, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
-from gankit.core.schema import Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
+from gankit.core.explain import DIST, NAME, TERM, shown
+from gankit.core.schema import MOST, Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
 from gankit.core.versions import of_sources, warn_of_newer
 
 FORMAT = 1
 
 Line = Annotated[str, Strict(), MinLen(1)]
-Count = Annotated[int, Strict(), Ge(1)]
-Whole = Annotated[int, Strict(), Ge(0)]
+Dist = Annotated[str, Strict(), Field(pattern=DIST)]
+Count = Annotated[int, Strict(), Ge(1), MOST[int]]
+Whole = Annotated[int, Strict(), Ge(0), MOST[int]]
 Positive = Annotated[Number, Gt(0)]
 Decay = Annotated[Number, Ge(0), Lt(1)]
 
@@ -41,8 +44,8 @@ Decay = Annotated[Number, Ge(0), Lt(1)]
 def _is_version(text: str) -> str:
     try:
         Version(text)
-    except InvalidVersion:
-        raise ValueError(f"{text!r} is no version; write it as '0.2.1'") from None
+    except ValueError:  # InvalidVersion, or more digits than Python reads
+        raise ValueError(f"{shown(text)} is no version; write it as '0.2.1'") from None
     return text
 
 
@@ -109,7 +112,11 @@ class Train(Strictly, title="train"):
     epochs: Annotated[Count | None, Field(description="passes over the data; or give `steps`")] = None
     steps: Annotated[Count | None, Field(description="updates of the generator; or give `epochs`")] = None
     steps_per_epoch: Annotated[Count | None, Field(description="shorten or lengthen an epoch to this")] = None
-    batch_size: Count = 1
+    first_epoch: Annotated[
+        Whole, Field(description="begin as if so many epochs were behind: schedule, phases and length count them")
+    ] = 0
+    batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000)] = 1
+    shuffle: Annotated[bool, Field(description="false: items in the order of the data set, in every epoch")] = True
     optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
     optimizers: Annotated[
         dict[Line, Annotated[Any, Slot("optimizer")]],
@@ -118,7 +125,9 @@ class Train(Strictly, title="train"):
     schedule: Annotated[
         Any, Slot("schedule"), Field(validate_default=True, description="of the learning rates: a factor on each")
     ] = "linear"
-    pool_size: Annotated[Whole, Field(description="past fakes kept for the critic; 0: none")] = 50
+    pool_size: Annotated[
+        int, Strict(), Ge(0), Le(1_000_000), Field(description="past fakes kept for the critic; 0: none")
+    ] = 50
     ema: Annotated[Decay | None, Field(description="decay of the averaged generator, per step")] = None
     precision: Annotated[
         Literal["fp32", "tf32", "bf16", "fp16"],
@@ -141,13 +150,15 @@ class Train(Strictly, title="train"):
     checkpoint_activations: Annotated[
         bool, Field(description="save memory: compute activations again for the backward pass")
     ] = False
-    accumulate: Annotated[Count, Field(description="batches per update")] = 1
+    accumulate: Annotated[int, Strict(), Ge(1), Le(1_000_000), Field(description="batches per update")] = 1
     clip_norm: Annotated[Positive | None, Field(description="largest norm of each turn's gradient")] = None
     init_from: Annotated[
         Line | None, Field(description="a run whose networks this training begins with; its optimizers begin anew")
     ] = None
-    seed: Annotated[Whole, Lt(2**32)] = 0
-    workers: Annotated[Whole, Field(description="processes that read pictures; 0: the training itself does")] = 2
+    seed: Annotated[int, Strict(), Ge(0), Lt(2**32)] = 0
+    workers: Annotated[
+        int, Strict(), Ge(0), Le(1000), Field(description="processes that read pictures; 0: the training itself does")
+    ] = 2
     place: Annotated[
         Literal["workers", "device"],
         Field(description="who crops and flips, to the same bits; a CPU leaves it to the workers"),
@@ -158,7 +169,7 @@ class Train(Strictly, title="train"):
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
     keep_every: Annotated[Count | None, Field(description="those of every so many steps are kept for ever")] = None
     measure: Annotated[Measure | None, Field(description="what is measured while training; null: nothing")] = None
-    samples: Annotated[Count, Field(description="pictures in a sample grid")] = 4
+    samples: Annotated[int, Strict(), Ge(1), Le(1000), Field(description="pictures in a sample grid")] = 4
     watch: Annotated[
         tuple[Literal["gradients", "rho"], ...],
         Field(
@@ -184,6 +195,9 @@ class Train(Strictly, title="train"):
             faults.append(((), "train needs `epochs` or `steps`"))
         if len(lengths) > 1:
             faults.append((("steps",), "give `epochs` or `steps`, not both"))
+        epochs, first = data.get("epochs"), data.get("first_epoch", 0)
+        if isinstance(epochs, int) and isinstance(first, int) and first >= epochs > 0:
+            faults.append((("first_epoch",), f"nothing is left of {epochs} epochs after {first}"))
         return faults
 
     @field_validator("optimizers", mode="before")
@@ -235,17 +249,15 @@ class Recipe(Strictly, title="a recipe"):
     """
 
     gankit: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     about: About = About()
-    plugins: Annotated[dict[Line, Line], Field(description="distribution -> version, as in `>=0.2`")] = {}
+    plugins: Annotated[dict[Dist, Line], Field(description="distribution -> version, as in `>=0.2`")] = {}
     versions: Annotated[
-        dict[Line, VersionText],
+        dict[Dist, VersionText],
         Field(description="distribution -> the version that wrote this; gankit fills it in, in the recipes of runs"),
     ] = {}
     method: Annotated[Spec, Slot("method")]
-    losses: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], Annotated[Any, TermSlot("loss")]], MinLen(1)
-    ]
+    losses: Annotated[dict[Annotated[str, Field(pattern=TERM)], Annotated[Any, TermSlot("loss")]], MinLen(1)]
     data: Annotated[Spec, Slot("dataset")]
     train: Train
     evaluate: Evaluate = Evaluate()
@@ -331,11 +343,13 @@ def _written(data: Mapping[str, Any]) -> dict[str, str]:
     def fits(text: str) -> bool:
         try:
             return bool(Version(text))
-        except (InvalidVersion, TypeError):
+        except (ValueError, TypeError):
             return False
 
     versions = data.get("versions")
-    return {dist: text for dist, text in versions.items() if fits(text)} if isinstance(versions, Mapping) else {}
+    if not isinstance(versions, Mapping):
+        return {}
+    return {dist: text for dist, text in versions.items() if re.fullmatch(DIST, dist) and fits(text)}
 
 
 def _problem(document: Document, fault: ErrorDetails) -> Problem:
@@ -377,22 +391,23 @@ def _named(document: Document) -> dict[str, Any]:
 
 def _plugin_problems(document: Document, data: dict[str, Any]) -> list[Problem]:
     """What `plugins: {gankit-cut: ">=0.2"}` asks for and this environment lacks."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     wanted = data.get("plugins")
     problems: list[Problem] = []
     for dist, need in wanted.items() if isinstance(wanted, dict) else ():
-        if not isinstance(need, str):
+        if not isinstance(need, str) or not re.fullmatch(DIST, dist):
             continue  # the model says so
-        path, pip = ("plugins", dist), f"`pip install '{dist}{need}'`"
+        path, pip = ("plugins", dist), f"`pip install {shlex.quote(f'{dist}{need}')}`"
         try:
+            specifier = SpecifierSet(need)
             version = metadata.version(dist)
-            if not SpecifierSet(need).contains(version, prereleases=True):
+            if not specifier.contains(version, prereleases=True):
                 problems.append(document.problem(path, f"{dist} {version} is installed; {pip}"))
             elif dist in catalogue().absent:
                 problems.append(document.problem(path, f"the plugin {dist} {catalogue().absent[dist]}"))
         except metadata.PackageNotFoundError:
             problems.append(document.problem(path, f"{dist} is not installed; {pip}"))
-        except InvalidSpecifier:
-            problems.append(document.problem(path, f"{need!r} is no version; write it as '>=0.2'"))
+        except ValueError:  # InvalidSpecifier, or more digits than Python reads
+            problems.append(document.problem(path, f"{shown(need)} is no version; write it as '>=0.2'"))
     return problems

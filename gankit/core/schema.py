@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import math
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
+from annotated_types import Le, Lt
 from pydantic import (
     AllowInfNan,
     BaseModel,
@@ -28,10 +30,13 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, ComponentError, GankitError, Path, RecipeError
-from gankit.core.explain import Named, OfKind, explain, fault
+from gankit.core.explain import Named, OfKind, explain, fault, shown
 from gankit.core.registry import BUILTIN, LEADING_ARGUMENTS, NOT_FOR_USE, Entry, UnknownName
 from gankit.core.versions import upgraded
 from gankit.core.words import article, suggest
+
+LARGEST, LARGEST_WHOLE = 1e15, 2**32
+"""What no number of a recipe exceeds. Beyond, sums lose their meaning, or a step its end."""
 
 
 def _number(value: Any) -> Any:
@@ -40,7 +45,35 @@ def _number(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_number), AllowInfNan(False)]
+def _within(most: float) -> BeforeValidator:
+    """Refuse larger numbers."""
+
+    def check(value: Any) -> Any:
+        if isinstance(value, int | float) and most < abs(value) < math.inf:
+            side, end = ("most", most) if value > 0 else ("least", -most)
+            raise PydanticCustomError("gankit", f"must be at {side} {end:.10g}, not {shown(value)}")  # pyright: ignore
+        return value
+
+    return BeforeValidator(check)
+
+
+LIKE: dict[Any, tuple[Any, ...]] = {
+    int: (Strict(),),
+    bool: (Strict(),),
+    str: (Strict(),),
+    float: (BeforeValidator(_number), AllowInfNan(False)),
+}
+"""How values of a type are read: no text is a number, no truth value is one, and numbers are finite."""
+MOST = {int: _within(LARGEST_WHOLE), float: _within(LARGEST)}
+
+
+def plain(hint: Any, *marks: Any) -> Any:
+    """A type of `LIKE` with these bounds; where they give no largest value, with the largest of all."""
+    ends = any(isinstance(mark, Le | Lt) for mark in marks) or hint not in MOST
+    return Annotated[hint, *LIKE[hint], *marks, *(() if ends else (MOST[hint],))]
+
+
+Number = Annotated[float, *LIKE[float], MOST[float]]
 """A finite number: no text, no truth value."""
 
 
@@ -357,13 +390,13 @@ def slot_in(hint: Any) -> Slot | None:
 
 def strict(hint: Any) -> Any:
     """`True` is no number and `"6"` no integer; numbers are finite. A list stands for a tuple, and 1 for 1.0."""
-    if hint in (int, bool, str):
-        return Annotated[hint, Strict()]
-    if hint is float:
-        return Number
+    if hint in LIKE:
+        return plain(hint)
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         inner, *marks = args
+        if inner in LIKE:
+            return plain(inner, *marks)
         return hint if any(isinstance(m, Slot) for m in marks) else Annotated[strict(inner), *marks]
     if origin in (Union, types.UnionType):
         return Union[*map(strict, args)]

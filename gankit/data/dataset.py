@@ -62,6 +62,10 @@ class PlacedDataset(ABC):
         """Fields of one item: pictures (C, h, w) in [-1, 1]; masks (1, h, w) in {0, 1}."""
         return {k: v.finish() if isinstance(v, Placed) else v for k, v in self.placed(index, generator).items()}
 
+    def measured(self, name: Split) -> Self:
+        """The part from which figures are made: `split`, never random."""
+        return self.split(name)
+
     def split(self, name: Split) -> Self:
         """The "train" or the "test" part; raises DataError where its folders are missing or empty."""
         if name == self._split:

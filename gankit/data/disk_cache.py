@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gankit import __version__
 from gankit.core.errors import DataError, GankitError
+from gankit.core.files import drafting
 
 MAPS = 30_000
 """Files that a process keeps mapped: less than half of what Linux allows it."""
@@ -65,14 +66,11 @@ class DiskCache:
         return self._files[key]
 
     def _write(self, file: Path, entry: Tensor) -> None:
-        draft = file.with_name(f".{file.name}.{os.getpid()}.part")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with drafting(file) as draft:
                 entry.numpy().tofile(draft)
                 draft.replace(file)
-            finally:
-                draft.unlink(missing_ok=True)
         except OSError as error:
             gigabytes = sum(map(prod, self._shapes)) / 1e9
             raise GankitError(

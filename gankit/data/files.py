@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 
 from gankit.codecs.base import Codec, CodecSlot
 from gankit.codecs.image import Image8
@@ -31,24 +32,28 @@ class PictureFiles(PlacedDataset):
     pictures. preprocess, load_size, crop_size, flip, enlarge, exact, interpolation: see
     `gankit.data.transforms.Transform`; pictures of `val` and `test` are resized straight to `crop_size`, exact and
     never random.
-    codec: how files are read, see `gankit.codecs`. max_bad: broken files of a folder that are named and stepped over
-    before the run stops. cache, cache_folder: where decoded, resized training pictures are kept, see
+    crop_height: where the crop, `crop_size` wide, has another height. limit: of each folder the first so many pictures,
+    by their names. codec: how files are read, see `gankit.codecs`. max_bad: broken files of a folder that are named and
+    stepped over before the run stops. cache, cache_folder: where decoded, resized training pictures are kept, see
     `gankit.data.keeping.Keeping`.
 
     Raises ValueError for sizes that do not fit together; DataError for a missing or empty folder, too many broken
     pictures, or pictures smaller than the crop.
     """
 
+    _resting = False
     root: str = ""
     val: Annotated[float, Ge(0), Lt(1)] = 0.0
     preprocess: Preprocess = "resize_and_crop"
-    load_size: Annotated[int, Ge(4)] = 286
-    crop_size: Annotated[int, Ge(4)] = 256
+    load_size: Annotated[int, Ge(4), Le(32_768)] = 286
+    crop_size: Annotated[int, Ge(4), Le(32_768)] = 256
+    crop_height: Annotated[int, Ge(4), Le(32_768)] | None = None
     flip: bool = True
     enlarge: bool = False
     exact: bool = False
     interpolation: Interpolation = "bicubic"
     codec: CodecSlot = Image8
+    limit: Annotated[int, Ge(1)] | None = None
     max_bad: Annotated[int, Ge(0)] = 10
     cache: Where = "auto"
     cache_folder: str = ""
@@ -60,13 +65,25 @@ class PictureFiles(PlacedDataset):
     @cached_property
     def _transform(self) -> Transform:
         sizes = self.preprocess, self.load_size, self.crop_size
-        return Transform(*sizes, self.flip, self.enlarge, self.exact, self.interpolation)
+        how = self.flip, self.enlarge, self.exact, self.interpolation, self.crop_height
+        return Transform(*sizes, *how)
+
+    def measured(self, name: Split) -> Self:
+        """Training pictures, too, are whole and never random when figures are made of them."""
+        if name != "train":
+            return self.split(name)
+        other = copy.copy(self)
+        other._resting = True
+        other._enter(name)
+        return other
 
     def _enter(self, split: Split) -> None:
         self._split = split
-        still = split != "train"
-        self._scaled = self._transform.for_test() if still else self._transform
-        self._keeping = Keeping() if still else Keeping(self.cache, self.cache_folder)  # a test picture is read once
+        self._still = split != "train" or self._resting
+        self._scaled = self._transform.for_test() if self._still else self._transform
+        self._keeping = (
+            Keeping() if self._still else Keeping(self.cache, self.cache_folder)
+        )  # a test picture is read once
 
     @property
     def _taken(self) -> Share | None:
@@ -90,4 +107,4 @@ class PictureFiles(PlacedDataset):
 
     def _read(self, folder: Path, channels: int | None, codec: Codec) -> Pictures:
         """The pictures of a folder, for the split that was entered."""
-        return Pictures(folder, self._scaled, channels, self.max_bad, self._keeping, codec, self._taken)
+        return Pictures(folder, self._scaled, channels, self.max_bad, self._keeping, codec, self._taken, self.limit)

@@ -112,12 +112,13 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
     """Raise DataError if a picture, given with its (height, width), is smaller than the crop: what training would see
     of it would be made up by resizing. `enlarge` allows that where the transform resizes before it crops."""
     sizes = {path: transform.resized(*size) if transform.enlarge else size for path, size in pictures}
-    small = [p for p in pictures if transform.crops and min(sizes[p[0]]) < transform.crop_size]
+    crop = transform.crop
+    small = [p for p in pictures if transform.crops and any(a < b for a, b in zip(sizes[p[0]], crop, strict=True))]
     if small:
         path, (height, width) = small[0]
         way = "use preprocess: resize_and_crop and " if transform.preprocess == "crop" else ""
         raise DataError(
-            f"{len(small)} of {len(pictures)} pictures are smaller than crop_size = {transform.crop_size}: the first"
+            f"{len(small)} of {len(pictures)} pictures are smaller than {transform.shown_crop}: the first"
             f" is {path} ({width} x {height} px); lower crop_size, take them out, or {way}set enlarge: true"
         )
 
@@ -125,7 +126,8 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
 class Pictures:
     """The pictures of a folder and its subfolders, in the order of their names.
 
-    channels: those of the files if None; afterwards those of all pictures. share: which of them; None: all.
+    channels: those of the files if None; afterwards those of all pictures. share: which of them; None: all. limit: the
+    first so many of these.
 
     Raises DataError at once if the folder is missing or empty, if a picture is smaller than the crop or has other
     channels, if their values need a window, or if more than `max_bad` headers are broken.
@@ -140,9 +142,10 @@ class Pictures:
         keeping: Keeping,
         codec: Codec,
         share: Share | None = None,
+        limit: int | None = None,
     ):
         paths = list_images(folder, codec.extensions)
-        headers = read_headers(share.of(paths) if share else paths, codec)
+        headers = read_headers((share.of(paths) if share else paths)[:limit], codec)
         self._transform, self._codec = transform, codec
         self.channels = channels = channels_of(headers.channels, codec, channels)
         self._sizes = list(headers.sizes.items())
@@ -153,6 +156,11 @@ class Pictures:
 
     def __len__(self) -> int:
         return len(self._samples)
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order of the pictures."""
+        return [path for path, _ in self._sizes]
 
     def check_single(self) -> None:
         """Warn where they look like pairs side by side."""

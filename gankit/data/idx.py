@@ -12,7 +12,7 @@ from typing import Annotated, BinaryIO, Literal, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from gankit.codecs.images import to_model_range
@@ -45,7 +45,7 @@ class IDX:
         root: str = "",
         train: str = "train-images-idx3-ubyte",
         test: str = "t10k-images-idx3-ubyte",
-        size: Annotated[int, Ge(1)] = 28,
+        size: Annotated[int, Ge(1), Le(4096)] = 28,
         resize: Literal["pad", "bilinear"] = "pad",
     ):
         base = Path(root).expanduser()
@@ -74,6 +74,11 @@ class IDX:
             )
         self._split: Split = split
         self._pictures = pictures
+
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The file of the split."""
+        return {"a": [self._files[self._split]]}
 
     def split(self, name: Split) -> IDX:
         """The "train" or the "test" pictures."""

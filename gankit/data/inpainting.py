@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
-from annotated_types import Ge, Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from torch import Tensor
 
 from gankit.data.dataset import Split
@@ -42,7 +43,7 @@ class InpaintingFolder(Single):
     hole_min: Share = 0.1
     hole_max: Share = 0.5
     drawing: Drawing = "strokes"
-    rectangles: Annotated[int, Ge(1)] = 1
+    rectangles: Annotated[int, Ge(1), Le(1000)] = 1
     sides: Annotated[tuple[Side, ...], MinLen(1)] = SIDES
     seed: int = 0
 
@@ -65,13 +66,18 @@ class InpaintingFolder(Single):
         self._masks = Masks(self._mask_folder, self.max_bad, self._keeping) if self._mask_folder else None
         self.fields["mask"] = Mask(of="a")
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of the pictures, and of the masks where they are not drawn."""
+        return super().sources | ({"mask": self._masks.paths} if self._masks else {})
+
     def __repr__(self) -> str:
         masks = f"{len(self._masks)} masks in {self._mask_folder}" if self._masks else "drawn masks"
         return f"InpaintingFolder({self._split}: {len(self)} in {self._folder}, {masks})"
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Tensor | Placed]:
         """Item `index`; crop, flips and hole are drawn from `generator` in training."""
-        test = self._split != "train"
+        test = self._still
         picture = self._pictures.placed(index, None if test else generator)
         height, width = picture.size
         if self._masks is None:

@@ -128,6 +128,11 @@ class Masks:
     def __len__(self) -> int:
         return len(self._samples)
 
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order of the masks."""
+        return [path for path, _ in self._sizes]
+
     def _make(self, index: int) -> Tensor:
         path, size = self._sizes[index]
         return sized(path, read_mask(path), size).to(torch.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from gankit.data.dataset import Split
@@ -18,7 +18,7 @@ class NoPictures:
     epoch: how many steps of batch size 1 are called an epoch.
     """
 
-    def __init__(self, *, epoch: Annotated[int, Ge(1)] = 1000) -> None:
+    def __init__(self, *, epoch: Annotated[int, Ge(1), Le(10_000_000)] = 1000) -> None:
         self._count = epoch
         self.fields: dict[str, Field] = {}
         self.size = 1

@@ -77,6 +77,7 @@ class PairedFolder(PictureFiles):
         if self._taken:
             kept = set(self._taken.of([pair.a.path for pair in self._pairs]))
             self._pairs = [pair for pair in self._pairs if pair.a.path in kept]
+        self._pairs = self._pairs[: self.limit]
         if self._swapped:
             self._pairs = [Pair(pair.b, pair.a) for pair in self._pairs]
         check_room([(part.path, part.shape) for pair in self._pairs for part in pair], self._scaled)
@@ -158,6 +159,11 @@ class PairedFolder(PictureFiles):
         how = self._scaled.exact, self._scaled.interpolation
         return repr((parts, self.fields, self._shapes(self._pairs[index]), how, self.codecs))
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of both sides; side by side they are the same."""
+        return {name: [pair[i].path for pair in self._pairs] for i, name in enumerate("ab")}
+
     def __len__(self) -> int:
         return len(self._samples)
 
@@ -170,6 +176,6 @@ class PairedFolder(PictureFiles):
         pair, dtypes = self._pairs[index], [codec.stored for codec in self.codecs.values()]
         stored = zip(self._places(pair), self._shapes(pair), dtypes, strict=True)
         a, b = (from_bytes(pixels[place], dtype).view(shape) for place, shape, dtype in stored)
-        placement = self._scaled.draw(a, generator if self._split == "train" else None)
+        placement = self._scaled.draw(a, None if self._still else generator)
         parts = zip(("a", "b"), (a, b), strict=True)
         return {name: self._scaled.at(part, placement, self._classes[i] or 0) for i, (name, part) in enumerate(parts)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,8 @@ from gankit.data.folder import Headers, read_checked, read_headers, sized
 from gankit.data.images import list_images
 from gankit.data.seams import check_halves
 from gankit.fields import Picture, Segmentation
+
+log = logging.getLogger("gankit.data")
 
 
 class Part(NamedTuple):
@@ -80,6 +83,9 @@ def side_by_side(folder: Path, codec: Codec) -> tuple[list[Pair], list[str]]:
     headers = read_headers(list_images(folder, codec.extensions), codec)
     if narrow := [path for path, size in headers.sizes.items() if size[1] < 2]:
         raise DataError(f"{narrow[0]} is one pixel wide: it cannot hold two pictures side by side")
+    if odd := [path for path, size in headers.sizes.items() if size[1] % 2]:
+        text = "%d of %d pictures side by side have an odd width: their last column is left out; the first is %s"
+        log.warning(text, len(odd), len(headers.sizes), odd[0])
     check_halves(headers.sizes, codec)
     pairs = []
     for path, size in headers.sizes.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -39,6 +40,11 @@ class Single(PictureFiles):
         self.channels = self._pictures.channels
         self.fields: dict[str, Field] = {"a": Picture(self.channels)}
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of the pictures."""
+        return {"a": self._pictures.paths}
+
     def __len__(self) -> int:
         return len(self._pictures)
 
@@ -47,4 +53,4 @@ class Single(PictureFiles):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Tensor | Placed]:
         """Item `index`; crop and flip are drawn from `generator`."""
-        return {"a": self._pictures.placed(index, generator if self._split == "train" else None)}
+        return {"a": self._pictures.placed(index, None if self._still else generator)}

@@ -1,7 +1,7 @@
 """From a decoded picture to a training one: resizing, then a crop and a flip drawn from a given generator.
 
-The five ways of `preprocess` are those of the CycleGAN and pix2pix code, with the same sizes, by default the same
-bicubic filter and, from a generator of the same seed, the same draws.
+Five of the ways of `preprocess` are those of the CycleGAN and pix2pix code, with the same sizes, by default the same
+bicubic filter and, from a generator of the same seed, the same draws; the shortest side is what MUNIT's goes by.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from torch.nn.functional import interpolate
 
 from gankit.data.placed import Placed, Placement
 
-Preprocess = Literal["resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "none"]
+Preprocess = Literal[
+    "resize_and_crop", "crop", "scale_width", "scale_width_and_crop", "shortest_side", "shortest_side_and_crop", "none"
+]
+WHOLE = ("scale_width", "shortest_side")
+"""Ways that crop nothing."""
 Interpolation = Literal["bicubic", "bilinear", "nearest", "lanczos"]
 
 
@@ -29,13 +33,16 @@ class Transform:
     - `crop`: crop only;
     - `scale_width`: width becomes `load_size`, height in proportion but at least `crop_size`;
     - `scale_width_and_crop`: both;
+    - `shortest_side`: the shorter side becomes `load_size`, the other in proportion;
+    - `shortest_side_and_crop`: both;
     - `none`: sides rounded to multiples of 4.
 
-    flip: flip half of the pictures. enlarge: whether folders may hold pictures smaller than the crop, which resizing
-    makes large enough (the CycleGAN code always does). exact: resize by PIL, as that code does, instead of by
-    torchvision. interpolation: the filter, with antialias: `bicubic`, as that code; `bilinear`, which torchvision's
-    `Resize` takes unless it is told otherwise, and with it the codes of U-GAT-IT and MUNIT; `lanczos` and `nearest`,
-    always by PIL. Raises ValueError where the crop is larger than what it is cut from.
+    crop_height: of the crop, where it is not `crop_size`, its width. flip: flip half of the pictures. enlarge: whether
+    folders may hold pictures smaller than the crop, which resizing makes large enough (the CycleGAN code always does).
+    exact: resize by PIL, as that code does, instead of by torchvision. interpolation: the filter, with antialias:
+    `bicubic`, as that code; `bilinear`, which torchvision's `Resize` takes unless it is told otherwise, and with it the
+    codes of U-GAT-IT and MUNIT; `lanczos` and `nearest`, always by PIL. straight: `resize_and_crop` resizes to the crop
+    itself. Raises ValueError where the crop is larger than what it is cut from.
 
     Measured on 509 photos brought to 286 px (torchvision 0.29, PIL 13): torchvision takes a fifth of PIL's time. Where
     PIL resizes across before it resizes down, 0.4 % of the values differ, by at most 2 of 255 levels. PIL 13 resizes
@@ -52,33 +59,57 @@ class Transform:
     enlarge: bool = False
     exact: bool = False
     interpolation: Interpolation = "bicubic"
+    crop_height: int | None = None
+    straight: bool = False
 
     def __post_init__(self) -> None:
-        if self.crops and self.preprocess != "crop" and self.load_size < self.crop_size:
-            raise ValueError(f"load_size {self.load_size} is smaller than crop_size {self.crop_size}")
+        by_width = self.preprocess == "scale_width_and_crop"
+        least = self.crop_size if by_width else (max if self.preprocess == "resize_and_crop" else min)(self.crop)
+        if self.crops and self.preprocess != "crop" and self.load_size < least:
+            raise ValueError(f"load_size {self.load_size} is smaller than {self.shown_crop}")
 
     @property
     def crops(self) -> bool:
         return "crop" in self.preprocess
 
     @property
+    def crop(self) -> tuple[int, int]:
+        """(height, width) of the crop."""
+        return self.crop_height or self.crop_size, self.crop_size
+
+    @property
+    def shown_crop(self) -> str:
+        """The crop in words."""
+        return f"crop_size {self.crop_size}" + (f", crop_height {self.crop_height}" if self.crop_height else "")
+
+    @property
     def size(self) -> int:
         """The side of the result (its width, where the height follows the picture)."""
-        return self.load_size if self.preprocess == "scale_width" else self.crop_size
+        return self.load_size if self.preprocess in WHOLE else self.crop_size
 
     def for_test(self) -> Transform:
-        """The same without augmentation, and exact: resized straight to `crop_size`, no flip."""
-        return replace(self, load_size=self.crop_size, flip=False, exact=True)
+        """The same without augmentation, and exact: no flip, resized straight to the crop; where nothing is cropped, to
+        `load_size`, as the CycleGAN code does with `scale_width`."""
+        load_size = max(self.crop) if self.preprocess == "shortest_side_and_crop" else self.crop_size
+        load_size = self.load_size if self.preprocess in WHOLE else load_size
+        return replace(self, load_size=load_size, flip=False, exact=True, straight=True)
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) before the crop."""
         if self.preprocess == "resize_and_crop":
-            return self.load_size, self.load_size
+            return self.crop if self.straight else (self.load_size, self.load_size)
         if self.preprocess == "none":
             return max(round(height / 4) * 4, 4), max(round(width / 4) * 4, 4)
-        if self.preprocess == "crop" or (width == self.load_size and height >= self.crop_size):
+        if self.preprocess == "crop" or self._fits(height, width):
             return height, width
-        return int(max(self.load_size * height / width, self.crop_size)), self.load_size
+        if "shortest_side" in self.preprocess:
+            long = int(self.load_size * max(height, width) / min(height, width))
+            return (self.load_size, long) if height <= width else (long, self.load_size)
+        return int(max(self.load_size * height / width, self.crop[0])), self.load_size
+
+    def _fits(self, height: int, width: int) -> bool:
+        """Whether a picture has the width that it would be scaled to, and is high enough."""
+        return "scale_width" in self.preprocess and width == self.load_size and height >= self.crop[0]
 
     def resize(self, picture: Tensor, nearest: bool = False) -> Tensor:
         """The part without chance, uint8 to uint8 or float to float: what a cache may keep. nearest: of a map of
@@ -96,9 +127,9 @@ class Transform:
     def draw(self, picture: Tensor, generator: torch.Generator | None) -> Placement:
         """A random placement for a resized picture; without a generator the middle, unflipped."""
         height, width = picture.shape[-2:]
-        room = (height - self.crop_size, width - self.crop_size) if self.crops else (0, 0)
+        room = (height - self.crop[0], width - self.crop[1]) if self.crops else (0, 0)
         if min(room) < 0:
-            raise ValueError(f"a picture of {width} x {height} px is smaller than crop_size {self.crop_size}")
+            raise ValueError(f"a picture of {width} x {height} px is smaller than {self.shown_crop}")
         if generator is None:
             return Placement(room[0] // 2, room[1] // 2, False)
         top, left = (_below(side + 1, generator) for side in room) if any(room) else (0, 0)
@@ -107,7 +138,7 @@ class Transform:
     def at(self, picture: Tensor, placement: Placement, classes: int = 0) -> Placed:
         """The part of a resized picture that a placement means; classes: of a map."""
         height, width = picture.shape[-2:]
-        size = (self.crop_size, self.crop_size) if self.crops else (height, width)
+        size = self.crop if self.crops else (height, width)
         return Placed(picture, placement, size, classes)
 
     def __call__(self, picture: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -56,6 +57,11 @@ class Unpaired(PictureFiles):
         self.counts = {"a": len(self._a), "b": len(self._b)}
         self.fields = {"a": Picture(self.channels_a), "b": Picture(self.channels_b)}
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of each domain."""
+        return {"a": self._a.paths, "b": self._b.paths}
+
     def __len__(self) -> int:
         return max(len(self._a), len(self._b))
 
@@ -65,7 +71,7 @@ class Unpaired(PictureFiles):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Placed]:
         """Item `index`; B's picture, crops and flips are drawn from `generator`."""
-        if self._split != "train":
+        if self._still:
             return {"a": self._a.placed(index % len(self._a), None), "b": self._b.placed(index % len(self._b), None)}
         other = index if self.serial else int(torch.randint(len(self._b), (1,), generator=generator).item())
         a = self._a.placed(index % len(self._a), generator)

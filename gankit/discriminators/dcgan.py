@@ -14,7 +14,7 @@ from gankit.generators.dcgan import levels
 from gankit.layers import Conv2d, ConvNorm
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class DCGANDiscriminator(nn.Module):
@@ -40,8 +40,8 @@ class DCGANDiscriminator(nn.Module):
         in_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        image_size: Annotated[int, Ge(8)] = 64,
-        widest: Annotated[int, Ge(1)] = 8,
+        image_size: Annotated[int, Ge(8), Le(32_768)] = 64,
+        widest: Annotated[int, Ge(1), Le(1024)] = 8,
         norm: Norm = BatchNorm,
     ) -> None:
         super().__init__()

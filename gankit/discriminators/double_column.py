@@ -13,7 +13,7 @@ from gankit.discriminators.sizes import check_input
 from gankit.fields import Field, Mask
 from gankit.generators.holes import check_hole, known_of, widths_of
 from gankit.norms.batch import BatchNorm
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class DoubleColumnDiscriminator(nn.Module):
@@ -39,7 +39,7 @@ class DoubleColumnDiscriminator(nn.Module):
         in_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        levels: Annotated[int, Ge(1)] = 6,
+        levels: Annotated[int, Ge(1), Le(15)] = 6,
         widths: list[Annotated[int, Ge(1)]] | None = None,
         norm: Norm = BatchNorm,
         sigmoid: bool = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gankit.slots import Ge, Lt, MinLen
+from gankit.slots import Ge, Le, Lt, MinLen
 
 
 class MLPDiscriminator(nn.Module):
@@ -31,7 +31,7 @@ class MLPDiscriminator(nn.Module):
         in_channels: int,
         *,
         hidden: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] = (256, 256),
-        image_size: Annotated[int, Ge(1)] = 28,
+        image_size: Annotated[int, Ge(1), Le(4096)] = 28,
         dropout: Annotated[float, Ge(0), Lt(1)] = 0.0,
     ) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gankit.contracts import DiscriminatorContract
 from gankit.discriminators.patch import PatchDiscriminator
-from gankit.slots import Discriminator, Ge
+from gankit.slots import Discriminator, Ge, Le
 
 
 class MultiscaleDiscriminator(nn.Module):
@@ -25,7 +25,11 @@ class MultiscaleDiscriminator(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, *, scales: Annotated[int, Ge(1)] = 3, discriminator: Discriminator = PatchDiscriminator
+        self,
+        in_channels: int,
+        *,
+        scales: Annotated[int, Ge(1), Le(15)] = 3,
+        discriminator: Discriminator = PatchDiscriminator,
     ) -> None:
         super().__init__()
         self.critics = nn.ModuleList(discriminator(in_channels) for _ in range(scales))

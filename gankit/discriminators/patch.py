@@ -12,7 +12,7 @@ from gankit.discriminators.spectral import SpectralConv2d
 from gankit.layers import BlurDown
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import conv_bias, normed
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class PatchDiscriminator(nn.Module):
@@ -44,7 +44,7 @@ class PatchDiscriminator(nn.Module):
         in_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        layers: Annotated[int, Ge(0)] = 3,
+        layers: Annotated[int, Ge(0), Le(15)] = 3,
         norm: Norm = InstanceNorm,
         spectral_norm: bool = False,
         padding: Literal[1, 2] = 1,

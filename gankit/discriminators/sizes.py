@@ -13,17 +13,9 @@ def smallest_side(strides: Sequence[int], padding: int, kernel: int = 4) -> int:
     An instance norm is not defined on a single pixel, and padding by reflection needs a neighbour.
     """
     side = 2
-    while not _enough(side, strides, padding, kernel):
-        side += 1
+    for stride in reversed(strides[:-1]):
+        side = max(2, (side - 1) * stride + kernel - 2 * padding)
     return side
-
-
-def _enough(side: int, strides: Sequence[int], padding: int, kernel: int) -> bool:
-    for stride in strides:
-        if side < 2:
-            return False
-        side = (side + 2 * padding - kernel) // stride + 1
-    return True
 
 
 def check_input(name: str, images: Tensor, channels: int, min_size: int) -> None:

@@ -11,7 +11,7 @@ from gankit.discriminators.sizes import check_input, smallest_side
 from gankit.discriminators.spectral import SpectralConv2d
 from gankit.layers import Pad, Padding
 from gankit.norms.none import NoNorm
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class StridedDiscriminator(nn.Module):
@@ -35,7 +35,7 @@ class StridedDiscriminator(nn.Module):
         in_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        layers: Annotated[int, Ge(1)] = 4,
+        layers: Annotated[int, Ge(1), Le(15)] = 4,
         norm: Norm = NoNorm,
         spectral_norm: bool = False,
         padding: Padding = "reflect",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gankit.discriminators.sizes import check_input, smallest_side
 from gankit.discriminators.spectral import SpectralConv2d, SpectralLinear
 from gankit.precision import full
-from gankit.slots import Ge, MinLen
+from gankit.slots import Ge, Le, MinLen
 
 CAMWeight = Literal["raw", "normalized"]
 
@@ -86,7 +86,7 @@ class UGATITDiscriminator(nn.Module):
         in_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        layers: Annotated[tuple[Annotated[int, Ge(3)], ...], MinLen(1)] = (7, 5),
+        layers: Annotated[tuple[Annotated[int, Ge(3), Le(15)], ...], MinLen(1)] = (7, 5),
         cam_weight: Literal["raw", "normalized"] = "raw",
         cam: bool = True,
     ) -> None:

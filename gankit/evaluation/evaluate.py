@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from gankit.contracts import DatasetContract
-from gankit.core.errors import BuildError, DataError
-from gankit.core.files import write_whole
+from gankit.core.errors import BuildError, DataError, GankitError
 from gankit.core.recipe import Recipe
-from gankit.data.dataset import Dataset, Split
-from gankit.evaluation import choose
+from gankit.data.dataset import Dataset, PlacedDataset, Split
+from gankit.evaluation import choose, kept
 from gankit.evaluation.choose import default_metrics
 from gankit.evaluation.folders import pictures
 from gankit.evaluation.measure import PRECISION, ROLES, Measurement, Reference, stacked
@@ -65,7 +64,7 @@ def evaluate(
     folder, `GankitError` when the method returns numbers that are not finite.
     """
     ways = _directions(method, direction, against)
-    pictures_of = dataset.split(split)
+    pictures_of = dataset.measured(split) if isinstance(dataset, PlacedDataset) else dataset.split(split)
     codecs = DatasetContract(dataset).codecs
     rounded = all(codec.stored == torch.uint8 for codec in codecs.values())
     common = {
@@ -125,11 +124,13 @@ def evaluate_run(
     direction: str | None = None,
     protocol: str | None = None,
     split: Split = "test",
+    keep: bool = True,
 ) -> Evaluation:
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
     limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
-    recipe's. against, direction, protocol, split: see `evaluate`. Writes `evaluation.json`, but for `split="val"`.
+    recipe's. against, direction, protocol, split: see `evaluate`. Puts the figures into `evaluation.json`, beside those
+    of other measurements, but for other splits than `test`, or unless `keep`; says so where that cannot be written.
     Raises RecipeError for a metric of the recipe that is not here.
     """
     dataset, method = run.dataset("train"), run.method
@@ -155,11 +156,21 @@ def evaluate_run(
         asked=chosen is not None,
         split=split,
     )
-    if split == "test":
-        write_whole(
-            Run(Path(run.run_dir)).evaluation, json.dumps(evaluation.as_dict(), indent=2, allow_nan=False) + "\n"
-        )
+    if split == "test" and keep:
+        asked = {"metrics": None if metrics is None else list(metrics), "limit": limit, "reference": reference}
+        asked |= {"against": against and str(against), "direction": direction, "protocol": protocol}
+        with unless_refused():
+            kept.keep(Run(Path(run.run_dir)).evaluation, evaluation, asked)
     return evaluation
+
+
+@contextmanager
+def unless_refused() -> Iterator[None]:
+    """What is kept in a run that cannot be written to costs a line on stderr: figures are worth having all the same."""
+    try:
+        yield
+    except GankitError as e:
+        logging.getLogger(__name__).warning("not kept: %s", e)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from gankit.evaluation.metrics import PEAK, Metric
 from gankit.evaluation.protocols import ProtocolName
 from gankit.losses.lpips import LPIPS as Distance
 from gankit.losses.lpips import NETS
-from gankit.slots import Backbone, Ge
+from gankit.slots import Backbone, Ge, Le
 
 Net = Literal["alex", "vgg", "squeeze"]
 
@@ -74,7 +74,9 @@ class LPIPSDiversity(LPIPS):
 
     better: ClassVar[Literal["higher", "lower"]] = "higher"
 
-    def __init__(self, *, net: Net = "alex", weights: str = "pretrained", pairs: Annotated[int, Ge(1)] = 19) -> None:
+    def __init__(
+        self, *, net: Net = "alex", weights: str = "pretrained", pairs: Annotated[int, Ge(1), Le(10_000)] = 19
+    ) -> None:
         super().__init__(net=net, weights=weights)
         self.pairs = pairs
 
@@ -104,7 +106,11 @@ class Structure(Metric):
     better: ClassVar[Literal["higher", "lower"]] = "lower"
 
     def __init__(
-        self, *, features: Backbone, protocol: ProtocolName = "clean", side: Annotated[int, Ge(8)] | None = None
+        self,
+        *,
+        features: Backbone,
+        protocol: ProtocolName = "clean",
+        side: Annotated[int, Ge(8), Le(4096)] | None = None,
     ) -> None:
         self.extractor = Extractor(features, protocol, side)
 

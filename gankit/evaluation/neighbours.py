@@ -10,7 +10,7 @@ from torch import Tensor
 from gankit.backbones.inception import Inception
 from gankit.evaluation.protocols import ProtocolName
 from gankit.evaluation.sets import SetMetric, draw
-from gankit.slots import Backbone, Ge
+from gankit.slots import Backbone, Ge, Le
 
 
 class Neighbours(SetMetric):
@@ -27,8 +27,8 @@ class Neighbours(SetMetric):
         *,
         features: Backbone = Inception,
         protocol: ProtocolName = "clean",
-        side: Annotated[int, Ge(8)] | None = None,
-        k: Annotated[int, Ge(1)] = 3,
+        side: Annotated[int, Ge(8), Le(4096)] | None = None,
+        k: Annotated[int, Ge(1), Le(1000)] = 3,
     ) -> None:
         super().__init__(features=features, protocol=protocol, side=side)
         self.k = k
@@ -74,8 +74,8 @@ class Density(Neighbours):
         *,
         features: Backbone = Inception,
         protocol: ProtocolName = "clean",
-        side: Annotated[int, Ge(8)] | None = None,
-        k: Annotated[int, Ge(1)] = 5,
+        side: Annotated[int, Ge(8), Le(4096)] | None = None,
+        k: Annotated[int, Ge(1), Le(1000)] = 5,
     ) -> None:
         super().__init__(features=features, protocol=protocol, side=side, k=k)
 

@@ -17,7 +17,7 @@ from gankit.backbones.inception import Inception
 from gankit.evaluation.extract import Extractor
 from gankit.evaluation.metrics import Metric
 from gankit.evaluation.protocols import ProtocolName
-from gankit.slots import Backbone, Ge
+from gankit.slots import Backbone, Ge, Le
 
 SMALL = 2000
 """Below so many pictures KID is the figure to look at, for FID then says more about their number."""
@@ -45,7 +45,7 @@ class SetMetric(Metric):
         *,
         features: Backbone = Inception,
         protocol: ProtocolName = "clean",
-        side: Annotated[int, Ge(8)] | None = None,
+        side: Annotated[int, Ge(8), Le(4096)] | None = None,
     ) -> None:
         self.extractor = Extractor(features, protocol, side)
 
@@ -113,9 +113,9 @@ class KID(SetMetric):
         *,
         features: Backbone = Inception,
         protocol: ProtocolName = "clean",
-        side: Annotated[int, Ge(8)] | None = None,
-        subsets: Annotated[int, Ge(1)] = 100,
-        subset_size: Annotated[int, Ge(2)] = 50,
+        side: Annotated[int, Ge(8), Le(4096)] | None = None,
+        subsets: Annotated[int, Ge(1), Le(1_000_000)] = 100,
+        subset_size: Annotated[int, Ge(2), Le(1_000_000)] = 50,
     ) -> None:
         super().__init__(features=features, protocol=protocol, side=side)
         self.subsets, self.subset_size = subsets, subset_size

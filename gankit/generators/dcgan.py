@@ -12,7 +12,7 @@ from gankit.generators.noise import check_noise
 from gankit.layers import ConvNorm, ConvTranspose2d
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class DCGANGenerator(nn.Module):
@@ -43,8 +43,8 @@ class DCGANGenerator(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        image_size: Annotated[int, Ge(8)] = 64,
-        widest: Annotated[int, Ge(1)] = 8,
+        image_size: Annotated[int, Ge(8), Le(32_768)] = 64,
+        widest: Annotated[int, Ge(1), Le(1024)] = 8,
         norm: Norm = BatchNorm,
     ) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from gankit.layers import check_image, conv
 from gankit.resample import enlarge
-from gankit.slots import Ge
+from gankit.slots import Ge, Le
 
 Y, CB, CR = (0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)
 """JPEG's luma and colour differences of RGB (ITU-R BT.601, full range), as PIL converts."""
@@ -46,7 +46,7 @@ class ESPCNGenerator(nn.Module):
         in_channels: int,
         out_channels: int,
         *,
-        factor: Annotated[int, Ge(2)] = 4,
+        factor: Annotated[int, Ge(2), Le(64)] = 4,
         channels: Annotated[int, Ge(2)] = 64,
         colour: Literal["luma", "rgb"] = "luma",
     ) -> None:

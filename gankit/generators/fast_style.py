@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gankit.generators.johnson import refuse_adaptive
 from gankit.layers import ConvNorm, ResidualBlock, check_image, conv
 from gankit.norms.instance import InstanceNorm
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 Width = Annotated[int, Ge(1)]
 
@@ -48,7 +48,7 @@ class FastStyleGenerator(nn.Module):
         out_channels: int,
         *,
         channels: Width | tuple[Width, Width, Width] = 32,
-        blocks: Annotated[int, Ge(0)] = 5,
+        blocks: Annotated[int, Ge(0), Le(1000)] = 5,
         norm: Norm = partial(InstanceNorm, affine=True),
     ) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gankit.layers import Conv2d, ConvNorm, ConvTranspose2d, Pad, check_image, conv
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Ge, Gt, Norm
+from gankit.slots import Ge, Gt, Le, Norm
 
 OVERSHOOT = 150 / 127.5
 """How far beyond [-1, 1] the paper's scaled tanh reaches: its code works on 0..255 less a mean, with a factor 150."""
@@ -49,7 +49,7 @@ class JohnsonGenerator(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 32,
-        blocks: Annotated[int, Ge(0)] = 5,
+        blocks: Annotated[int, Ge(0), Le(1000)] = 5,
         norm: Norm = BatchNorm,
         scale: Annotated[float, Gt(0)] = OVERSHOOT,
     ) -> None:

@@ -23,7 +23,7 @@ from gankit.generators.lbam_layers import (
 from gankit.layers import check_image
 from gankit.norms.none import NoNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class LBAM(nn.Module):
@@ -66,7 +66,7 @@ class LBAM(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        downs: Annotated[int, Ge(2)] = 7,
+        downs: Annotated[int, Ge(2), Le(15)] = 7,
         widths: list[Annotated[int, Ge(1)]] | None = None,
         norm: Norm = NoNorm,
         image: Literal["tanh", "abs"] = "tanh",

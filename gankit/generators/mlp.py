@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gankit.generators.noise import check_noise
-from gankit.slots import Ge, MinLen
+from gankit.slots import Ge, Le, MinLen
 
 
 class MLPGenerator(nn.Module):
@@ -38,7 +38,7 @@ class MLPGenerator(nn.Module):
         out_channels: int,
         *,
         hidden: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] = (256, 256),
-        image_size: Annotated[int, Ge(1)] = 28,
+        image_size: Annotated[int, Ge(1), Le(4096)] = 28,
     ) -> None:
         super().__init__()
         self.in_channels, self.out_channels = in_channels, out_channels

@@ -22,7 +22,7 @@ from gankit.norms.instance import InstanceNorm
 from gankit.norms.munit_layer import MUNITLayerNorm
 from gankit.norms.none import NoNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 Taps = Iterator[tuple[str, Tensor]]
 ActivationName = Literal["relu", "leaky_relu", "selu", "tanh"]
@@ -72,12 +72,12 @@ class MUNITGenerator(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        downs: Annotated[int, Ge(0)] = 2,
-        blocks: Annotated[int, Ge(1)] = 4,
+        downs: Annotated[int, Ge(0), Le(15)] = 2,
+        blocks: Annotated[int, Ge(1), Le(1000)] = 4,
         style_channels: Annotated[int, Ge(1)] = 8,
-        style_downs: Annotated[int, Ge(0)] = 4,
+        style_downs: Annotated[int, Ge(0), Le(15)] = 4,
         mlp_channels: Annotated[int, Ge(1)] = 256,
-        mlp_layers: Annotated[int, Ge(1)] = 3,
+        mlp_layers: Annotated[int, Ge(1), Le(1000)] = 3,
         norm: Norm = AdaIN,
         up_norm: Norm = MUNITLayerNorm,
         padding: Padding = "reflect",

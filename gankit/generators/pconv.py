@@ -15,8 +15,10 @@ from gankit.generators.pconv_layers import PartialConv2d
 from gankit.layers import check_image
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import is_adaptive, normed
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's pictures in [0, 1]."""
 KERNELS = (7, 5, 5)  # of the first levels; the others have 3
 
 
@@ -37,15 +39,20 @@ class PConvUNet(nn.Module):
         window_factor: see `PartialConv2d`; False for weights of naoto0804's code.
         image: `linear`, as in the paper: in [-1, 1] when evaluated, where it is clamped, and near it in training;
             or `tanh`.
+        normalize: `imagenet`: inside, values are not in [0, 1] but less ImageNet's mean, by its deviation, and so is
+            what a `linear` image is made of; for weights of naoto0804's code. RGB alone.
 
     Raises:
-        ValueError: an adaptive norm, widths that are not `downs`; in the forward, a wrong number of channels or size.
+        ValueError: an adaptive norm, `imagenet` for other pictures than RGB, widths that are not `downs`; in the
+            forward, a wrong number of channels or size.
 
     Paper: arXiv 1804.07723.
     """
 
     offers: frozenset[str] = frozenset()
     takes: ClassVar[Mapping[str, Field]] = {"hole": Mask()}
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(
         self,
@@ -53,14 +60,18 @@ class PConvUNet(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        downs: Annotated[int, Ge(2)] = 7,
+        downs: Annotated[int, Ge(2), Le(15)] = 7,
         widths: list[Annotated[int, Ge(1)]] | None = None,
         norm: Norm = BatchNorm,
         freeze_bn: bool = False,
         window_factor: bool = True,
         image: Literal["linear", "tanh"] = "linear",
+        normalize: Literal["none", "imagenet"] = "none",
     ) -> None:
         super().__init__()
+        imagenet = normalize == "imagenet"
+        if imagenet and {in_channels, out_channels} != {3}:
+            raise ValueError(f"normalize: imagenet is for 3 channels; these pictures have {in_channels}")
         wide = widths_of(channels, downs, widths)
         if is_adaptive(probe := norm(wide[-1])):
             raise ValueError(
@@ -69,6 +80,9 @@ class PConvUNet(nn.Module):
         self.in_channels, self.image, self.freeze_bn = in_channels, image, freeze_bn
         self.size_multiple, self.min_size = 2**downs, least_side(probe, wide[-1], downs)
         self.overshoots = image == "linear"  # in training
+        mean, deviation = (MEAN, DEVIATION) if imagenet else ([0.0], [1.0])
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, -1, 1, 1), persistent=False)
 
         def conv(i: int, o: int, kernel: int, stride: int = 1, bias: bool = False) -> PartialConv2d:
             return PartialConv2d(i, o, kernel, stride, kernel // 2, bias, window_factor=window_factor)
@@ -103,12 +117,13 @@ class PConvUNet(nn.Module):
         check_image(x, self.in_channels, multiple=self.size_multiple, minimum=self.min_size)
         check_hole(x, hole)
         known = known_of(x, hole)
-        return self.fill((x + 1) / 2 * known, known.expand(-1, self.in_channels, -1, -1))[0]
+        inside = ((x + 1) / 2 - self.mean) / self.deviation
+        return self.fill(inside * known, known.expand(-1, self.in_channels, -1, -1))[0]
 
     def _bounded(self, y: Tensor) -> Tensor:
         if self.image == "tanh":
             return torch.tanh(y)
-        y = 2 * y - 1
+        y = 2 * (y * self.deviation + self.mean) - 1
         return y if self.training else y.clamp(-1, 1)
 
     def fill(self, x: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -26,7 +26,7 @@ from gankit.layers import (
 )
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Attention, Ge, Norm
+from gankit.slots import Attention, Ge, Le, Norm
 
 Down = Literal["strided", "antialiased"]
 Up = Literal["transposed", "nearest", "antialiased"]
@@ -69,7 +69,7 @@ class ResnetGenerator(ResidualGenerator):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        blocks: Annotated[int, Ge(0)] = 9,
+        blocks: Annotated[int, Ge(0), Le(1000)] = 9,
         norm: Norm = InstanceNorm,
         padding: Padding = "reflect",
         dropout: bool = False,

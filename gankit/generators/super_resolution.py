@@ -12,7 +12,7 @@ from gankit.generators.johnson import OVERSHOOT, fractional, refuse_adaptive, sc
 from gankit.layers import ConvNorm, ResidualBlock, check_image, conv
 from gankit.norms.batch import BatchNorm
 from gankit.resample import enlarge
-from gankit.slots import Ge, Gt, Norm
+from gankit.slots import Ge, Gt, Le, Norm
 
 
 class JohnsonSRGenerator(nn.Module):
@@ -45,7 +45,7 @@ class JohnsonSRGenerator(nn.Module):
         *,
         factor: Literal[2, 4, 8] = 4,
         channels: Annotated[int, Ge(1)] = 64,
-        blocks: Annotated[int, Ge(0)] = 4,
+        blocks: Annotated[int, Ge(0), Le(1000)] = 4,
         norm: Norm = BatchNorm,
         scale: Annotated[float, Gt(0)] = OVERSHOOT,
         add_bicubic: bool = False,

@@ -16,7 +16,7 @@ from gankit.layers import Conv2d, ConvNorm, Pad, ResidualBlock, conv
 from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.instance import InstanceNorm
 from gankit.norms.rules import is_adaptive
-from gankit.slots import Attention, Ge, Norm
+from gankit.slots import Attention, Ge, Le, Norm
 
 
 class UGATITGenerator(ResidualGenerator):
@@ -56,9 +56,9 @@ class UGATITGenerator(ResidualGenerator):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        blocks: Annotated[int, Ge(1)] = 4,
+        blocks: Annotated[int, Ge(1), Le(1000)] = 4,
         light: bool = True,
-        image_size: Annotated[int, Ge(8)] = 256,
+        image_size: Annotated[int, Ge(8), Le(32_768)] = 256,
         norm: Norm = AdaLIN,
         encoder_norm: Norm = InstanceNorm,
         decoder_norm: Norm = LIN,

@@ -13,7 +13,7 @@ from gankit.generators.trunk import pick
 from gankit.layers import check_image
 from gankit.norms.batch import BatchNorm
 from gankit.norms.rules import conv_bias, is_adaptive
-from gankit.slots import Ge, Norm
+from gankit.slots import Ge, Le, Norm
 
 
 class UNetGenerator(nn.Module):
@@ -42,7 +42,7 @@ class UNetGenerator(nn.Module):
         out_channels: int,
         *,
         channels: Annotated[int, Ge(1)] = 64,
-        downs: Annotated[int, Ge(2)] = 8,
+        downs: Annotated[int, Ge(2), Le(15)] = 8,
         norm: Norm = BatchNorm,
         dropout: bool = True,
     ) -> None:

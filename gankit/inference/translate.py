@@ -18,7 +18,7 @@ from gankit.core.errors import DataError
 from gankit.core.files import make_folder
 from gankit.data.images import list_images
 from gankit.data.transforms import Transform
-from gankit.fields import Segmentation
+from gankit.fields import Picture, Segmentation
 from gankit.inference.given import provider, read_file, wanted_of
 from gankit.inference.holes import Provider
 from gankit.inference.resizing import read_resized
@@ -97,6 +97,9 @@ def translate_paths(
     source_side = method.fields[way].get("source", "a")
     target_side = method.fields[way].get("target", source_side)
     ours, theirs = codecs[source_side], codecs[target_side]
+    for side in (source_side, target_side):
+        if side in channels and isinstance(method.takes.get(side), Picture):
+            codecs[side].refuse_channels(side, channels[side])
     more = provider(method, way, given, None if mask is None else Path(mask), ours)
     example = None if style_image is None else Path(style_image)
     versions = variants(method, way, lambda p: theirs.read(p, channels[target_side]), more, styles, example, seed)
@@ -227,10 +230,16 @@ def _read(
 ) -> torch.Tensor:
     """The source (C, H, W) in [-1, 1], or, of a method that draws pictures of maps, the map."""
     kind = method.takes.get(method.fields[direction].get("source", ""))
-    if not isinstance(kind, Segmentation):
+    if isinstance(kind, Segmentation):
+        classes = read_file(kind, source)
+        return classes if resize is None else resize.resize(classes, nearest=True)
+    try:
         return read_resized(source, codec, channels, resize)
-    classes = read_file(kind, source)
-    return classes if resize is None else resize.resize(classes, nearest=True)
+    except DataError as e:
+        if source.suffix.lower() in codec.extensions:
+            raise
+        names = ", ".join(sorted(codec.extensions))
+        raise DataError(f"{source}: pictures of this run are read as {codec.words}, of files ending in {names}") from e
 
 
 def _refuse_resizing(method: Method, direction: str, sources: Sequence[Path]) -> None:

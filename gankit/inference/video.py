@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from gankit.codecs.images import from_model_range, to_model_range
 from gankit.core.errors import DataError
+from gankit.core.files import drafting
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg"})
 
@@ -38,19 +38,17 @@ def translate_video(
         from av.error import FFmpegError
     except ImportError as e:
         raise DataError(f"{source}: videos need PyAV: pip install 'gankit[video]'") from e
-    part = target.with_name(f".{target.stem}.part{target.suffix}")
     try:
-        with av.open(str(source)) as video, av.open(str(part), "w", format="mp4") as out:
-            frames = _translated(translate, video, progress)
-            count = _write(frames, video, out)
-        if not count:
-            raise DataError(f"{source}: there is no frame in it")
-        os.replace(part, target)
+        with drafting(target) as part:
+            with av.open(str(source)) as video, av.open(str(part), "w", format="mp4") as out:
+                frames = _translated(translate, video, progress)
+                count = _write(frames, video, out)
+            if not count:
+                raise DataError(f"{source}: there is no frame in it")
+            part.replace(target)
         return count
     except (FFmpegError, IndexError) as e:
         raise DataError(f"{source}: it cannot be read as a video: {e}") from e
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _translated(

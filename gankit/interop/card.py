@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from gankit import __version__
+from gankit.core.document import dump
+from gankit.core.errors import printable
 from gankit.evaluation.evaluate import Loaded
 
 
@@ -17,20 +21,18 @@ def model_card(model: Loaded, results: Sequence[dict[str, Any]], licence: str) -
     """
     recipe = model.recipe
     about, data = recipe.about, recipe.data.model_dump(mode="json")
-    paper = f" ([arXiv {about.arxiv}](https://arxiv.org/abs/{about.arxiv}))" if about.arxiv else ""
+    paper = f" ([arXiv {_plain(about.arxiv)}](https://arxiv.org/abs/{quote(about.arxiv)}))" if about.arxiv else ""
+    header = {"license": " ".join(licence.split()), "library_name": "gankit", "pipeline_tag": "image-to-image"}
     lines = [
         "---",
-        f"license: {licence}",
-        "library_name: gankit",
-        "pipeline_tag: image-to-image",
-        "tags: [gankit, gan, image-to-image]",
+        dump(header | {"tags": ["gankit", "gan", "image-to-image"]}).rstrip("\n"),
         "---",
         "",
-        f"# {recipe.name}",
+        f"# {_plain(recipe.name)}",
         "",
-        f"{about.title or recipe.method.type}{paper}. {_training(model)}; gankit {__version__}.",
+        f"{_plain(about.title or recipe.method.type)}{paper}. {_training(model)}; gankit {__version__}.",
         "",
-        *([about.notes, ""] if about.notes else []),
+        *([_plain(about.notes), ""] if about.notes else []),
         "## Use",
         "",
         "```python",
@@ -42,7 +44,7 @@ def model_card(model: Loaded, results: Sequence[dict[str, Any]], licence: str) -
         "",
         "## Data",
         "",
-        f"`{json.dumps(data)}`" if model.step else "That of the project which trained these weights.",
+        _code(json.dumps(data)) if model.step else "That of the project which trained these weights.",
         "",
         "## Figures",
         "",
@@ -77,9 +79,24 @@ def _figures(results: Sequence[dict[str, Any]]) -> list[str]:
         return []
     head = ["| metric | direction | value | protocol |", "| --- | --- | --- | --- |"]
     return head + [
-        f"| {metric} | {way} | {'-' if value is None else f'{value:.4g} {unit}'.strip()} | {_protocol(protocol)} |"
+        f"| {' | '.join(map(_plain, (metric, way, _value(value, unit), _protocol(protocol))))} |"
         for metric, way, value, unit, protocol in rows
     ]
+
+
+def _value(value: float | None, unit: str) -> str:
+    return "-" if value is None else f"{value:.4g} {unit}".strip()
+
+
+def _plain(text: str) -> str:
+    """Text as it stands, on one line: nothing of it is Markdown or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!~$&]|^[-+=]|(?<=^\d)[.)])", r"\\\1", printable(" ".join(text.split())))
+
+
+def _code(text: str) -> str:
+    """Text as code, whatever is in it."""
+    ticks = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"{ticks} {text} {ticks}" if "`" in text else f"`{text}`"
 
 
 def _protocol(protocol: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,14 +13,16 @@ from typing import Literal, Protocol
 
 import safetensors.torch
 import torch
-import yaml
 from torch import Tensor
 
 from gankit import __version__
 from gankit.codecs.base import Codec
+from gankit.core.document import dump
 from gankit.core.errors import DataError, GankitError
+from gankit.core.files import drafting, make_folder, reason
 from gankit.data.images import list_images
 from gankit.evaluation.evaluate import Loaded, weights_sha256
+from gankit.evaluation.kept import results
 from gankit.fields import Picture
 from gankit.inference.given import read_file
 from gankit.interop import graph
@@ -85,9 +86,27 @@ def export(
         raise DataError("this run made a picture, which is in it as result.png; there is no network to export")
     codec = model.codecs[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, pictures, codec))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        draft = Path(folder) / out.name
+    try:
+        difference = _export(model, translator, to, out, licence, inputs)
+    except OSError as e:
+        raise GankitError(f"{out}: cannot be written: {reason(e)}") from e
+    on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
+    return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
+
+
+def _export(
+    model: LoadedWithFiles,
+    translator: graph.Translator,
+    to: Format,
+    out: Path,
+    licence: str,
+    inputs: Sequence[tuple[Tensor, ...]],
+) -> float:
+    """Write beside `out`, compare, put into its place; the largest difference. Raises GankitError, OSError."""
+    make_folder(out.parent)
+    with drafting(out) as folder:
+        folder.mkdir()
+        draft = folder / out.name
         run = _write(model, translator, to, draft, licence)
         difference = graph.largest_difference(translator, run, inputs)
         if difference > graph.TOLERANCE:
@@ -95,11 +114,10 @@ def export(
                 f"the pictures of the {to} differ from the run's by up to {difference:.2g} of [-1, 1] "
                 f"({graph.TOLERANCE:g} is allowed): nothing was written; please report this method"
             )
-        if overwrite and out.exists():
+        if out.exists():
             shutil.rmtree(out) if out.is_dir() else out.unlink()
         os.replace(draft, out)
-    on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
-    return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
+    return difference
 
 
 def _write(
@@ -148,12 +166,12 @@ def _write_folder(
     for file in written.iterdir():
         file.rename(path / file.name)
     written.rmdir()
-    Run(path).recipe_text.write_text(yaml.safe_dump(model.recipe.filled(), sort_keys=False), encoding="utf-8")
+    Run(path).recipe_text.write_text(dump(model.recipe.filled()), encoding="utf-8")
     measured = Run(Path(model.run_dir)).evaluation
-    evaluation = json.loads(measured.read_bytes()) if measured.is_file() else {"results": []}
-    if evaluation["results"]:
+    rows = results(measured) if measured.exists() else []
+    if rows:
         shutil.copy(measured, Run(path).evaluation)
-    (path / "README.md").write_text(model_card(model, evaluation["results"], licence), encoding="utf-8")
+    (path / "README.md").write_text(model_card(model, rows, licence), encoding="utf-8")
 
     def state() -> dict[str, Tensor]:
         return dict(checkpoint.load(path).networks)

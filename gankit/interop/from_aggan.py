@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from gankit.interop import aggan as networks
-from gankit.interop.files import UnfitFile
+from gankit.interop.files import Found, Given, UnfitFile
 from gankit.interop.from_cyclegan import channels_of
 from gankit.interop.keys import Imported, State
-from gankit.interop.parts import Found, Parts, alike, files_of, lone, missing, take
+from gankit.interop.parts import Parts, alike, missing, take
 
+ANY = re.compile(r"(?P<net>.+?)(?:[_\-.](?P<epoch>\d+))?")
 NET = re.compile(r"(?:.*/)?(?P<net>[gd]_[AB](?:_ae)?)/.+")
 OF_OPTIMIZER = re.compile(r".*/Adam(?:_\d+)?(?::0)?|(?:.*/)?(?:beta[12]_power|global_step)(?:_\d+)?(?::0)?")
 MAKERS = {
@@ -25,9 +25,9 @@ CRITICS = {"d_B": ("discriminator_a2b", networks.discriminator), "d_A": ("discri
 """Theirs -> ours, and what reads it. A critic of B judges what is made of A."""
 
 
-def aggan(paths: Sequence[Path]) -> Parts:
+def aggan(given: Given) -> Parts:
     """One file of all variables of a checkpoint, by their names in the graph. Raises UnfitFile."""
-    states = _states(paths)
+    states = _states(given)
     fragments: dict[str, dict[str, Any]] = {}
     weights: dict[str, State] = {}
     readers: dict[str, tuple[str, Callable[[State], Imported]]] = MAKERS | CRITICS
@@ -52,11 +52,12 @@ def aggan(paths: Sequence[Path]) -> Parts:
     return Parts("agit", method, weights, [missing(absent)] if absent else [])
 
 
-def _states(paths: Sequence[Path]) -> Mapping[str, Found]:
-    files = files_of(paths)
+def _states(given: Given) -> Mapping[str, Found]:
+    files = [path for _, path in given.files(ANY, ANY)]
     if len(files) != 1:
-        raise UnfitFile(f"AGIT's networks are expected in one file; given: {', '.join(map(str, files))}")
-    file, variables = lone(files[0])
+        names = ", ".join(map(str, files)) or f"{given.where}, where none is"
+        raise UnfitFile(f"AGIT's networks are expected in one file; given: {names}")
+    file, variables = given.lone(files[0])
     states: dict[str, dict[str, Any]] = {}
     for name, value in variables.items():
         if not OF_OPTIMIZER.fullmatch(name) and (match := NET.fullmatch(name)):

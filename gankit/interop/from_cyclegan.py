@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gankit.interop import gan_compression as compressed
 from gankit.interop import junyanz as networks
-from gankit.interop.files import SUFFIXES, UnfitFile, read
+from gankit.interop.files import Found, Given, UnfitFile
 from gankit.interop.keys import Imported, State
-from gankit.interop.parts import Found, Parts, alike, missing, take
+from gankit.interop.parts import Parts, alike, missing, take
+from gankit.weights.unwrap import last
 
-NAME = re.compile(r"(?:(?P<epoch>\w+)_)?net_(?P<net>G_A|G_B|D_A|D_B|G|D|F)")
+NETS = "G_A|G_B|D_A|D_B|G|D|F"
+NAME = re.compile(rf"(?:(?P<epoch>.+)_)?net_(?P<net>{NETS})")
+IN_FILE = re.compile(rf"(?:net_?)?(?P<net>{NETS})")
+GENERATOR = re.compile("G.*")
 Importer = Callable[[State], Imported]
 FIRST = ("stem.conv.weight", "down.0.weight", "convs.0.weight", "first.weight")
 
 
-def junyanz(paths: Sequence[Path]) -> Parts:
+def junyanz(given: Given) -> Parts:
     """Networks of pytorch-CycleGAN-and-pix2pix and of CUT. Raises UnfitFile."""
-    return _parts(_states(paths), networks.generator)
+    return _parts(_states(given), networks.generator)
 
 
-def gan_compression(paths: Sequence[Path]) -> Parts:
+def gan_compression(given: Given) -> Parts:
     """Networks of gan-compression. Raises UnfitFile."""
-    return _parts(_states(paths), compressed.generator)
+    return _parts(_states(given), compressed.generator)
 
 
 def channels_of(weights: State) -> tuple[int, int]:
@@ -39,35 +43,31 @@ def _inputs(weights: State) -> int:
 
 
 # -- the files ---------------------------------------------------------------------------------------------------------
-def _states(paths: Sequence[Path]) -> dict[str, Found]:
+def _states(given: Given) -> dict[str, Found]:
     """Weights by their name of the network: G_A, D_A, G, ..."""
-    files = [file for path in paths for file in (_newest(path) if path.is_dir() else [path])]
+    files = given.files(NAME, GENERATOR)
+    if not files:
+        raise UnfitFile(f"{given.where}: no file in it is called as in latest_net_G_A.pth")
     by_network: dict[str, Found] = {}
-    for file in files:
-        match = NAME.fullmatch(file.stem)
-        net = match["net"] if match else "G"
-        if match is None and len(files) > 1:
+    for net, file in files:
+        if not net and len(files) > 1:
             raise UnfitFile(f"{file}: its name does not tell which network it is; expected is latest_net_G_A.pth, say")
-        if net in by_network:
-            raise UnfitFile(f"{file} and {by_network[net][0]} are both the network {net}: give one of them")
-        states = read(file)
-        if list(states) != [""]:
-            raise UnfitFile(f"{file}: one network was expected, not {', '.join(states)}; U-GAT-IT's are of kind ugatit")
-        by_network[net] = file, states[""]
+        for name, found in _of_file(given, net, file).items():
+            if name in by_network:
+                raise UnfitFile(f"{file} and {by_network[name][0]} are both the network {name}: give one of them")
+            by_network[name] = found
     return by_network
 
 
-def _newest(folder: Path) -> list[Path]:
-    """The networks of the latest epoch in a folder."""
-    named = [(m, p) for p in sorted(folder.iterdir()) if p.suffix in SUFFIXES and (m := NAME.fullmatch(p.stem))]
-    if not named:
-        raise UnfitFile(f"{folder}: no file in it is called as in latest_net_G_A.pth")
-
-    def age(epoch: str | None) -> float:
-        return float(epoch) if epoch and epoch.isdigit() else float("inf")
-
-    latest = max((m["epoch"] for m, _ in named), key=age)
-    return [p for m, p in named if m["epoch"] == latest]
+def _of_file(given: Given, net: str, file: Path) -> dict[str, Found]:
+    """The network of a file; or those of one that holds several and does not say by its own name which one it is."""
+    networks = given.networks(file)
+    if "genA2B" in networks:
+        raise UnfitFile(f"{file}: these are networks of U-GAT-IT: `gankit import ugatit` takes them")
+    nets = {match["net"]: wrapped for name, wrapped in networks.items() if (match := IN_FILE.fullmatch(last(name)))}
+    if not net and len(networks) > 1 and len(nets) == len(networks):
+        return {name: (file, wrapped.state) for name, wrapped in nets.items()}
+    return {net or "G": given.only(file, networks, critic=net.startswith("D"))}
 
 
 # -- the method --------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def _parts(states: Mapping[str, Found], generator: Importer) -> Parts:
     if alone is None:
         names = ", ".join([*states, *heads])
         raise UnfitFile(f"a generator is needed (G, or G_A and G_B), but only {names} was given")
-    parts = _one_way(states, alone, generator)
+    parts = _one_way(states, alone, generator, cut=bool(heads))
     if heads:
         parts.notes.append("F, CUT's patch sampler, not used: translating needs the generator alone.")
     return parts
@@ -103,16 +103,16 @@ def _two_way(states: Mapping[str, Found], generator: Importer) -> Parts:
     if critic := fragments.get("D_A", fragments.get("D_B")):
         method["discriminator"] = critic
     absent = sorted({"D_A", "D_B"} - states.keys())
-    return Parts("cyclegan", method, weights, [missing(absent)] if absent else [])
+    notes = [missing(absent)] if absent else []
+    notes += _noise(method, *CYCLEGAN)
+    return Parts("cyclegan", method, weights, notes)
 
 
-def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Parts:
-    """A lone generator, with its critic where it is there: a method with the one direction a2b."""
+def _one_way(states: Mapping[str, Found], net: str, generator: Importer, cut: bool) -> Parts:
+    """A lone generator, with its critic where it is there: a method with the one direction a2b. cut: it is CUT's."""
     fragment, weights = take(states[net], generator)
     channels_a, channels_b = channels_of(weights)
     method = {"type": "paired", "generator": fragment, "channels_a": channels_a, "channels_b": channels_b}
-    # pix2pix keeps dropout, and the picture's own statistics in batch norm, when testing; CycleGAN has no noise
-    method["noise_at_test"] = fragment["type"] == "unet"
     parts = Parts("pix2pix", method, {"generator_a2b": weights})
     critic = net.replace("G", "D")
     if critic in states:
@@ -122,8 +122,10 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Part
     else:
         method["conditional"] = net == "G"
         parts.notes.append(missing([critic]))
+    of_pix2pix, why = CUT if cut else _origin(net, states, method)
+    parts.notes += _noise(method, of_pix2pix, why)
     # a lone ResNet is of CycleGAN, CUT or another unpaired method
-    parts.of_base = fragment["type"] == "unet" or (critic in states and method["conditional"])
+    parts.of_base = of_pix2pix and (fragment["type"] == "unet" or critic in states)
     if unused := sorted(states.keys() - {net, critic}):
         parts.notes.append(f"{', '.join(unused)} not used: the generator beside it is missing.")
     if net == "G_B":
@@ -131,3 +133,38 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer) -> Part
     elif net == "G_A":
         parts.notes.append("One direction only, a2b: G_B was not given.")
     return parts
+
+
+# -- what weights do not tell ------------------------------------------------------------------------------------------
+STATISTICS, DROPOUT = "batch norms take the statistics of the picture at hand", "dropout stays on"
+CYCLEGAN = False, "CycleGAN's have none unless it is asked for"
+CUT = False, "CUT's have none unless it is asked for"
+
+
+def _origin(net: str, states: Mapping[str, Found], method: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a lone generator is pix2pix's, and a U-Net so trained with dropout, and why, as far as it can be told."""
+    if net != "G":
+        return CYCLEGAN
+    if "D" in states and method["conditional"]:
+        return True, "pix2pix's have it, and the critic sees the source too, as pix2pix's"
+    if "D" in states:
+        return False, f"{CUT[1]}, and the critic sees one picture alone, as CUT's"
+    if method["generator"].get("norm", {}).get("type") == "batch":
+        return True, "pix2pix's have it, and batch norms, as these"
+    return False, "CycleGAN's and CUT's have none unless it is asked for, and no batch norms, as these"
+
+
+def _noise(method: dict[str, Any], dropout: bool, why: str) -> list[str]:
+    """Set what weights do not tell of noise, in training and in use; the notes."""
+    generator, notes = method["generator"], []
+    if generator["type"] == "unet":
+        generator["dropout"] = dropout
+        other = f"method.generator.dropout={str(not dropout).lower()}"
+        how = "with" if dropout else "without"
+        notes.append(f"Weights do not tell dropout: taken as {how} ({why}); else --set {other}.")
+    batch = generator.get("norm", {}).get("type") == "batch"
+    method["noise_at_test"] = batch or bool(generator.get("dropout"))
+    if method["noise_at_test"]:
+        kept = [words for words, is_there in ((STATISTICS, batch), (DROPOUT, generator.get("dropout"))) if is_there]
+        notes.append(f"In use {' and '.join(kept)}, as theirs without --eval; else --set method.noise_at_test=false.")
+    return notes

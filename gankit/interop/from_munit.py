@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 from pathlib import Path
 
 from gankit.interop import munit as networks
-from gankit.interop.files import UnfitFile, read
+from gankit.interop.files import Found, Given, UnfitFile
 from gankit.interop.keys import State
-from gankit.interop.parts import Found, Parts, alike, files_of, missing, take
+from gankit.interop.parts import Parts, alike, missing, take
+
+NAME = re.compile(r"(?P<net>gen|dis)(?:_(?P<epoch>\w+))?")
+GENERATOR = re.compile("gen")
+UNTOLD = (
+    "Weights do not tell padding and activation: taken as reflect and relu, as in MUNIT's configurations; else --set "
+    "method.generator.padding=zero (replicate), method.generator.activation=leaky_relu (selu, tanh), "
+    "method.discriminator.discriminator.padding=zero."
+)
 
 
-def munit(paths: Sequence[Path]) -> Parts:
-    """gen_XXXXXXXX.pt, with both generators, and dis_XXXXXXXX.pt where it is there. Raises UnfitFile.
-
-    Of several steps in a folder the last is taken.
-    """
-    generators, critics = _pair(paths, "gen"), _pair(paths, "dis")
-    if generators is None:
-        raise UnfitFile(f"{', '.join(map(str, paths))}: no file is called as gen_01000000.pt")
+def munit(given: Given) -> Parts:
+    """gen_XXXXXXXX.pt, with both generators, and dis_XXXXXXXX.pt where it is there. Raises UnfitFile."""
+    files = given.files(NAME, GENERATOR)
+    kinds = {net or "gen": path for net, path in files}  # a lone file may have any name
+    if "gen" not in kinds:
+        raise UnfitFile(f"{given.where}: no file is called as gen_01000000.pt")
+    if len(kinds) != len(files):
+        raise UnfitFile(f"of generators and of critics one file each is needed; given: {given.where}")
+    generators = _pair(given, kinds["gen"])
+    critics = _pair(given, kinds["dis"]) if "dis" in kinds else None
     weights: dict[str, State] = {}
     fragments = {}
     for key, direction in networks.DIRECTIONS.items():
@@ -33,7 +43,7 @@ def munit(paths: Sequence[Path]) -> Parts:
         "channels_a": channels["a"],
         "channels_b": channels["b"],
     }
-    parts = Parts("munit", method, weights)
+    parts = Parts("munit", method, weights, [UNTOLD])
     if critics is None:
         parts.notes.append(missing(["dis_XXXXXXXX.pt"]))
         return parts
@@ -45,18 +55,9 @@ def munit(paths: Sequence[Path]) -> Parts:
     return parts
 
 
-def _pair(paths: Sequence[Path], kind: str) -> dict[str, Found] | None:
-    """The networks of both domains from the last file of a kind, by `a` and `b`."""
-    named = [file for file in files_of(paths) if file.stem.startswith(kind)]
-    if not named and kind == "gen" and len(files := files_of(paths)) == 1:
-        named = files
-    if not named:
-        return None
-    file = max(named, key=lambda file: file.name)
-    states = read(file)
-    if list(states) == [""]:  # safetensors are flat: a.enc_content.model.0.conv.weight
-        flat = states[""]
-        states = {net: {k[2:]: v for k, v in flat.items() if k.startswith(f"{net}.")} for net in networks.DIRECTIONS}
-    if not all(states.get(net) for net in networks.DIRECTIONS):
-        raise UnfitFile(f"{file}: networks under 'a' and 'b' were expected, as in gen_01000000.pt of MUNIT")
-    return {net: (file, states[net]) for net in networks.DIRECTIONS}
+def _pair(given: Given, file: Path) -> dict[str, Found]:
+    """The networks of both domains, by `a` and `b`."""
+    found = given.named(file, tuple(networks.DIRECTIONS))
+    if len(found) != len(networks.DIRECTIONS):
+        raise UnfitFile(f"{file}: networks called a and b were expected, but it holds {', '.join(found)} alone")
+    return found

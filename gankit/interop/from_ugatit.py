@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from gankit.interop import ugatit as networks
-from gankit.interop.files import UnfitFile, read
+from gankit.interop.files import Found, Given, UnfitFile
 from gankit.interop.from_cyclegan import channels_of
 from gankit.interop.keys import State, plain
-from gankit.interop.parts import Found, Parts, alike, files_of, missing, take
+from gankit.interop.parts import Parts, alike, missing, take
 
 NETS = ("genA2B", "genB2A", "disGA", "disGB", "disLA", "disLB")
+NAME = re.compile(r"(?P<net>.+?)(?:_params)?(?:[_\-](?P<epoch>latest|\d+))?")
+ANY = re.compile(".*")
 DIRECTIONS = {"a2b": ("A", "B"), "b2a": ("B", "A")}
 
 
-def ugatit(paths: Sequence[Path]) -> Parts:
+def ugatit(given: Given) -> Parts:
     """One file of all networks. Raises UnfitFile."""
-    states = _states(paths)
+    states = _states(given)
     fragments: dict[str, dict[str, Any]] = {}
     weights: dict[str, State] = {}
     for direction, (source, target) in DIRECTIONS.items():
@@ -41,20 +43,13 @@ def ugatit(paths: Sequence[Path]) -> Parts:
     return parts
 
 
-def _states(paths: Sequence[Path]) -> Mapping[str, Found]:
-    files = files_of(paths)
+def _states(given: Given) -> Mapping[str, Found]:
+    files = given.files(NAME, ANY)
     if len(files) != 1:
-        names = ", ".join(map(str, files))
+        names = ", ".join(str(path) for _, path in files) or f"{given.where}, where no such file is"
         raise UnfitFile(f"U-GAT-IT keeps all its networks in one file, as name_params_0100000.pt; given: {names}")
-    states = read(files[0])
-    if list(states) == [""]:  # safetensors are flat: genA2B.DownBlock.1.weight
-        flat, states = states[""], {}
-        for key, value in flat.items():
-            net, _, rest = key.removeprefix("state.").partition(".")
-            states.setdefault(net, {})[rest] = value  # type: ignore[index]
-    known = {net: state for net, state in states.items() if net in NETS}
-    if not {"genA2B", "genB2A"} <= known.keys():
-        raise UnfitFile(
-            f"{files[0]}: networks called {', '.join(NETS)} were expected, but it holds {', '.join(list(states)[:6])}"
-        )
-    return {net: (files[0], state) for net, state in known.items()}
+    file = files[0][1]
+    found = given.named(file, NETS)
+    if not {"genA2B", "genB2A"} <= found.keys():
+        raise UnfitFile(f"{file}: genA2B and genB2A are needed, but it holds {', '.join(found)} alone")
+    return found

@@ -27,8 +27,9 @@ PLACES = (  # key -> name; their levels count from 1, the decoder's from the inn
 def generator(state: State, *, image: Literal["tanh", "abs"] | None = None) -> Imported:
     """The state dict of their generator -> (recipe fragment, state dict under our names).
 
-    image: what follows the last layer. The weights do not tell; None is what their code had with and without batch
-    norms: |tanh| with them, (tanh + 1) / 2, as in the released weights, without.
+    image: what follows the last layer, which the weights do not tell; None is (tanh + 1) / 2, as in the released
+    weights and in their repository with and without batch norms. Their code before 2020 and the paper have |tanh|,
+    `abs`.
 
     Raises:
         CheckpointError: these are not the weights of such a generator.
@@ -45,7 +46,7 @@ def generator(state: State, *, image: Literal["tanh", "abs"] | None = None) -> I
         "channels": widths[0],
         "downs": len(widths),
         "norm": {"type": "batch" if batch else "none"},
-        "image": image or ("abs" if batch else "tanh"),
+        "image": image or "tanh",
     }
     if any(".activ." in key for key in state):
         fragment["activation"] = "prelu"  # the only one with weights

@@ -38,6 +38,8 @@ def generator(state: State) -> Imported:
         CheckpointError: these are not the weights of such a generator.
     """
     state = {key: value for key, value in plain(state).items() if not STALE.fullmatch(key)}
+    if any(key.endswith(".activation.weight") for key in state):
+        raise refuse(GENERATOR, "that gankit has: their activation is prelu, which its own is not")
     downs = max([int(m[1]) for key in state if (m := CONTENT.fullmatch(key))], default=0)
     ours: dict[str, Tensor] = {}
     for key, value in state.items():

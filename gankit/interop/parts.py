@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from gankit.core.errors import CheckpointError
-from gankit.interop.files import SUFFIXES, UnfitFile, read
-from gankit.interop.keys import Imported, State, plain
-
-Found = tuple[Path, State]
-"""A network's weights and the file that they are from."""
+from gankit.interop.files import Found, UnfitFile
+from gankit.interop.keys import Imported, State, foreign, plain
 
 
 @dataclass
@@ -31,33 +27,13 @@ class Parts:
     of_base: bool = True
 
 
-def files_of(paths: Sequence[Path]) -> list[Path]:
-    """Files of weights: those given, and those in folders that were given."""
-    files = [
-        file
-        for path in paths
-        for file in (sorted(p for p in path.iterdir() if p.suffix in SUFFIXES) if path.is_dir() else [path])
-    ]
-    if not files:
-        raise UnfitFile(f"{', '.join(map(str, paths))}: no file of weights is in it ({', '.join(SUFFIXES)})")
-    return files
-
-
-def lone(file: Path) -> Found:
-    """The weights of a file that holds one network."""
-    states = read(file)
-    if list(states) != [""]:
-        raise UnfitFile(f"{file}: one network was expected, not {', '.join(list(states)[:6])}")
-    return file, states[""]
-
-
 def take(stored: Found, importer: Callable[[State], Imported]) -> Imported:
-    """What an importer makes of a network; its refusals name the file."""
+    """What an importer makes of a network; its refusals name the file, and whose weights these look like instead."""
     path, state = stored
     try:
         return importer(plain(state))
     except (CheckpointError, ValueError) as e:
-        raise UnfitFile(f"{path}: {e}") from e
+        raise UnfitFile(f"{path}: {e}{foreign(plain(state), str(e))}") from e
 
 
 def alike(fragments: Mapping[str, dict[str, Any]], states: Mapping[str, Found], *nets: str) -> None:

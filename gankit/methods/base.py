@@ -8,8 +8,9 @@ offers can be added to it in the recipe alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeVar
 
@@ -116,6 +117,11 @@ class Method(nn.Module):
         """Why an offered tensor cannot be had with the networks at hand, and what to do; None when it can."""
         del name
         return None
+
+    @property
+    def sources(self) -> Mapping[str, Sequence[Path]]:
+        """The files that `prepare` reads, by what they are."""
+        return {}
 
     def prepare(self) -> None:
         """Read what training needs besides the batches, such as the picture of a style; called before it begins.

@@ -14,7 +14,7 @@ from gankit.codecs.images import image_size
 from gankit.core.errors import BuildError, DataError
 from gankit.methods.base import Method, Turn, tensor
 from gankit.methods.style import open_picture, sides
-from gankit.slots import Ge
+from gankit.slots import Ge, Le
 
 SQUARE = 512
 
@@ -62,8 +62,8 @@ class Gatys(Method):
         self,
         content: str | None = None,
         style: str | None = None,
-        size: Annotated[int, Ge(16)] | None = SQUARE,
-        style_size: Annotated[int, Ge(16)] | None = None,
+        size: Annotated[int, Ge(16), Le(32_768)] | None = SQUARE,
+        style_size: Annotated[int, Ge(16), Le(32_768)] | None = None,
         start: Literal["content", "noise"] = "content",
     ) -> None:
         super().__init__()
@@ -78,6 +78,11 @@ class Gatys(Method):
 
     def turns(self) -> list[Turn]:
         return [Turn("generator", "generator", ("picture",))]
+
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        given = {"content": self.content_path, "style": self.style_path}
+        return {name: [Path(path).expanduser()] for name, path in given.items() if path is not None}
 
     def prepare(self) -> None:
         for parameter in ("content", "style"):

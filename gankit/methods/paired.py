@@ -7,13 +7,13 @@ from functools import partial
 from typing import Annotated, ClassVar
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.fields import Picture, Segmentation
 from gankit.generators.unet import UNetGenerator
 from gankit.init import Init, initialize
 from gankit.methods.base import Critic, Translation, Turn, tensor
+from gankit.methods.noise import keep_noise
 from gankit.norms.batch import BatchNorm
 from gankit.slots import Discriminator, Ge, Generator, Gt
 
@@ -72,16 +72,5 @@ class Paired(Translation):
     def train(self, mode: bool = True) -> Paired:
         super().train(mode)
         if self.noise_at_test:
-            for module in self.network("generator", "a2b").modules():
-                if isinstance(module, nn.Dropout | nn.Dropout2d):
-                    module.train()
-                if isinstance(module, nn.BatchNorm2d):
-                    vars(module).pop("forward", None)
-                    if not mode:
-                        vars(module)["forward"] = partial(by_picture, module)
+            keep_noise(self.network("generator", "a2b"), mode)
         return self
-
-
-def by_picture(norm: nn.BatchNorm2d, x: Tensor) -> Tensor:
-    """A batch norm with the statistics of each picture, as it has on a batch of one; its running ones do not move."""
-    return F.instance_norm(x, weight=norm.weight, bias=norm.bias, eps=norm.eps)

@@ -16,7 +16,7 @@ from gankit.fields import Picture
 from gankit.generators.johnson import JohnsonGenerator
 from gankit.init import Init, initialize
 from gankit.methods.base import Translation, Turn, tensor
-from gankit.slots import Ge, Generator, Gt
+from gankit.slots import Ge, Generator, Gt, Le
 
 
 class Style(Translation):
@@ -41,7 +41,7 @@ class Style(Translation):
     def __init__(
         self,
         style: str | None = None,
-        style_size: Annotated[int, Ge(16)] | None = 256,
+        style_size: Annotated[int, Ge(16), Le(32_768)] | None = 256,
         generator: Generator = JohnsonGenerator,
         median_filter: bool = False,
         init: Init = "default",
@@ -57,6 +57,10 @@ class Style(Translation):
 
     def turns(self) -> list[Turn]:
         return [Turn("generator", "generator", ("generator",))]
+
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        return {} if self.style_path is None else {"style": [Path(self.style_path).expanduser()]}
 
     def prepare(self) -> None:
         if self._style is None and self.style_path is not None:

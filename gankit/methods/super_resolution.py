@@ -13,7 +13,7 @@ from gankit.generators.super_resolution import JohnsonSRGenerator
 from gankit.init import Init, initialize
 from gankit.methods.base import Translation, Turn, tensor
 from gankit.resample import blur, enlarge, shrink
-from gankit.slots import Discriminator, Ge, Generator, Gt
+from gankit.slots import Discriminator, Ge, Generator, Gt, Le
 
 
 class SuperResolution(Translation):
@@ -41,7 +41,7 @@ class SuperResolution(Translation):
         generator: Generator = JohnsonSRGenerator,
         discriminator: Discriminator | None = None,
         factor: Literal[2, 4, 8] = 4,
-        blur: Annotated[float, Ge(0)] = 1.0,
+        blur: Annotated[float, Ge(0), Le(100)] = 1.0,
         antialias: bool = True,
         channels_a: Annotated[int, Ge(1)] = 3,
         init: Init = "default",

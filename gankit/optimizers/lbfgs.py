@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from annotated_types import Le
 from torch import Tensor
 
 from gankit.optimizers.numbers import Count, Positive
@@ -27,7 +28,7 @@ class LBFGS(torch.optim.LBFGS):
         params: Iterable[Tensor],
         *,
         lr: Positive = 1.0,
-        max_iter: Count = 20,
+        max_iter: Annotated[Count, Le(100_000)] = 20,
         history_size: Count = 100,
         line_search_fn: Literal["strong_wolfe"] | None = None,
     ) -> None:

@@ -10,11 +10,14 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from gankit.core.files import read_whole
+
 Point = tuple[float, float]
 DASHES = ("", "5 3", "1.5 2.5")
 """Beyond six lines the colours come again, in another dash."""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 360, 190, 48, 8, 8, 22
 POINTS = 200
+LARGEST = 1e100
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
@@ -23,17 +26,51 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     A line that is not a whole JSON object (the last one of a killed run) is left out. A resumed run repeats steps: the
     later line counts; what was measured at a step joins its line. No file is an empty log.
     """
-    records: dict[float, dict[str, Any]] = {}
-    if not path.is_file():
+    records: dict[int, dict[str, Any]] = {}
+    try:
+        text = read_whole(path, None).decode(errors="replace") if path.exists() else ""
+    except OSError:
         return []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in text.splitlines():
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = _sound(json.loads(line))
+        except (ValueError, RecursionError):
             continue
-        if isinstance(record, dict) and isinstance(record.get("step"), int):
+        if record:
             records[record["step"]] = {**records.get(record["step"], {}), **record}
     return [records[step] for step in sorted(records)]
+
+
+def _sound(record: Any) -> dict[str, Any]:
+    """A line of the log without what is none; empty where it tells no step."""
+    if not isinstance(record, dict) or not _is_count(record.get("step")):
+        return {}
+    kinds = {"step": _is_count, "epoch": _is_count, "time": _is_finite, "images_per_second": _is_finite}
+    sound = {name: record[name] for name, fits in kinds.items() if name in record and fits(record[name])}
+    for name in ("losses", "watched"):
+        if isinstance(values := record.get(name), dict):
+            sound[name] = {key: value for key, value in values.items() if _is_number(value)}
+    if isinstance(rows := record.get("measured"), list):
+        sound["measured"] = [row for row in rows if _is_measured(row)]
+    return sound
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+
+
+def _is_number(value: Any) -> bool:
+    """Also one that is not finite, as a loss may become; none so large that it cannot be drawn."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not LARGEST < abs(value) < math.inf
+
+
+def _is_finite(value: Any) -> bool:
+    return _is_number(value) and math.isfinite(value)
+
+
+def _is_measured(row: Any) -> bool:
+    texts = isinstance(row, dict) and isinstance(row.get("metric"), str) and isinstance(row.get("direction", ""), str)
+    return texts and _is_number(row.get("value"))
 
 
 def loss_curves(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Point]]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gankit.core.errors import CheckpointError, RecipeError
+from gankit.core.files import read_json
 from gankit.core.recipe import Recipe
+from gankit.evaluation.kept import results
 from gankit.training.run import Run
 
 
@@ -23,7 +24,8 @@ class Measured:
 
     @property
     def seed(self) -> int:
-        return self.recipe["train"].get("seed", 0)
+        seed = self.recipe["train"].get("seed")
+        return seed if isinstance(seed, int) else 0
 
 
 def runs_of(path: Path) -> list[Path]:
@@ -41,7 +43,7 @@ def runs_of(path: Path) -> list[Path]:
 def read_recipe(path: Path) -> dict[str, Any]:
     """The filled recipe of a run; as it was written, where a part of it is not installed. Raises CheckpointError."""
     place = Run(path).recipe
-    written = _json(place, f"train the run again, or leave {path} out")
+    written = read_json(place, f"train the run again, or leave {path} out")
     if not all(isinstance(written.get(key), dict) for key in ("method", "data", "train")):
         raise CheckpointError(f"{place} holds no recipe: train the run again, or leave {path} out")
     try:
@@ -52,42 +54,4 @@ def read_recipe(path: Path) -> dict[str, Any]:
 
 def read_results(path: Path) -> list[dict[str, Any]]:
     """The rows of a run's evaluation.json. Raises CheckpointError, with what to do, for a damaged one."""
-    place = Run(path).evaluation
-    advice = f"measure it again by `gankit evaluate {path}`"
-    rows = _json(place, advice).get("results")
-    if not isinstance(rows, list) or not all(map(_is_row, rows)):
-        raise CheckpointError(f"{place} holds no figures: {advice}")
-    return rows
-
-
-def _json(place: Path, advice: str) -> dict[str, Any]:
-    def refuse(word: str) -> None:
-        raise ValueError(f"it holds {word}")
-
-    try:
-        value = json.loads(place.read_text(encoding="utf-8"), parse_constant=refuse)
-    except (OSError, ValueError, RecursionError) as e:
-        reason = e.strerror.lower() if isinstance(e, OSError) and e.strerror else str(e)
-        raise CheckpointError(f"{place} cannot be read: {reason}; {advice}") from e
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{place} holds no mapping: {advice}")
-    return value
-
-
-def _is_row(row: Any) -> bool:
-    def is_number(value: Any) -> bool:
-        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-
-    if not isinstance(row, dict) or not {"metric", "direction", "value", "interval", "protocol"} <= row.keys():
-        return False
-    interval, trivial = row["interval"], row.get("trivial", {})
-    texts = (row["metric"], row["direction"], row.get("label", ""), row.get("unit", ""))
-    return (
-        all(isinstance(text, str) for text in texts)
-        and is_number(row["value"])
-        and (interval is None or (isinstance(interval, list) and len(interval) == 2 and all(map(is_number, interval))))
-        and isinstance(row["protocol"], dict)
-        and isinstance(trivial, dict)
-        and all(map(is_number, trivial.values()))
-        and row.get("better") in ("higher", "lower")
-    )
+    return results(Run(path).evaluation)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -12,8 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from gankit.core.errors import CheckpointError
-from gankit.core.files import write_whole
+from gankit.core.files import read_json, read_whole, write_whole
+from gankit.evaluation.kept import Kept, measurements, standing
 from gankit.report.curves import line_chart, loss_curves, measured_curves, read_log, short, watched_curves
+from gankit.report.differences import in_words
 from gankit.training.run import Run
 
 GRIDS = 8
@@ -64,11 +65,11 @@ def write(run_dir: str | os.PathLike[str]) -> Path:
 
 def html(run: Run) -> str:
     """The report as text."""
-    recipe = _json(run.recipe)
+    recipe = _recipe_of(run)
     log = read_log(run.metrics)
     title = str((recipe.get("about") or {}).get("title") or recipe.get("name") or run.path.resolve().name)
     sections = [
-        ("Figures", _figures(_json(run.evaluation), run.evaluation_picture)),
+        ("Figures", _measured(run)),
         ("Losses", _untrained(recipe) + _curves(log)),
         *_watched(log),
         ("Samples", _windows(recipe) + _samples(run.grids())),
@@ -172,24 +173,37 @@ def trivial(row: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {number(value)}" for name, value in answers.items()) or "-"
 
 
-def _figures(evaluation: Mapping[str, Any], picture: Path) -> str:
-    """The table of results; what all protocols share stands once, above it."""
-    results = evaluation.get("results")
-    if not results:
+def _measured(run: Run) -> str:
+    """The figures that stand for the run, and those of every measurement of its own, newest first."""
+    try:
+        several = measurements(run.evaluation) if run.evaluation.exists() else []
+    except CheckpointError as e:
+        return _none(f"{e}.")
+    if not any(one.results for one in several):
         return _none(
             "Not measured: `gankit evaluate` writes evaluation.json, where there is something to compare with."
         )
+    png = _bytes(run.evaluation_picture)
+    drawn = f'<div class="samples">{image(png, "pictures of the test split")}</div>' if png else ""
+    main = standing(several)
+    others = [one for one in several if one.results != main]
+    told = "".join(f'<p class="soft">{escape(_asked(one))}</p>{_figures(one.results)}' for one in others)
+    return f"{_figures(main)}{drawn}{told}"
+
+
+def _asked(one: Kept) -> str:
+    """What was asked for at a measurement."""
+    asked = ", ".join(f"{name} {in_words(value)}" for name, value in one.asked.items())
+    return f"Measured with {asked or 'what the recipe says'}:"
+
+
+def _figures(results: Sequence[Mapping[str, Any]]) -> str:
+    """The table of results; what all protocols share stands once, above it."""
     shared = shared_protocol(results)
     rows = "".join(_figure_row(row, shared) for row in results)
     columns = ("metric", "direction", "value", "95 % interval", "trivial answers", "protocol")
     head = f"<tr>{''.join(f'<th>{column}</th>' for column in columns)}</tr>"
-    table = f'<div class="table"><table>{head}{rows}</table></div>'
-    drawn = (
-        f'<div class="samples">{image(picture.read_bytes(), "pictures of the test split")}</div>'
-        if picture.is_file()
-        else ""
-    )
-    return f'<p class="soft">{escape(describe(shared))}</p>{table}{drawn}'
+    return f'<p class="soft">{escape(describe(shared))}</p><div class="table"><table>{head}{rows}</table></div>'
 
 
 def _figure_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
@@ -228,19 +242,19 @@ def _samples(paths: list[Path]) -> str:
     note = (
         f'<p class="soft">{count} of {len(paths)} grids; the others are in samples/.</p>' if len(paths) > count else ""
     )
-    images = "".join(image(path.read_bytes(), _caption(path)) for path in reversed(chosen))
+    images = "".join(image(png, _caption(path)) for path in reversed(chosen) if (png := _bytes(path)))
     return f'{note}<div class="samples">{images}</div>'
 
 
 def _caption(path: Path) -> str:
     word, _, digits = path.stem.partition("_")
-    return f"{word} {int(digits):,}" if digits.isdigit() else path.stem
+    return f"{word} {int(digits):,}" if digits.isascii() and digits.isdigit() and len(digits) < 20 else path.stem
 
 
 def _recipe(run: Run) -> str:
     for file in (run.recipe_text, run.recipe):
-        if file.is_file():
-            return f"<pre>{escape(file.read_text(encoding='utf-8', errors='replace'))}</pre>"
+        if raw := _bytes(file):
+            return f"<pre>{escape(raw.decode(errors='replace'))}</pre>"
     return _none("There is no recipe.yaml in the run.")
 
 
@@ -251,13 +265,22 @@ def image(png: bytes, caption: str) -> str:
     return f"<figure><figcaption>{escape(caption)}</figcaption>{picture}</figure>"
 
 
-def _json(path: Path) -> dict[str, Any]:
-    """The object in a file; empty where there is none or it is not whole."""
+def _recipe_of(run: Run) -> dict[str, Any]:
+    """The recipe, of whose parts each is a mapping; empty where there is none or it is not whole."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = read_json(run.recipe, "")
+    except CheckpointError:
         return {}
-    return value if isinstance(value, dict) else {}
+    parts = {name: value.get(name) for name in ("about", "method", "losses", "data")}
+    return value | {name: part if isinstance(part, dict) else {} for name, part in parts.items()}
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a file; empty where it is missing or cannot be read."""
+    try:
+        return read_whole(path)
+    except OSError:
+        return b""
 
 
 def _plain(value: object) -> str:

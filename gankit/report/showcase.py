@@ -12,7 +12,15 @@ from torch import Tensor
 
 from gankit.core.files import write_whole
 from gankit.data.dataset import Dataset
-from gankit.evaluation.evaluate import Loaded, evaluate_run, measuring, samples_of, truth_of, ways_of
+from gankit.evaluation.evaluate import (
+    Loaded,
+    evaluate_run,
+    measuring,
+    samples_of,
+    truth_of,
+    unless_refused,
+    ways_of,
+)
 from gankit.evaluation.measure import stacked
 from gankit.evaluation.results import Evaluation
 from gankit.methods.base import Method
@@ -26,10 +34,12 @@ DRAWN = 64
 def measure_run(run: Loaded, **options: Any) -> Evaluation:
     """`evaluate_run`, and beside its figures `evaluation.png`, a few pictures of the test split."""
     evaluation = evaluate_run(run, **options)
-    if options.get("split", "test") == "test" and (grid := showcase(run.method, run.dataset("test"))):
+    kept = options.get("split", "test") == "test" and options.get("keep", True)
+    if kept and (grid := showcase(run.method, run.dataset("test"))):
         png = io.BytesIO()
         grid.save(png, "PNG")
-        write_whole(Run(Path(run.run_dir)).evaluation_picture, png.getvalue())
+        with unless_refused():
+            write_whole(Run(Path(run.run_dir)).evaluation_picture, png.getvalue())
     return evaluation
 
 

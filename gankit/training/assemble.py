@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from gankit.methods.plan import Term, plan_turns
 from gankit.methods.turns import TurnModule
 from gankit.slots import Schedule
 from gankit.training.devices import Devices
+from gankit.training.limits import NUMBERS, build_counted
 from gankit.training.misfits import (
     faults_of_generators,
     faults_of_measuring,
@@ -71,7 +72,7 @@ def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
     faults: list[BuildError] = []
     unmet = unmet_conditions(recipe.method, ("method",))
     faults += unmet
-    method = None if unmet else _attempt(faults, recipe.method, ("method",))
+    method = None if unmet else _attempt(faults, recipe.method, ("method",), build_counted)
     losses = {name: _attempt(faults, term, ("losses", name)) for name, term in recipe.losses.items()}
     terms = {name: _term(recipe, name, loss) for name, loss in losses.items() if loss is not None}
     callbacks = _parts(faults, recipe, "callbacks", Callback)
@@ -93,18 +94,25 @@ def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
     return Assembled(recipe, method, terms, turns, callbacks, augments)
 
 
-def build_method(recipe: Recipe) -> Method:
-    """The method alone, without its losses, which a trained one does not need: their weights may be elsewhere. Raises
-    RecipeError."""
+def build_method(recipe: Recipe, numbers: int = NUMBERS) -> Method:
+    """The method alone, without its losses, which a trained one does not need: their weights may be elsewhere.
+
+    numbers: how many weights it may have. Raises RecipeError.
+    """
     try:
-        return build_component(recipe.method, ("method",))
+        return build_counted(recipe.method, ("method",), numbers)
     except BuildError as error:
         raise recipe.error(error) from error
 
 
-def _attempt(faults: list[BuildError], spec: Any, path: tuple[str | int, ...]) -> Any:
+def _attempt(
+    faults: list[BuildError],
+    spec: Any,
+    path: tuple[str | int, ...],
+    build: Callable[[Any, tuple[str | int, ...]], Any] = build_component,
+) -> Any:
     try:
-        return build_component(spec, path)
+        return build(spec, path)
     except BuildError as error:
         faults.append(error)
         return None

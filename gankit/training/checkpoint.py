@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from gankit.core.errors import CheckpointError, GankitError, TrainingError
+from gankit.core.files import read_whole
 from gankit.training.tree import own, pack, unpack
 
 FORMAT = 1
@@ -117,7 +118,12 @@ def _link(source: str, target: str) -> None:
 
 def found(folder: Path) -> list[Path]:
     """The checkpoints of a folder, oldest first. What a killed write left is none, nor is a copy of another name."""
-    return sorted(path for path in folder.glob("step_*") if path.name.removeprefix("step_").isdigit())
+    return sorted(path for path in folder.glob("step_*") if is_step(path.name.removeprefix("step_")))
+
+
+def is_step(text: str) -> bool:
+    """Whether it is the number of a step."""
+    return text.isascii() and text.isdigit() and len(text) < 20
 
 
 def clean(folder: Path) -> None:
@@ -132,16 +138,20 @@ def load(path: Path) -> Checkpoint:
     tensors = {name: _load_tensors(path / name, digest) for name, digest in index["files"].items()}
     try:
         state = unpack(index["state"], tensors[STATE])
+        if not isinstance(state, dict):
+            raise TypeError("it is no mapping")
         info = {k: v for k, v in index.items() if k not in ("files", "state")}
         return Checkpoint(tensors[NETWORKS], tensors.get(EMA), state, info)
     except KeyError as e:
         raise _unreadable(path / INDEX, f"{e} is missing") from e
+    except (TypeError, ValueError, RecursionError) as e:
+        raise _unreadable(path / INDEX, f"its state is none: {e}") from e
 
 
 def read_index(path: Path) -> dict[str, Any]:
     """`state.json` of a checkpoint. Raises CheckpointError."""
     try:
-        index = json.loads((path / INDEX).read_bytes())
+        index = json.loads(read_whole(path / INDEX))
     except (OSError, ValueError, RecursionError) as e:
         raise _unreadable(path / INDEX, e.strerror if isinstance(e, OSError) and e.strerror else str(e)) from e
     wanted = {"format": int, "step": int, "epoch": int, "recipe": dict, "files": dict}
@@ -197,7 +207,7 @@ def _sync(folder: Path) -> None:
 
 def _load_tensors(path: Path, digest: Any) -> dict[str, Tensor]:
     try:
-        raw = path.read_bytes()
+        raw = read_whole(path, None)
         if hashlib.sha256(raw).hexdigest() != digest:
             raise _unreadable(path, "its content is not what was written (SHA-256 differs)")
         return safetensors.torch.load(raw)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gankit.core.errors import GankitError
+from gankit.core.files import drafting
 from gankit.training.run import Run
 
 
@@ -148,12 +148,12 @@ class Log:
 
     def picture(self, path: Path, picture: Image.Image) -> None:
         """Save a grid of samples."""
-        draft = path.with_name(f".{path.name}.part")
 
         def write() -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            picture.save(draft, "PNG")
-            os.replace(draft, path)
+            with drafting(path) as draft:
+                picture.save(draft, "PNG")
+                draft.replace(path)
 
         _guarded(path, write)
 

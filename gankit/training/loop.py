@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,8 +13,9 @@ import torch
 from PIL import Image
 
 from gankit.codecs.images import save_png
-from gankit.contracts import CallbackContract
-from gankit.core.errors import CheckpointError, TrainingError
+from gankit.contracts import CallbackContract, DatasetContract
+from gankit.core.errors import BuildError, CheckpointError, TrainingError
+from gankit.core.files import write_whole
 from gankit.core.recipe import Train
 from gankit.data.loader import Batch, Loader, make_loader
 from gankit.features import load_own_state, own_state
@@ -21,13 +24,14 @@ from gankit.training import checkpoint
 from gankit.training.assemble import Assembled, make_stepper
 from gankit.training.checkpoint import Checkpoint
 from gankit.training.devices import Devices
+from gankit.training.fingerprint import digest, fingerprints
 from gankit.training.graphs import RecordingError
 from gankit.training.interrupts import Interrupts
 from gankit.training.listeners import Listeners
 from gankit.training.logs import Log, Meter
 from gankit.training.rates import Rates
 from gankit.training.reading import Losses
-from gankit.training.resumed import refuse_misfits
+from gankit.training.resumed import refuse_changed_data, refuse_misfits
 from gankit.training.run import Run
 from gankit.training.seeds import reseed
 from gankit.training.watch import rho_means
@@ -79,18 +83,36 @@ class Trainer:
     def epoch(self) -> int:
         return self.step // self.steps_per_epoch
 
-    def open(self, run: Run, resume: bool = False) -> None:
+    def open(self, run: Run, resume: bool = False, data_changed: bool = False) -> None:
         """Write to this run; with `resume`, go on from its newest checkpoint, if it has one.
 
-        Raises CheckpointError when that cannot be done.
+        data_changed: go on with other data than those of the checkpoint. Raises CheckpointError when that cannot be
+        done.
         """
         self.run = run
         path = run.latest() if resume else None
         if path is not None:
-            self._restore(path)
+            self._restore(path, data_changed)
             self._saved = self.step
+        else:
+            self.stepper.steps = self._first_step()
         if self.devices.main:
             run.forget_after(self.step)
+            if self._files:
+                write_whole(run.data, json.dumps(self._files))
+
+    @cached_property
+    def _files(self) -> dict[str, dict[str, str]]:
+        """The files of the data and of the method, as they are when the training begins."""
+        return fingerprints({**DatasetContract(self.pictures).sources, **self.method.sources})
+
+    def _first_step(self) -> int:
+        """Where a new training begins in its schedule. Raises RecipeError where nothing would be left of it."""
+        first = self.train.first_epoch * self.steps_per_epoch
+        if first >= self.total:
+            text = f"nothing is left of {self.total} steps after {self.train.first_epoch} epochs of {first} steps"
+            raise self.parts.recipe.error(BuildError(("train", "first_epoch"), text))
+        return first
 
     def fit(self, measure: Callable[[], Sequence[Mapping[str, Any]] | None] | None = None) -> None:
         """Train to the end. KeyboardInterrupt, with everything saved, when stopped by Ctrl-C or SIGTERM.
@@ -266,6 +288,7 @@ class Trainer:
             rank=d.rank,
             world=d.world,
             device=d.device,
+            shuffle=t.shuffle,
             place_on_device=t.place == "device" and d.device.type != "cpu",
         )
 
@@ -297,20 +320,23 @@ class Trainer:
                 "step": self.step,
                 "epoch": self.epoch,
                 "items": len(self.pictures),
+                "data": digest(self._files) if self._files else None,
                 "steps_per_epoch": self.steps_per_epoch,
                 "recipe": self.parts.recipe.filled(),
                 "versions": self.parts.recipe.made_with() | {"torch": torch.__version__},
             },
         )
 
-    def _restore(self, path: Path) -> None:
+    def _restore(self, path: Path, data_changed: bool) -> None:
         stored = checkpoint.load(path)
         here = {
             "training pictures": len(self.pictures),
             "steps in an epoch": self.steps_per_epoch,
             "processes": self.devices.world,
         }
-        refuse_misfits(path, stored, self.parts.recipe, here)
+        if not data_changed:
+            refuse_changed_data(self.run, stored, self._files)
+        refuse_misfits(path, stored, self.parts.recipe, here, data_changed)
         try:
             load_own_state(self.method.networks, stored.networks)
             if self.stepper.ema is not None:
@@ -322,7 +348,7 @@ class Trainer:
             self.rates.load_state_dict(stored.state["rates"])
             if self.devices.main:
                 self.listeners.load_state_dict(stored.state["callbacks"])
-        except (KeyError, ValueError, RuntimeError, TypeError) as e:
+        except (LookupError, ValueError, RuntimeError, TypeError, AttributeError) as e:
             raise CheckpointError(f"{path} does not fit this recipe: {e}") from e
 
     def _last_good(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,19 @@ from typing import Any
 from gankit.core.errors import CheckpointError, RecipeError, dotted
 from gankit.core.recipe import Recipe
 from gankit.training.checkpoint import Checkpoint
-from gankit.training.run import differences
+from gankit.training.fingerprint import Files, difference, digest
+from gankit.training.run import Run, differences
+
+CHANGED = "To go on with these all the same, not bit for bit, say --data-changed"
 
 
-def refuse_misfits(path: Path, stored: Checkpoint, recipe: Recipe, here: Mapping[str, int]) -> None:
+def refuse_misfits(
+    path: Path, stored: Checkpoint, recipe: Recipe, here: Mapping[str, int], data_changed: bool = False
+) -> None:
     """Raise CheckpointError where the checkpoint is of another training than this one.
 
-    here: the number of training pictures, steps in an epoch and processes now.
+    here: the number of training pictures, steps in an epoch and processes now. data_changed: whether the numbers of the
+    data may differ.
     """
     if "pools" not in stored.state:
         raise CheckpointError(
@@ -28,12 +35,31 @@ def refuse_misfits(path: Path, stored: Checkpoint, recipe: Recipe, here: Mapping
             f"{path} is of another recipe than its run: {dotted(place)} is {theirs!r} there and {ours!r} here. "
             "Put the run's own checkpoint back, or remove this one"
         )
-    counts = (stored.info["items"], stored.info["steps_per_epoch"], len(stored.state["pools"]))
+    pools = stored.state["pools"]
+    processes = len(pools) if isinstance(pools, list) else None
+    counts = (stored.info.get("items"), stored.info.get("steps_per_epoch"), processes)
     for (what, now), then in zip(here.items(), counts, strict=True):
-        if now != then:
+        if now != then and not (data_changed and what != "processes"):
+            cure = "" if what == "processes" else f". {CHANGED}"
             raise CheckpointError(
-                f"{path} was written with {then} {what} and there are {now} now: it cannot go on exactly"
+                f"{path} was written with {then} {what} and there are {now} now: it cannot go on exactly{cure}"
             )
+
+
+def refuse_changed_data(run: Run, stored: Checkpoint, files: Files) -> None:
+    """Raise CheckpointError, with what changed, where the files of the data are not those of the checkpoint."""
+    then = stored.info.get("data")
+    if then is None or then == digest(files):
+        return
+    try:
+        told = difference(json.loads(run.data.read_bytes()), files)
+    except (OSError, ValueError, RecursionError):
+        told = ""
+    raise CheckpointError(
+        f"the data are not those with which {run.path} was trained: "
+        f"{told or 'names, order or content of the files differ'}. "
+        f"Put back what was there. {CHANGED}"
+    )
 
 
 def _filled(path: Path, stored: Checkpoint) -> dict[str, Any]:

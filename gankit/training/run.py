@@ -1,6 +1,7 @@
 """The run directory: all of one training.
 
 recipe.yaml, recipe.json   the recipe with every default filled in
+data.json                  the files of the training data, with sizes and checksums; where there are any
 metrics.jsonl              one JSON object a line: step, epoch, time, lr, losses, images_per_second, watched
 samples/step_000100.png    grids of test pictures
 result.png                 the picture that the training itself made, where it did (gatys)
@@ -21,10 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from gankit.core.document import dump
 from gankit.core.errors import CheckpointError, Problem, RecipeError
-from gankit.core.files import make_folder, write_whole
+from gankit.core.files import make_folder, read_json, read_whole, reason, remove, sweep, write_whole
 from gankit.core.recipe import Recipe
 from gankit.training import checkpoint
 from gankit.training.lock import LOCK, hold
@@ -42,6 +42,9 @@ MAY_CHANGE = {
 }
 """What a resumed run may have changed in its recipe: nothing on which the bits of a step depend, but for the length.
 Callbacks that change a training are compared when their states are read."""
+
+
+REPLACE = "put recipe.json of the run back, or train anew in another --out"
 
 
 class _Place:
@@ -62,6 +65,7 @@ class Run:
 
     recipe = _Place("recipe.json")
     recipe_text = _Place("recipe.yaml")
+    data = _Place("data.json")
     metrics = _Place("metrics.jsonl")
     checkpoints = _Place("checkpoints")
     samples = _Place("samples")
@@ -95,7 +99,7 @@ class Run:
         newest = self.latest()
         if which == "last" and newest is not None:
             return newest
-        place = self.checkpoints / (f"step_{int(which):08d}" if which.isdigit() else which)
+        place = self.checkpoints / (f"step_{int(which):08d}" if checkpoint.is_step(which) else which)
         if which != "last" and place.parent == self.checkpoints and (place / checkpoint.INDEX).is_file():
             return place
         steps = [str(int(path.name.removeprefix("step_"))) for path in checkpoint.found(self.checkpoints)]
@@ -106,25 +110,33 @@ class Run:
 
     def measured(self, step: int) -> bool:
         """Whether the log holds what was measured at a step."""
-        if not self.metrics.is_file():
-            return False
-        lines = self.metrics.read_text(encoding="utf-8").splitlines()
-        return any(_step_of(line) == step and '"measured"' in line for line in lines)
+        return any(_step_of(line) == step and '"measured"' in line for line in self._logged())
+
+    def _logged(self) -> list[str]:
+        """The lines of the log. Raises CheckpointError when it cannot be read."""
+        try:
+            return read_whole(self.metrics, None).decode(errors="replace").splitlines() if self.metrics.exists() else []
+        except OSError as e:
+            raise CheckpointError(f"{self.metrics} cannot be read: {reason(e)}") from e
 
     def write_recipe(self, recipe: Recipe) -> None:
         filled = recipe.filled()
-        text = yaml.safe_dump(filled, sort_keys=False, allow_unicode=True, width=120)
+        text = dump(filled)
         write_whole(self.recipe, json.dumps(filled, indent=1))  # first: by it a resume knows a run
         write_whole(self.recipe_text, f"# {recipe.name}, with every default filled in; written by gankit.\n{text}")
 
     def forget_after(self, step: int) -> None:
-        """Drop what was logged and drawn after a step: the run goes on from there and will write it again."""
+        """Drop what was logged and drawn after a step: the run goes on from there and will write it again. And what a
+        killed training has left."""
+        checkpoint.clean(self.checkpoints)
+        for folder in (self.path, self.samples):
+            sweep(folder)
         for picture in self.samples.glob("step_*.png"):
             number = picture.stem.removeprefix("step_")
-            if number.isdigit() and int(number) > step:
-                picture.unlink()
-        if self.metrics.is_file():
-            kept = [line for line in self.metrics.read_text().splitlines() if _step_of(line) in range(step + 1)]
+            if checkpoint.is_step(number) and int(number) > step:
+                remove(picture)
+        if lines := self._logged():
+            kept = [line for line in lines if _step_of(line) in range(step + 1)]
             write_whole(self.metrics, "".join(f"{line}\n" for line in kept))
 
 
@@ -178,9 +190,7 @@ def begun(recipe: Recipe, out: Path | None = None) -> bool:
 
 def _refuse_differences(recipe: Recipe, path: Path) -> None:
     try:
-        old = Recipe.load(json.loads(Run(path).recipe.read_text()), for_use=True).filled()
-    except (OSError, ValueError, RecursionError) as e:
-        raise CheckpointError(f"{Run(path).recipe} cannot be read: {e}") from e
+        old = Recipe.load(read_json(Run(path).recipe, REPLACE), for_use=True).filled()
     except RecipeError as e:
         raise CheckpointError(f"{Run(path).recipe} does not fit the parts that are installed: {e}") from e
     problems = []
@@ -230,6 +240,7 @@ def _in_use(out: Path) -> bool:
 
 def _step_of(line: str) -> int | None:
     try:
-        return json.loads(line)["step"]
-    except (ValueError, KeyError, TypeError):
+        step = json.loads(line)["step"]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None  # the last line of a killed run
+    return step if isinstance(step, int) else None

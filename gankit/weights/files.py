@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,10 @@ import torch
 from torch import Tensor
 
 from gankit.core.errors import CheckpointError
+from gankit.weights import store
+from gankit.weights.unwrap import State, Wrapped, unwrap
 
-State = Mapping[str, Tensor]
-"""A network's weights by name."""
-SUFFIXES = (".pth", ".pt", ".safetensors", ".npz")
-WRAPPERS = ("state_dict", "params", "model")
-"""Keys under which some programs put the weights, beside other things."""
+SUFFIXES = (*store.SUFFIXES, ".npz")
 
 
 class UnfitFile(CheckpointError):
@@ -28,22 +26,29 @@ class UnfitFile(CheckpointError):
     exit_code = 2
 
 
-def read(path: Path, mapped: bool = False) -> dict[str, State]:
-    """The state dicts of a file by network; under "" when the file is of one network.
+def read(path: Path, mapped: bool = False, names: Collection[str] = (), key: str | None = None) -> dict[str, Wrapped]:
+    """The networks in a file by name, without what they were wrapped in; names, key: see `gankit.weights.unwrap`.
 
-    `.pth` and `.pt` are read with torch's restricted unpickler. mapped: map the file into memory, so that only tensors
-    that are used are read; the file must stay as it is while they are. Raises UnfitFile: what the file is, and what
-    was expected.
+    Other files than `.safetensors` and `.npz` are read with torch's restricted unpickler. mapped: map the file into
+    memory, so that only tensors that are used are read; the file must stay as it is while they are. Raises UnfitFile:
+    what the file is, and what was expected.
     """
     if not path.is_file():
         raise UnfitFile(f"{path}: there is no such file")
-    if path.suffix == ".safetensors":
-        return _by_network(path, _read_safetensors(path))
-    if path.suffix == ".npz":
-        return _by_network(path, _read_npz(path))
-    if path.suffix in SUFFIXES:
-        return _by_network(path, _read_torch(path, mapped))
-    raise UnfitFile(f"{path}: weights are expected in {', '.join(SUFFIXES)}, not '{path.suffix}'")
+    if (suffix := path.suffix.lower()) not in SUFFIXES:
+        raise UnfitFile(f"{path}: weights are expected in {', '.join(SUFFIXES)}, not '{path.suffix}'")
+    if path.stat().st_size == 0:
+        raise UnfitFile(f"{path}: the file is empty; copy or download it again")
+    if suffix == ".safetensors":
+        return _unwrapped(path, _read_safetensors(path), names, key)
+    return _unwrapped(path, _read_npz(path) if suffix == ".npz" else _read_torch(path, mapped), names, key)
+
+
+def stem(path: Path) -> str:
+    """The name without the endings of a file of weights: `latest_net_G` of `latest_net_G.pth.tar`."""
+    while path.suffix.lower() in SUFFIXES:
+        path = path.with_suffix("")
+    return path.name
 
 
 def _read_safetensors(path: Path) -> State:
@@ -66,8 +71,8 @@ def _read_torch(path: Path, mapped: bool) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path))
     except pickle.UnpicklingError as e:
         raise UnfitFile(f"{path}: {_of_pickle(path, str(e))}") from e
-    except Exception as e:  # on a damaged file it may raise anything: struct.error, AssertionError, ...
-        raise UnfitFile(f"{path}: torch cannot read this file: {str(e).strip().partition(chr(10))[0]}") from e
+    except Exception as e:  # on a damaged file it may raise anything: EOFError, struct.error, AssertionError, ...
+        raise UnfitFile(f"{path}: {_damaged(path)}") from e
 
 
 def _of_pickle(path: Path, reason: str) -> str:
@@ -78,33 +83,41 @@ def _of_pickle(path: Path, reason: str) -> str:
             f"the file holds more than weights: it would run or rebuild {name}, so it is not opened. Save "
             "the network's `state_dict()` alone, where you trust the file"
         )
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            start = file.read(16)
-        if start[:1] == b"\x80":
-            return "the file is a pickle of something other than weights: it may run code, so it is not opened"
-        return f"this is no file of torch.save: it begins with {start!r}"
-    return "this is no file of weights that torch can read safely"
+    if not zipfile.is_zipfile(path) and _start(path)[:1] == b"\x80" and "truncated" not in reason:
+        return "the file is a pickle of something other than weights: it may run code, so it is not opened"
+    return _damaged(path)
 
 
-def _by_network(path: Path, content: object) -> dict[str, State]:
+def _damaged(path: Path) -> str:
+    """What a file is that torch cannot read, as far as its first bytes tell; torch's own reasons say nothing of it."""
+    start = _start(path)
+    if start.startswith(b"version https://git-lfs"):
+        return "this is a pointer of Git LFS, not the file itself: fetch it by `git lfs pull`"
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
+        return "this is a web page, not the file itself: download it again"
+    if not start.startswith((b"PK", b"\x80")):
+        return f"this is no file of torch.save: it begins with {start[:16]!r}"
+    size = path.stat().st_size
+    return f"torch cannot read this file: of its {size} bytes some are missing or damaged; copy or download it again"
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(64)
+
+
+def _unwrapped(path: Path, content: object, names: Collection[str], key: str | None) -> dict[str, Wrapped]:
     if not isinstance(content, Mapping) or not content:
         raise UnfitFile(f"{path}: a mapping of names to tensors was expected, not {_what(content)}")
-    for key in WRAPPERS:
-        if isinstance(content.get(key), Mapping):
-            return _by_network(path, content[key])
-    tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-    nested = {str(k): v for k, v in content.items() if isinstance(v, Mapping) and _is_state(v)}
-    if nested:
-        return nested
-    if len(tensors) < len(content):
+    try:
+        found = unwrap(content, names, key)
+    except KeyError:
+        there = ", ".join(filter(None, unwrap(content, names))) or "one network without a name"
+        raise UnfitFile(f"{path}: nothing in it is called '{key}'; there is {there}") from None
+    if not found:
         odd = next(k for k, v in content.items() if not isinstance(v, Tensor))
         raise UnfitFile(f"{path}: '{odd}' was expected to be a tensor, not {_what(content[odd])}")
-    return {"": tensors}
-
-
-def _is_state(value: Mapping[Any, Any]) -> bool:
-    return bool(value) and all(isinstance(v, Tensor) for v in value.values())
+    return found
 
 
 def _what(value: object) -> str:

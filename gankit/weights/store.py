@@ -11,7 +11,6 @@ import hashlib
 import os
 import shutil
 import socket
-import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +18,10 @@ from pathlib import Path
 from urllib.error import URLError
 
 from gankit.core.errors import CheckpointError
+from gankit.core.files import drafting
 from gankit.weights.known import KNOWN, KnownFile, known_of
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".model", ".pkl", ".tar")
 PATIENCE = 10.0
 """Seconds that a silent server is waited for."""
 
@@ -183,16 +183,10 @@ def add(file: Path, network: str) -> Path:
     """Copy a file into the store as the weights of a network, whole or not at all; return where it is now."""
     path = own_folder() / f"{network}{file.suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".adding-", delete=False) as target:
-        try:
-            with file.open("rb") as source:
-                shutil.copyfileobj(source, target, 2**20)
-            target.close()
-            os.chmod(target.name, 0o644)
-            os.replace(target.name, path)
-        except BaseException:
-            Path(target.name).unlink(missing_ok=True)
-            raise
+    with drafting(path) as draft:
+        with file.open("rb") as source, draft.open("wb") as target:
+            shutil.copyfileobj(source, target, 2**20)
+        draft.replace(path)
     for suffix in SUFFIXES:
         if suffix != file.suffix:
             path.with_suffix(suffix).unlink(missing_ok=True)

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.learning import PAGE, ROWS, Row, table, training, write
+from benchmarks.learning import DOCS, END, PAGES, Row, table, training, write
 from gankit.core.recipe import Recipe
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.recipe != "demo-cut"], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [row for rows in PAGES.values() for row in rows if row.recipe != "demo-cut"], ids=lambda row: row.name
+)
 def test_rows_are_recipes(row: Row, tmp_path: Path) -> None:
     one = training(row, 7, tmp_path)
     assert not one.finished and one.arguments[:2] == ["train", row.recipe]
@@ -37,14 +39,14 @@ def test_lines_have_mean_range_and_trivial_answers(tmp_path: Path) -> None:
     ]
 
 
-def test_writing_keeps_the_rest_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", PAGES)
+def test_writing_keeps_the_rest_of_the_page(name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
-    page.write_text(PAGE.read_text(encoding="utf-8"), encoding="utf-8")
-    before = page.read_text(encoding="utf-8")
-    monkeypatch.setattr("benchmarks.learning.PAGE", page)
-    write(["| a | b | c | d |"])
+    before = (DOCS / f"{name}.md").read_text(encoding="utf-8")
+    page.write_text(before, encoding="utf-8")
+    write(page, ["| a | b | c | d |"])
     after = page.read_text(encoding="utf-8")
     assert "| a | b | c | d |" in after and after.split("\n")[0] == before.split("\n")[0]
-    assert after.endswith(before[-200:])
-    write(["| a | b | c | d |"])
+    assert after.endswith(before.partition(END)[2]) and END in after
+    write(page, ["| a | b | c | d |"])
     assert page.read_text(encoding="utf-8") == after

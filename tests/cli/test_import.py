@@ -207,7 +207,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path, capsys: pytest.Ca
 
 def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path], str]]:
     empty, garbage, listed = tmp_path / "empty", tmp_path / "net_G.pth", tmp_path / "list_net_G.pth"
-    other, cut, odd = tmp_path / "weights.ckpt", tmp_path / "cut_net_G.pth", tmp_path / "odd_net_G.safetensors"
+    other, cut, odd = tmp_path / "weights.h5", tmp_path / "cut_net_G.pth", tmp_path / "odd_net_G.safetensors"
     empty.mkdir()
     garbage.write_bytes(b"\x89PNG\r\n" * 50)
     other.write_bytes(b"x")
@@ -216,15 +216,32 @@ def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path]
     old = tmp_path / "old_net_G.pth"
     old.write_bytes(b"\x80\x02M")  # the first opcode of the legacy format, without the number that follows
     odd.write_bytes(b"{}")
+    nothing, pointer, page = tmp_path / "nothing_net_G.pth", tmp_path / "lfs_net_G.pth", tmp_path / "page_net_G.pth"
+    nothing.touch()
+    pointer.write_text("version https://git-lfs.github.com/spec/v1\n")
+    page.write_text("<!DOCTYPE html>")
+    stylegan2, stargan = tmp_path / "stylegan2_net_G.pth", tmp_path / "200000-G.ckpt"
+    torch.save({"encoder.convs.0.0.weight": torch.zeros(1), "decoder.convs.0.bias": torch.zeros(1)}, stylegan2)
+    torch.save({"main.0.weight": torch.zeros(1), "main.9.main.0.weight": torch.zeros(1)}, stargan)
     critic = folder / "latest_net_D_A.pth"
     return {
         "missing": ("junyanz", [tmp_path / "none.pth"], "there is no such file"),
         "empty folder": ("junyanz", [empty], "no file in it is called as in latest_net_G_A.pth"),
         "a picture": ("junyanz", [garbage], "net_G.pth"),
         "a list": ("junyanz", [listed], "not a list"),
-        "a suffix": ("junyanz", [other], "not '.ckpt'"),
-        "truncated": ("junyanz", [cut], "cut_net_G.pth"),
-        "truncated, legacy": ("junyanz", [old], "old_net_G.pth: torch cannot read this file"),
+        "a suffix": ("junyanz", [other], "not '.h5'"),
+        "truncated": ("junyanz", [cut], "cut_net_G.pth: torch cannot read this file: of its"),
+        "no byte": ("junyanz", [nothing], "nothing_net_G.pth: the file is empty"),
+        "a pointer": ("junyanz", [pointer], "a pointer of Git LFS"),
+        "a web page": ("junyanz", [page], "a web page"),
+        "StyleGAN2": ("junyanz", [stylegan2], "They look like weights of StyleGAN2 (CUT has such, too): networks of"),
+        "StarGAN": ("dcgan", [stargan], "They look like weights of StarGAN: networks of that kind are not supported"),
+        "a sibling": ("lbam", [folder / "latest_net_G_A.pth"], "`gankit import junyanz` takes them"),
+        "truncated, legacy": (
+            "junyanz",
+            [old],
+            "old_net_G.pth: torch cannot read this file: of its 3 bytes some are missing or damaged",
+        ),
         "no safetensors": ("junyanz", [odd], "no whole safetensors file"),
         "only a critic": ("junyanz", [critic], "a generator is needed"),
         "of the other project": ("ugatit", [folder / "latest_net_G_A.pth"], "genA2B"),
@@ -235,6 +252,7 @@ def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path]
 CASES = (
     *("missing", "empty folder", "a picture", "a list", "a suffix", "truncated", "truncated, legacy"),
     *("no safetensors", "only a critic", "of the other project", "two of one"),
+    *("no byte", "a pointer", "a web page", "StyleGAN2", "StarGAN", "a sibling"),
 )
 
 

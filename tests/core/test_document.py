@@ -12,7 +12,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gankit.core.document import MAX_BYTES, MAX_NODES, Document, Text, assign, decode, from_data, parse
+from gankit.core.document import MAX_BYTES, MAX_NODES, Document, Node, Text, assign, decode, dump, from_data, parse
 from gankit.core.errors import RecipeError
 
 
@@ -219,3 +219,24 @@ def test_assign_leaves_other_uses_of_an_alias_alone() -> None:
     root = parse(Text("x", "a: &a {n: {x: 1}}\nb: *a\n"))
     assign(root, "a.n.x=2")
     assert root.data() == {"a": {"n": {"x": 2}}, "b": {"n": {"x": 1}}}
+
+
+NUMBERS = ["2e4", "0o777", "0x1F", "1e+05", ".5", "1.", ".inf", "-.NaN", "1:30", "0b1", "1_000"]
+WORDS = ["no", "null", "~", "", "<<", "- a", "a: b", "#a", "---", "'", '"', "é 漢 😀", "word " * 80]
+SPACES = ["\n", "a\n", " a", "\t", "\x85", "x\u2028", "\ufeff", "\x7f"]
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, *WORDS, *SPACES])
+def test_what_is_dumped_is_read_back(text: str) -> None:
+    for data in ({"a": text}, {"a": [text, {"b": text}]}, {text: 1}):
+        assert parse(Text("", dump(data))).data() == data
+
+
+def test_numbers_are_read_back() -> None:
+    data = {"a": [1e-5, 1e20, 5e-324, -0.0, 10**15, True, None, 1.5]}
+    assert parse(Text("", dump(data))).data() == data
+
+
+def test_an_option_is_no_deeper_than_a_file() -> None:
+    with pytest.raises(RecipeError, match="nested deeper than 40 levels"):
+        assign(Node({}), ".".join("a" * 900) + "=1")

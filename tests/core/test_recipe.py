@@ -171,7 +171,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(report: Report) -> None
             "losses.a.weight: must be a number or a mapping",
         ),
         ({"losses": {"a": {"type": "toyloss", "power": math.inf}}}, "losses.a.power: must be finite"),
-        ({"losses": {"a": {"type": "toyloss", "power": 10**400}}}, "losses.a.power: must be a number"),
+        ({"losses": {"a": {"type": "toyloss", "power": 10**400}}}, "losses.a.power: must be at most 1e+15"),
         ({"losses": {"a": {"type": "toyloss", "layers": []}}}, "losses.a.layers: must have at least 1 item, not 0"),
         ({"losses": {"a": {"type": "toyloss", "on": {"x": 1}}}}, "losses.a.on.x: must be text, not 1"),
         (
@@ -333,3 +333,35 @@ def test_data_that_contains_itself() -> None:
 def test_python_classes_are_no_recipe() -> None:
     with pytest.raises(RecipeError, match="must be the name of a generator"):
         Recipe.load(recipe(method={"type": "toy", "generator": Net}))
+
+
+FOREIGN = [
+    ({"plugins": {"": ">=1"}}, "the key '' must be the name of a distribution"),
+    ({"plugins": {"a'; rm -rf ~": ">=1"}}, "must be the name of a distribution"),
+    ({"plugins": {"pydantic": "===x'$HOME"}}, "`pip install 'pydantic===x'\"'\"'$HOME'`"),
+    ({"plugins": {"pydantic": ">=" + "9" * 5000}}, "is no version"),
+    ({"versions": {"": "1"}}, "must be the name of a distribution"),
+    ({"versions": {"gankit": "9" * 5000}}, "is no version"),
+    ({"name": "../../x"}, "name: must be a letter or digit, then letters, digits, `.`, `_` and `-`"),
+    ({"losses": {"a b": "toyloss"}}, "losses.a b: the key 'a b' must be a letter, then letters"),
+    ({"losses": {"\x1b[31ma": "toyloss"}}, "losses.\\x1b[31ma: the key '\\x1b[31ma' must be"),
+    ({"\x1b]0;x\x07": 1}, "\\x1b]0;x\\x07: a recipe takes no `\\x1b]0;x\\x07`"),
+    ({"losses": {"a": {"type": "toyloss", "on": {"": "x"}}}}, "losses.a.on.: the key '' must not be empty"),
+    ({"losses": {"a": {"type": "toyloss", "weight": {"x": 1}}}}, "a mapping of 'a2b' or 'b2a' to a number"),
+]
+
+
+@pytest.mark.parametrize("changes, message", FOREIGN)
+def test_foreign_words_and_characters_do_not_show(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(recipe(**changes))
+    text = str(caught.value)
+    assert message in text and "[key]" not in text and "at least 1 item" not in text
+    assert text.replace("\n", "").isprintable()
+
+
+def test_reports_end() -> None:
+    with pytest.raises(RecipeError) as caught:
+        Recipe.load(recipe() | {f"{i}{'x' * 1000}": 1 for i in range(5000)})
+    assert len(caught.value.problems) == 5000
+    assert len(str(caught.value)) < 200_000 and str(caught.value).endswith("and 4940 more mistakes")

@@ -131,7 +131,7 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
         ({"root": root, "b": "broken", "crop_size": 16}, r"none of the 1 pictures beside .*x.png can be read"),
         (
             {"root": root, "b": "small", "preprocess": "crop", "crop_size": 16},
-            r"1 of 1 pictures are smaller than crop_size = 16: the first is .*00.png \(24 x 12 px\); lower crop_size",
+            r"1 of 1 pictures are smaller than crop_size 16: the first is .*00.png \(24 x 12 px\); lower crop_size",
         ),
     ):
         with pytest.raises(DataError, match=words):
@@ -226,6 +226,26 @@ def test_a_pair_has_one_crop_and_one_flip(tmp_path: Path, layout: str, cache: Wh
         assert torch.equal(item["a"], swapped["b"]) and torch.equal(item["b"], swapped["a"])
         seen.add((item["a"][0, 0, 0].item(), item["a"][1, 0, 0].item()))
     assert len(seen) > 20
+
+
+def test_an_odd_width_of_two_pictures_side_by_side_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    fill(tmp_path / "train", [1], size=(49, 24))
+    PairedFolder(root=str(tmp_path), preprocess="none", flip=False)
+    assert "1 of 1 pictures side by side have an odd width: their last column is left out" in caplog.text
+
+
+def test_the_first_pictures_of_each_folder(domains: Path, tmp_path: Path):
+    data = Unpaired(root=str(domains), limit=2, **SIZES)
+    assert data.counts == {"a": 2, "b": min(2, Unpaired(root=str(domains), **SIZES).counts["b"])}
+    fill(tmp_path / "train", [1, 2, 3], size=(48, 24))
+    assert len(PairedFolder(root=str(tmp_path), limit=2, **SIZES)) == 2
+
+
+def test_training_pictures_are_whole_and_never_random_when_measured(domains: Path):
+    data = Unpaired(root=str(domains), **SIZES).measured("train")
+    items = [data.item(0, draw(seed)) for seed in range(4)]
+    assert len(data) == len(Unpaired(root=str(domains), **SIZES))
+    assert all(torch.equal(item["a"], items[0]["a"]) and torch.equal(item["b"], items[0]["b"]) for item in items)
 
 
 def test_a_pair_of_different_channels(tmp_path: Path):

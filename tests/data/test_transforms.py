@@ -142,6 +142,32 @@ def test_for_test_keeps_the_whole_picture():
     assert all(torch.equal(p, pictures[0]) for p in pictures) and pictures[0].shape == (3, 64, 64)
 
 
+def test_scale_width_has_one_width_in_training_and_test():
+    transform = Transform("scale_width", 64, 32)
+    assert transform.for_test()(random_picture(40, 80)).shape == transform(random_picture(40, 80)).shape == (3, 32, 64)
+
+
+@pytest.mark.parametrize(
+    ("preprocess", "load_size", "in_training", "in_test"),
+    [
+        ("resize_and_crop", 60, (32, 48), (32, 48)),
+        ("shortest_side_and_crop", 40, (32, 48), (32, 48)),
+        ("shortest_side", 40, (40, 60), (40, 60)),
+        ("scale_width_and_crop", 60, (32, 48), (32, 48)),
+    ],
+)
+def test_crops_that_are_no_squares_and_the_shortest_side(preprocess, load_size, in_training, in_test):
+    transform = Transform(preprocess, load_size, 48, crop_height=32)
+    for size in ((80, 120), (120, 80)):
+        turned = preprocess == "shortest_side" and size[0] > size[1]
+        if preprocess == "shortest_side_and_crop" and size[0] > size[1]:
+            with pytest.raises(ValueError, match="40 x 60 px is smaller than crop_size 48, crop_height 32"):
+                transform(random_picture(*size), torch.Generator())
+            continue
+        assert transform(random_picture(*size), torch.Generator()).shape[1:] == in_training[:: -1 if turned else 1]
+        assert transform.for_test()(random_picture(*size)).shape[1:] == in_test[:: -1 if turned else 1]
+
+
 def test_sizes_that_do_not_fit():
     with pytest.raises(ValueError, match="load_size 60 is smaller than crop_size 64"):
         Transform("resize_and_crop", 60, 64)

@@ -26,7 +26,7 @@ def flat(layers):
     return {f"{name}.{key}": value for name, layer in layers.items() for key, value in layer.items()}
 
 
-def resnet(blocks=2, norm=None, gap=4, first=1, filt=False, bias=True, c=4):
+def resnet(blocks=2, norm=None, gap=4, first=1, filt=False, bias=True, c=4, out=2):
     """A state dict laid out as the reference's Sequential: blocks have their convolutions at `first`, `first + gap`."""
     at = (
         {"down": [4, 8], "block": 12, "up": 3, "head": 3} if filt else {"down": [4, 7], "block": 10, "up": 0, "head": 1}
@@ -54,7 +54,7 @@ def resnet(blocks=2, norm=None, gap=4, first=1, filt=False, bias=True, c=4):
         places = [(1, c), *zip(at["down"], (2 * c, 4 * c), strict=True)]
         places += [(i + 1, 2 * c), (i + 5, c)] if filt else [(i, 2 * c), (i + 3, c)]
         layers |= {f"model.{place + 1}": norm(w) for place, w in places}
-    return flat(layers | {f"model.{last}": conv(2, c, 7)})
+    return flat(layers | {f"model.{last}": conv(out, c, 7)})
 
 
 def load(imported, *host):
@@ -88,15 +88,14 @@ def test_data_parallel_and_padding():
     assert load(junyanz.generator(state, padding="replicate"), 3, 2)["padding"] == "replicate"
 
 
-@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
-@pytest.mark.parametrize("downs", [5, 6])
-def test_unets(downs, norm):
+def unet(norm="batch", downs=5, channels=(3, 3)):
+    """A state dict laid out as the reference's nested U-Net."""
     widths, layers, prefix = [min(2**i, 8) * 2 for i in range(downs)], {}, "model.model"
     bias = norm == "instance"
     for i, width in enumerate(widths):
-        outer, inmost = (widths[i - 1] if i else 3), i == downs - 1
+        outer, inmost = (widths[i - 1] if i else channels[1]), i == downs - 1
         up = 3 if i == 0 or inmost else 5
-        layers[f"{prefix}.{1 if i else 0}"] = conv(width, outer, 4, bias)
+        layers[f"{prefix}.{1 if i else 0}"] = conv(width, outer if i else channels[0], 4, bias)
         layers[f"{prefix}.{up}"] = conv(width * (1 if inmost else 2), outer, 4, False)
         if bias or i == 0:
             layers[f"{prefix}.{up}"]["bias"] = torch.randn(outer)
@@ -105,7 +104,13 @@ def test_unets(downs, norm):
             if not inmost:
                 layers[f"{prefix}.2"] = batch(width)
         prefix += f".{1 if i == 0 else 3}.model"
-    fragment = load(junyanz.generator(flat(layers), dropout=False), 3, 3)
+    return flat(layers)
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("downs", [5, 6])
+def test_unets(downs, norm):
+    fragment = load(junyanz.generator(unet(norm, downs), dropout=False), 3, 3)
     assert fragment == {"type": "unet", "channels": 2, "downs": downs, "norm": {"type": norm}, "dropout": False}
 
 

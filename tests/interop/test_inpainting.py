@@ -53,7 +53,7 @@ def as_lbam(net: LBAM) -> dict[str, Tensor]:
     "options",
     [
         {"channels": 2, "downs": 3},
-        {"channels": 2, "downs": 3, "norm": BatchNorm, "image": "abs"},
+        {"channels": 2, "downs": 3, "norm": BatchNorm},
         {"widths": [3, 5, 4, 6], "downs": 4},
         {"channels": 2, "downs": 3, "activation": "prelu"},
     ],
@@ -67,7 +67,7 @@ def test_lbam(options: dict, prefix: str) -> None:
     x, hole = torch.rand(1, 3, 16, 16), torch.ones(1, 1, 16, 16)
     hole[..., :9] = 0
     assert torch.equal(net(x, hole), other(x, hole))
-    assert fragment["image"] == options.get("image", "tanh") and fragment.get("widths") == options.get("widths")
+    assert fragment["image"] == "tanh" and fragment.get("widths") == options.get("widths")
     assert fragment.get("activation") == options.get("activation")
     assert lbam.generator(as_lbam(net), image="abs")[0]["image"] == "abs"
 
@@ -84,15 +84,33 @@ def as_pconv(net: PConvUNet) -> dict[str, Tensor]:
 
 def test_pconv() -> None:
     torch.manual_seed(0)
-    net = PConvUNet(3, 3, channels=2, downs=3, window_factor=False).eval()
+    net = PConvUNet(3, 3, channels=2, downs=3, window_factor=False, normalize="imagenet").eval()
     theirs = as_pconv(net)
     fragment, ours = pconv.generator(theirs)
-    assert fragment == {"type": "pconv", "channels": 2, "downs": 3, "window_factor": False}
+    expected = {"type": "pconv", "channels": 2, "downs": 3, "window_factor": False, "normalize": "imagenet"}
+    assert fragment == expected
     other = assemble("generator", fragment, 3, 3).eval()
     other.load_state_dict(ours)
     x, hole = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
     hole[..., 4:9] = 1
     assert torch.equal(net(x, hole), other(x, hole))
+
+
+def test_pconv_sees_pictures_as_it_was_trained_on_them() -> None:
+    """naoto0804's way: the picture normalised, its holes set to 0, the result brought back to [0, 1]."""
+    torch.manual_seed(0)
+    net = PConvUNet(3, 3, channels=2, downs=3, window_factor=False)
+    fragment, ours = pconv.generator(as_pconv(net))
+    other = assemble("generator", fragment, 3, 3).eval()
+    other.load_state_dict(ours)
+    picture, hole = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
+    hole[..., 4:9] = 1
+    mean, deviation = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    known = (1 - hole).expand(-1, 3, -1, -1)
+    theirs = net.eval().fill((picture - mean) / deviation * known, known)[0] * deviation + mean
+    torch.testing.assert_close(other(picture * 2 - 1, hole), (theirs * 2 - 1).clamp(-1, 1))
+    with pytest.raises(ValueError, match="is for 3 channels"):
+        PConvUNet(1, 1, channels=2, downs=3, normalize="imagenet")
 
 
 @pytest.mark.parametrize("generator", [lbam.generator, pconv.generator])

@@ -83,6 +83,11 @@ def test_critics() -> None:
     assemble("discriminator", fragment, 3).load_state_dict(ours, strict=True)
 
 
+def test_prelu_has_weights_and_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="their activation is prelu"):
+        munit.generator(theirs() | {"enc_style.model.0.activation.weight": torch.ones(1)})
+
+
 @pytest.mark.parametrize("importer", [munit.generator, munit.discriminator])
 @pytest.mark.parametrize("state", [{}, {"model.0.weight": torch.zeros(1)}], ids=["nothing", "another net"])
 def test_other_weights_are_refused_in_words(importer: partial, state: dict[str, Tensor]) -> None:

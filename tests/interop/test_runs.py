@@ -12,14 +12,18 @@ from typer.testing import CliRunner
 
 import gankit
 from gankit.cli.main import app
-from gankit.core.errors import CheckpointError
+from gankit.codecs.image import Image8
+from gankit.core.errors import CheckpointError, DataError
 from gankit.core.sources import SOURCES
 from gankit.generators.lbam import LBAM
 from gankit.generators.pconv import PConvUNet
 from gankit.interop import gan_compression
+from gankit.norms.batch import BatchNorm
 from tests.cli.test_import import patch, resnet
 from tests.golden.assemble import assemble
 from tests.interop.test_fast_neural_style import theirs as style_net
+from tests.interop.test_generators import batch, unet
+from tests.interop.test_generators import resnet as their_resnet
 from tests.interop.test_inpainting import as_lbam, as_pconv
 from tests.interop.test_munit import theirs as munit_net
 
@@ -105,6 +109,94 @@ def test_cut_keeps_the_sampler_out(tmp_path: Path) -> None:
     assert "a generator is needed" in CliRunner().invoke(app, only).output
 
 
+@pytest.mark.parametrize(
+    ("net", "norm", "beside", "dropout", "words"),
+    [
+        ("G", "batch", {"D": 6}, True, "the critic sees the source too, as pix2pix's"),
+        ("G", "batch", {"D": 3}, False, "the critic sees one picture alone, as CUT's"),
+        ("G", "batch", {"F": 0}, False, "CUT's have none"),
+        ("G_A", "batch", {}, False, "CycleGAN's have none"),
+        ("G", "batch", {}, True, "pix2pix's have it, and batch norms"),
+        ("G", "instance", {}, False, "no batch norms"),
+    ],
+)
+def test_the_dropout_of_a_lone_unet(
+    tmp_path: Path, net: str, norm: str, beside: dict[str, int], dropout: bool, words: str
+) -> None:
+    torch.save(unet(norm), tmp_path / f"latest_net_{net}.pth")
+    for name, channels in beside.items():
+        torch.save(patch(into=channels) if channels else {"m.0": torch.zeros(1)}, tmp_path / f"latest_net_{name}.pth")
+    model, output = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    assert model.recipe.method.generator.dropout is dropout and words in output
+    assert f"--set method.generator.dropout={'false' if dropout else 'true'}" in output
+    assert model.recipe.method.noise_at_test is (dropout or norm == "batch")
+    assert ("method.noise_at_test=false" in output) is (dropout or norm == "batch")
+    assert (model.recipe.about.title is not None) is dropout  # pix2pix's, or nobody's that is known
+
+
+@pytest.mark.parametrize("net", ["unet", "resnet"])
+def test_batch_norms_of_cyclegan_take_the_statistics_of_the_picture(tmp_path: Path, net: str) -> None:
+    torch.manual_seed(0)
+    make = {"unet": unet, "resnet": lambda: their_resnet(norm=batch, bias=False, out=3)}[net]
+    for name in ("G_A", "G_B"):
+        torch.save(make(), tmp_path / f"latest_net_{name}.pth")
+    model, output = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    assert "batch norms take the statistics of the picture at hand" in output
+    assert ("taken as without (CycleGAN's" in output) is (net == "unet")
+    pictures = torch.rand(2, 3, 32, 32)
+    generator = model.method.network("generator", "b2a")
+    expected = torch.cat([generator.train()(picture[None]) for picture in pictures])
+    torch.testing.assert_close(model.translate(pictures, "b2a"), expected, rtol=1e-3, atol=1e-4)
+
+
+# -- channels ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("channels", [(1, 3), (3, 1), (1, 1)])
+def test_the_pictures_are_grey_where_the_networks_are(tmp_path: Path, channels: tuple[int, int]) -> None:
+    torch.save(unet(channels=channels), tmp_path / "latest_net_G.pth")
+    model, _ = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    data = model.recipe.data
+    assert (data.channels_a or 3, data.channels_b or 3) == channels
+    assert model.codecs["a"].words == model.codecs["b"].words == "image, 8 bits"
+
+
+@pytest.mark.parametrize("channels", [(4, 3), (3, 6), (4, 4)])
+def test_pictures_of_other_channels_have_another_codec(tmp_path: Path, channels: tuple[int, int]) -> None:
+    torch.save(unet(channels=channels), tmp_path / "latest_net_G.pth")
+    model, output = run_of("junyanz", tmp_path, out=tmp_path / "run")
+    assert f"Pictures of {max(channels)} channels are read and written as TIFF" in output
+    for side, count in zip("ab", channels, strict=True):
+        assert model.codecs[side].words == ("image, 8 bits" if count == 3 else "tiff")
+    model.codecs["a"].write(
+        torch.rand(channels[0], 32, 32), source := tmp_path / f"x{'.png' if channels[0] == 3 else '.tif'}"
+    )
+    arguments = ["translate", str(tmp_path / "run"), str(source), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+
+
+def test_channels_that_a_codec_does_not_have_are_told_before_anything_runs(tmp_path: Path) -> None:
+    torch.save(unet(channels=(3, 6)), tmp_path / "latest_net_G.pth")
+    model, _ = run_of("junyanz", tmp_path, out=tmp_path / "run", sets=("data.codec_b=image",))
+    model.codecs["a"].write(torch.rand(3, 32, 32), tmp_path / "x.png")
+    arguments = ["translate", str(tmp_path / "run"), str(tmp_path / "x.png"), "--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, "--device", "cpu"])
+    assert (
+        result.exit_code == 2
+        and "pictures of `b` have 6 channels, and those of its codec image 1 or 3" in result.output
+    )
+    with pytest.raises(DataError, match="a picture of 6 channels is no image of 8 bits"):
+        model.translate(tmp_path / "x.png")
+
+
+def test_a_picture_of_another_kind_of_file_is_named(tmp_path: Path) -> None:
+    torch.save(unet(channels=(4, 4)), tmp_path / "latest_net_G.pth")
+    run_of("junyanz", tmp_path, out=tmp_path / "run")
+    Image8().write(torch.rand(3, 32, 32), tmp_path / "x.png")
+    arguments = ["translate", str(tmp_path / "run"), str(tmp_path / "x.png"), "--out", str(tmp_path / "out")]
+    output = " ".join(CliRunner().invoke(app, [*arguments, "--device", "cpu"]).output.split())
+    assert "x.png: pictures of this run are read as tiff, of files ending in .tif, .tiff" in output
+
+
 # -- lone generators ---------------------------------------------------------------------------------------------------
 def test_fast_neural_style(tmp_path: Path) -> None:
     torch.save(style_net(widths=(2, 4, 8), blocks=1), tmp_path / "candy.pth")
@@ -117,6 +209,8 @@ def test_fast_neural_style(tmp_path: Path) -> None:
     ("source", "state"),
     [
         ("lbam", lambda: as_lbam(LBAM(3, 3, channels=2, downs=3))),
+        ("lbam", lambda: as_lbam(LBAM(1, 1, channels=2, downs=3))),
+        ("pconv", lambda: as_pconv(PConvUNet(1, 1, channels=2, downs=3))),
         ("pconv", lambda: as_pconv(PConvUNet(3, 3, channels=2, downs=3))),
     ],
 )
@@ -124,10 +218,17 @@ def test_inpainting(tmp_path: Path, source: str, state) -> None:
     torch.save(state(), tmp_path / "net.pth")
     small = ("method.discriminator.channels=2",) if source == "lbam" else ()
     model, _ = run_of(source, tmp_path / "net.pth", out=tmp_path / "run", sets=small)
-    picture, mask = torch.rand(3, 40, 40), torch.zeros(1, 40, 40)
+    picture, mask = torch.rand(model.channels["a"], 40, 40), torch.zeros(1, 40, 40)
     mask[:, 10:20, 10:20] = 1
     filled = model.translate(picture, mask=mask)
     assert torch.equal(filled[:, :10], picture[:, :10]) and not torch.equal(filled, picture)
+
+
+def test_the_head_of_lbam_with_batch_norms_is_told(tmp_path: Path) -> None:
+    torch.save(as_lbam(LBAM(3, 3, channels=2, downs=3, norm=BatchNorm)), tmp_path / "net.pth")
+    small = ("method.discriminator.channels=2",)
+    model, output = run_of("lbam", tmp_path / "net.pth", out=tmp_path / "run", sets=small)
+    assert model.recipe.method.generator.image == "tanh" and "--set method.generator.image=abs" in output
 
 
 def test_dcgan(tmp_path: Path) -> None:
@@ -162,8 +263,9 @@ def test_munit(tmp_path: Path) -> None:
     model, output = run_of(
         "munit", tmp_path, out=tmp_path / "run", sets=("method.discriminator.discriminator.channels=2",)
     )
-    assert "dis_XXXXXXXX.pt not given" in output and "gen_" not in output
+    assert "dis_XXXXXXXX.pt not given" in output and "gen_00000200.pt. Other epochs there (00000100)" in output
     assert model.translate(torch.rand(3, 24, 20), "b2a").shape == (3, 24, 20)
+    assert "padding and activation: taken as reflect and relu" in output
     theirs = torch.load(tmp_path / "gen_00000200.pt")["b"]["mlp.model.0.fc.weight"]
     assert torch.equal(model.method.network("generator", "a2b").state_dict()["mlp.0.weight"], theirs)
 
@@ -173,7 +275,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     save_file(mobile(), tmp_path / "G.safetensors")
     (tmp_path / "empty").mkdir()
     cases = {
-        "munit": (["G.safetensors"], "networks under 'a' and 'b' were expected"),
+        "munit": (["G.safetensors"], "networks called a, b were expected"),
         "fast-neural-style": (["G.safetensors"], "not the weights of a TransformerNet"),
         "lbam": (["G.safetensors", "G.safetensors"], "one file, of the generator, is needed"),
         "pconv": (["empty"], "no file of weights is in it"),

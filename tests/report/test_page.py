@@ -113,7 +113,11 @@ def test_broken_files_are_taken_as_missing(run: Path) -> None:
     (run / "evaluation.json").write_text("[]")
     (run / "metrics.jsonl").write_text("")
     page = Page(write(run).read_text())
-    assert "Not measured" in page.text and "Nothing logged" in page.text and "run" in page.text
+    assert (
+        "evaluation.json holds no mapping: measure it again" in page.text
+        and "Nothing logged" in page.text
+        and "run" in page.text
+    )
 
 
 def test_no_run_is_an_error(tmp_path: Path) -> None:
@@ -135,3 +139,60 @@ def test_a_failed_write_keeps_the_old_report(run: Path, monkeypatch: pytest.Monk
         write(run)
     assert (run / "report.html").read_text() == before
     assert not list(run.glob(".report*"))
+
+
+LINES = [
+    [1],
+    {"step": "1"},
+    {"step": 10**400},
+    {"step": -1},
+    {"step": True},
+    {"step": 5, "losses": [1], "watched": 3, "measured": {"a": 1}},
+    {"step": 5, "losses": {"a": "x", "b": 10**400, "c": 1e308, "d": None}, "time": "long", "epoch": 1.5},
+    {
+        "step": 5,
+        "measured": [3, {"value": 1}, {"metric": 1, "value": 2}, {"metric": "psnr", "direction": [], "value": 1}],
+    },
+    {"step": 5, "images_per_second": float("inf"), "time": float("nan")},
+    {"step": 5, "losses": {"a": -1e308, "b/c/d": float("nan")}},
+]
+
+
+def test_damaged_lines_of_the_log_are_left_out(run: Path) -> None:
+    text = "\n".join([*map(json.dumps, LINES), "[" * 100_000, "\udcff\x00"])
+    (run / "metrics.jsonl").write_bytes(text.encode(errors="surrogateescape"))
+    assert "5 steps" in Page(write(run).read_text()).text
+
+
+@pytest.mark.parametrize("recipe", [{"about": [1]}, {"method": 3}, {"losses": "x"}, {"data": [{}]}, {"name": {}}, []])
+def test_recipes_of_the_wrong_shape(run: Path, recipe: object) -> None:
+    (run / "recipe.json").write_text(json.dumps(recipe))
+    assert Page(write(run).read_text()).text
+
+
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "evaluation.json", "recipe.json", "recipe.yaml", "samples/step_1.png"]
+)
+def test_a_folder_where_a_file_should_be(run: Path, name: str) -> None:
+    (run / name).unlink(missing_ok=True)
+    (run / name).mkdir()
+    (run / "samples" / "step_².png").write_bytes(b"")
+    assert Page(write(run).read_text()).text
+
+
+def test_measurements_stand_side_by_side(run: Path) -> None:
+    def row(value: float, n: int) -> dict:
+        told = {
+            "metric": "psnr",
+            "direction": "a2b",
+            "value": value,
+            "interval": None,
+            "unit": "dB",
+            "better": "higher",
+        }
+        return told | {"protocol": {"n": n}}
+
+    several = [{"asked": {"limit": 2}, "results": [row(30, 2)]}, {"asked": {}, "results": [row(20, 9)]}]
+    (run / "evaluation.json").write_text(json.dumps({"results": [], "measurements": several}))
+    text = Page(write(run).read_text()).text
+    assert text.index("20 dB") < text.index("Measured with limit 2:") < text.index("30 dB")

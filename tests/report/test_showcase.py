@@ -21,7 +21,19 @@ def test_a_measured_run_keeps_figures_and_pictures(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("gankit.evaluation.evaluate.default_metrics", lambda: METRICS)
     run = run_of(tmp_path)
     found = measure_run(run, limit=2)
-    assert json.loads((tmp_path / "evaluation.json").read_text()) == found.as_dict()
+    assert json.loads((tmp_path / "evaluation.json").read_text())["results"] == found.as_dict()["results"]
     assert found.rows[0].protocol["step"] == 7
     assert Image.open(tmp_path / "evaluation.png").width > 4 * 128
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.png"]
+
+
+def test_figures_of_a_run_that_cannot_be_written_to_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("gankit.evaluation.evaluate.default_metrics", lambda: METRICS)
+    (tmp_path / "file").write_text("")
+    assert measure_run(run_of(tmp_path / "file/run"), limit=2).rows
+    assert [record.getMessage().rpartition("/")[2] for record in caplog.records] == [
+        "evaluation.json: cannot be written: not a directory",
+        "evaluation.png: cannot be written: not a directory",
+    ]

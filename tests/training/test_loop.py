@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import gankit
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import GankitError, TrainingError
-from gankit.training import checkpoint
+from gankit.training import checkpoint, loop
 from gankit.training.logs import Log, brief, duration
 from gankit.training.run import Run
 from tests.training.tiny import AGIT, CYCLE, digests, lines, recipe
@@ -152,3 +152,27 @@ def test_losses_in_brief() -> None:
     losses = {"generator/cycle/a2b": 1.0, "generator/cycle/b2a": 0.25, "discriminator/adversarial/a2b": 0.5}
     assert brief(losses) == "generator cycle 1.25  discriminator adversarial 0.5"
     assert [duration(s) for s in (40, 601, 7260)] == ["40 s", "11 min", "2 h 01 min"]
+
+
+def test_a_training_may_begin_within_its_schedule(tmp_path: Path) -> None:
+    options = {"steps": 6, "steps_per_epoch": 2, "log_every": 1, "schedule": {"type": "linear", "decay_from": 0.0}}
+    gankit.train(recipe(**options), tmp_path / "whole")
+    model = gankit.train(recipe(**options, first_epoch=2), tmp_path / "late")
+    late, whole = (lines(tmp_path / name) for name in ("late", "whole"))
+    assert model.step == 6 and [line["step"] for line in late if "lr" in line] == [5, 6]
+    assert [line["lr"] for line in late if "lr" in line] == [line["lr"] for line in whole if "lr" in line][-2:]
+    with pytest.raises(GankitError, match="nothing is left of 6 steps after 3 epochs of 6 steps"):
+        gankit.train(recipe(**options, first_epoch=3), tmp_path / "never")
+    with pytest.raises(GankitError, match="nothing is left of 2 epochs after 2"):
+        gankit.build(recipe(steps=None, epochs=2, first_epoch=2))
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_the_order_of_the_items_may_be_that_of_the_data(
+    shuffle: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    make = loop.make_loader
+    monkeypatch.setattr(loop, "make_loader", lambda *a, **k: asked.append(k["shuffle"]) or make(*a, **k))
+    gankit.train(recipe(steps=1, shuffle=shuffle), tmp_path / "run")
+    assert set(asked) == {shuffle}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gankit.core.errors import RecipeError
+from gankit.core.errors import CheckpointError, GankitError, RecipeError
 from gankit.core.recipe import Recipe
 from gankit.training import run as runs
 from gankit.training.run import Run
@@ -89,3 +89,53 @@ def test_what_came_after_a_step_is_forgotten(tmp_path: Path) -> None:
     run.forget_after(3)
     assert run.metrics.read_text() == '{"step": 3}\n'
     assert {p.name for p in run.sample(3).parent.iterdir()} == {"step_000003.png", "step_000004 (copy).png"}
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'"demo"', b"\xff", b"[" * 100_000, b'{"name": NaN}'])
+def test_a_damaged_recipe_is_told_at_a_resume(tmp_path: Path, content: bytes) -> None:
+    run = runs.start(made(), tmp_path / "run")
+    run.recipe.write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"recipe.json (cannot be read|holds no mapping).*put recipe.json"):
+        runs.resume(made(), tmp_path / "run")
+
+
+def test_damaged_lines_of_the_log_are_dropped_at_a_resume(tmp_path: Path) -> None:
+    run = runs.start(made(), tmp_path / "run")
+    lines = [
+        b'{"step": 1}',
+        b'{"step": [1]}',
+        b'{"step": 2, "measured": []}',
+        b"\xff",
+        b"[" * 10**5,
+        b'{"step": 3}',
+        b'{"s',
+    ]
+    run.metrics.write_bytes(b"\n".join(lines))
+    assert run.measured(2) and not run.measured(3)
+    run.forget_after(2)
+    assert run.metrics.read_text() == '{"step": 1}\n{"step": 2, "measured": []}\n'
+
+
+def test_strange_names_are_no_steps(tmp_path: Path) -> None:
+    run = runs.start(made(), tmp_path / "run")
+    for name in ("samples/step_².png", "checkpoints/step_²", "checkpoints/step_" + "9" * 200):
+        (run.path / name).mkdir(parents=True)
+    run.forget_after(0)
+    assert run.latest() is None
+
+
+def test_a_picture_that_cannot_be_removed(tmp_path: Path) -> None:
+    run = runs.start(made(), tmp_path / "run")
+    (run.samples / "step_000009.png").mkdir(parents=True)
+    with pytest.raises(GankitError, match=r"step_000009.png: cannot be removed: "):
+        run.forget_after(1)
+
+
+def test_what_a_killed_training_left_goes_at_a_resume(tmp_path: Path) -> None:
+    run = runs.start(made(), tmp_path / "run")
+    left = [run.checkpoints / ".step_00000009.part", run.samples / ".step_000009.png.999999999.part"]
+    for path in left:
+        path.mkdir(parents=True)
+    (run.path / ".metrics.jsonl.999999999.part").write_text("")
+    run.forget_after(0)
+    assert not any(path.exists() for path in left) and not list(run.path.glob(".*.part"))

@@ -70,6 +70,11 @@ class Labelled(PlacedDataset):
         ]
         self._starts = list(accumulate((len(pictures) for pictures in self._pictures), initial=0))
 
+    @property
+    def sources(self) -> dict[str, list[Path]]:
+        """The files of all domains."""
+        return {"a": [path for pictures in self._pictures for path in pictures.paths]}
+
     def __len__(self) -> int:
         return self._starts[-1]
 
