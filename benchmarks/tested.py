@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class Outcomes:
 
 
 def tests(tell: Telling) -> None:
-    """Run some of gankit's tests. Raises RuntimeError where one fails."""
+    """Run some of gankit's tests; ends the process with a line where one fails."""
     import pytest
 
     name = tell.stage.rpartition("/")[2]
@@ -59,4 +60,4 @@ def tests(tell: Telling) -> None:
     os.chdir(ROOT)
     code = pytest.main([*given, "-p", "no:cacheprovider"], plugins=[Outcomes(tell)])
     if code != 0:
-        raise RuntimeError(f"pytest ended with {int(code)}; the figures name the tests that failed")
+        sys.exit(f"pytest ended with {int(code)}: the figures name the tests that failed, if any ran")
