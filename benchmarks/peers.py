@@ -199,7 +199,11 @@ def compare(project: str, options: argparse.Namespace, tell: Tell) -> None:
             if row["step"] in (project, f"{project}{TF32}"):
                 theirs[row["step"]] = times
             row |= {"peak_gb": peaks[row["step"]]} if row["step"] in peaks else {}
-            tell(row | (figures(project, row, times, theirs, options) if times else {}))
+            if times:
+                row |= ratios(project, times, theirs, options)
+                tell({key: value for key, value in row.items() if key != "batch"})  # what follows may not end
+                row |= use(project, row, options)
+            tell(row)
         release()
 
 
@@ -236,21 +240,24 @@ def timed(names: list[str], options: argparse.Namespace, tell: Tell) -> list[tup
     return [(row, [took / options.steps for took in rounds.times.get(name, [])]) for name, row in rows.items()]
 
 
-def figures(
-    project: str, row: Row, times: list[float], theirs: dict[str, list[float]], options: argparse.Namespace
-) -> Row:
-    name, found = row["step"], Rounds({"this": times, **theirs})
-    more: Row = {"s": (took := median(times)), "pairs_per_s": options.batch / took}
+def ratios(project: str, times: list[float], theirs: dict[str, list[float]], options: argparse.Namespace) -> Row:
+    found, took = Rounds({"this": times, **theirs}), median(times)
+    more: Row = {"s": took, "pairs_per_s": options.batch / took}
     if theirs.get(project):
         more |= {"ratio": found.ratio(project, "this"), "ratios": found.ratios(project, "this")}
     if theirs.get(project + TF32):
         more["ratio_tf32"] = found.ratio(project + TF32, "this")
+    return more
+
+
+def use(project: str, row: Row, options: argparse.Namespace) -> Row:
+    """The share of the machine's rate of products that a step reaches."""
     try:  # one more step, which the memory may be too small for
         work = steps.flops_of(PROJECTS[project], options.channels, options.batch, options.size)
     except Exception as error:
-        return more | {"flop_use": 0.0, "flop_use_unknown": told(error)}
+        return {"flop_use": 0.0, "flop_use_unknown": told(error)}
     rates = ceilings(torch.device(options.device)).matrix
-    return more | {"flop_use": work / took / rates[torch.bfloat16 if "bf16" in name else torch.float32]}
+    return {"flop_use": work / row["s"] / rates[torch.bfloat16 if "bf16" in row["step"] else torch.float32]}
 
 
 def told(error: Exception) -> Row:
