@@ -29,20 +29,21 @@ class Critique(NamedTuple):
 class CAMCritic(nn.Module):
     """One critic with a class activation map: (N, in_channels, H, W) -> Critique. See UGATITDiscriminator."""
 
-    def __init__(self, in_channels: int, channels: int, layers: int, cam_weight: CAMWeight, cam: bool) -> None:
+    def __init__(
+        self, in_channels: int, channels: int, layers: int, cam_weight: CAMWeight, cam: bool, spectral: bool
+    ) -> None:
         super().__init__()
+        conv, linear = (SpectralConv2d, SpectralLinear) if spectral else (nn.Conv2d, nn.Linear)
         widths = [in_channels, *(channels * 2**i for i in range(layers - 1))]
         strides = [2] * (layers - 2) + [1]
         features = widths[-1]
         self.cam_weight, self.cam = cam_weight, cam
-        self.convs = nn.ModuleList(
-            SpectralConv2d(widths[i], widths[i + 1], 4, stride) for i, stride in enumerate(strides)
-        )
+        self.convs = nn.ModuleList(conv(widths[i], widths[i + 1], 4, stride) for i, stride in enumerate(strides))
         if cam:
-            self.average = SpectralLinear(features, 1, bias=False)
-            self.maximum = SpectralLinear(features, 1, bias=False)
+            self.average = linear(features, 1, bias=False)
+            self.maximum = linear(features, 1, bias=False)
             self.merge = nn.Conv2d(2 * features, features, 1)
-        self.head = SpectralConv2d(features, 1, 4, bias=False)
+        self.head = conv(features, 1, 4, bias=False)
 
     def forward(self, x: Tensor) -> Critique:
         for conv in self.convs:
@@ -54,9 +55,9 @@ class CAMCritic(nn.Module):
         x = F.leaky_relu(self.merge(torch.cat([by_average, by_maximum], 1)), 0.2)
         return Critique(self.head(reflected(x)), torch.cat([average, maximum], 1), x.sum(1, keepdim=True))
 
-    def attend(self, x: Tensor, pooled: Tensor, classifier: SpectralLinear) -> tuple[Tensor, Tensor]:
+    def attend(self, x: Tensor, pooled: Tensor, classifier: nn.Linear) -> tuple[Tensor, Tensor]:
         """The classifier's logit on the pooled features, and the features weighted by its weights."""
-        normalized = classifier.normalized_weight()
+        normalized = classifier.normalized_weight() if isinstance(classifier, SpectralLinear) else classifier.weight
         weight = classifier.weight if self.cam_weight == "raw" else normalized
         return F.linear(pooled, normalized), x * weight.view(1, -1, 1, 1).to(x.dtype)
 
@@ -66,7 +67,7 @@ def reflected(x: Tensor) -> Tensor:
 
 
 class UGATITDiscriminator(nn.Module):
-    """U-GAT-IT's critics (arXiv 1907.10830): for each entry of `layers` one with spectral norm and a CAM.
+    """U-GAT-IT's critics (arXiv 1907.10830): for each entry of `layers` one with spectral norms and a CAM.
 
     forward: pictures (N, in_channels, H, W) in [-1, 1] -> (logits, cam_logits, logits, cam_logits, ...), critic by
     critic: logits (N, 1, h, w) of the patches, cam_logits (N, 2) of the features pooled by average and by maximum.
@@ -79,6 +80,8 @@ class UGATITDiscriminator(nn.Module):
         cam_weight: what re-weights the features: the classifier's `raw` weight, as in the authors' PyTorch code, or the
             spectrally `normalized` one, as in their TensorFlow code, from which the paper's figures are.
         cam: False leaves the CAMs out, as the paper's ablation does: the logits of the patches alone.
+        spectral: False leaves the spectral norms out. Under them logits start near 0 and grow slowly, so that the
+            critics stay at chance for the first thousand steps and more.
     """
 
     def __init__(
@@ -89,10 +92,13 @@ class UGATITDiscriminator(nn.Module):
         layers: Annotated[tuple[Annotated[int, Ge(3), Le(15)], ...], MinLen(1)] = (7, 5),
         cam_weight: Literal["raw", "normalized"] = "raw",
         cam: bool = True,
+        spectral: bool = True,
     ) -> None:
         super().__init__()
         self.in_channels, self.cam = in_channels, cam
-        self.critics = nn.ModuleList(CAMCritic(in_channels, channels, depth, cam_weight, cam) for depth in layers)
+        self.critics = nn.ModuleList(
+            CAMCritic(in_channels, channels, depth, cam_weight, cam, spectral) for depth in layers
+        )
         self.min_size = max(smallest_side([2] * (depth - 2) + [1, 1], padding=1) for depth in layers)
 
     def critiques(self, x: Tensor) -> tuple[Critique, ...]:
