@@ -68,6 +68,10 @@ class PictureFiles(PlacedDataset):
         how = self.flip, self.enlarge, self.exact, self.interpolation, self.crop_height
         return Transform(*sizes, *how)
 
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) to which a picture of the split is brought, before the crop."""
+        return self._scaled.resized(height, width)
+
     def measured(self, name: Split) -> Self:
         """Training pictures, too, are whole and never random when figures are made of them."""
         if name != "train":

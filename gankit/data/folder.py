@@ -23,6 +23,9 @@ from gankit.data.transforms import Transform
 
 log = logging.getLogger("gankit.data")
 
+LEFT_OUT = "left out a picture: %s"
+"""What is logged of each picture whose header is broken."""
+
 
 @dataclass(frozen=True)
 class Headers:
@@ -67,7 +70,7 @@ def read_headers(paths: Sequence[Path], codec: Codec) -> Headers:
         except WindowError:
             raise
         except DataError as error:
-            log.warning("left out a picture: %s", error)
+            log.warning(LEFT_OUT, error)
             headers.left_out.append(str(path))
     if not headers.sizes:
         raise DataError(f"none of the {len(paths)} pictures beside {paths[0]} can be read")

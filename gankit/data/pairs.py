@@ -54,7 +54,7 @@ def split_folder(folder: Path) -> tuple[Path, Path] | None:
 
     Raises DataError where one is there without the other, or pictures lie beside them.
     """
-    sides = _sides(folder) or _sides(folder.parent, folder.name)
+    sides = sides_of(folder) or sides_of(folder.parent, folder.name)
     if not sides:
         return None
     if len(sides) == 1:
@@ -69,7 +69,7 @@ def split_folder(folder: Path) -> tuple[Path, Path] | None:
     return sides["a"], sides["b"]
 
 
-def _sides(folder: Path, below: str = "") -> dict[str, Path]:
+def sides_of(folder: Path, below: str = "") -> dict[str, Path]:
     """Those of the folders A and B (in them, `below`) that are there."""
     found = {path.name.lower(): path / below for path in sorted(folder.glob("[abAB]"), reverse=True)}
     return {name: path for name, path in sorted(found.items()) if path.is_dir()}
