@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -103,14 +104,21 @@ def two_folders(first: Path, second: Path, codecs: tuple[Codec, Codec]) -> tuple
             f"{len(alone)} pictures have no partner: the first is {alone[0]} in {where}, which {missing} lacks; "
             "give both pictures of a pair the same name"
         )
-    sound_a, sound_b = (read_headers(list(files.values()), c) for files, c in zip((a, b), codecs, strict=True))
-    pairs = []
-    for name, path in a.items():
-        if path in sound_a.sizes and b[name] in sound_b.sizes:
-            pairs.append(Pair(_whole(path, sound_a), _whole(b[name], sound_b)))
+    return named([(path, b[name]) for name, path in a.items()], codecs)
+
+
+def named(files: Sequence[tuple[Path, Path]], codecs: tuple[Codec, Codec]) -> tuple[list[Pair], list[str]]:
+    """Pairs of these files; and the broken ones. A file may belong to several."""
+    a, b = (
+        read_headers(list(dict.fromkeys(side)), codec)
+        for side, codec in zip(zip(*files, strict=True), codecs, strict=True)
+    )
+    pairs = [Pair(_whole(x, a), _whole(y, b)) for x, y in files if x in a.sizes and y in b.sizes]
     if not pairs:
-        raise DataError(f"no pair of {first} and {second} can be read")
-    return pairs, sound_a.left_out + sound_b.left_out
+        raise DataError(
+            f"no pair can be read: of {files[0][0]} and {files[0][1]}, and {len(files) - 1} others, one is broken"
+        )
+    return pairs, a.left_out + b.left_out
 
 
 def _whole(path: Path, headers: Headers) -> Part:
