@@ -23,8 +23,8 @@ def of_parts(parts: Sequence[Part], paired: bool = False) -> list[str]:
         if part.broken:
             first = part.broken[0]
             found.append(
-                f"{part.name} has {_count(part.broken, 'file')} that cannot be read: repair or remove them; first "
-                f"{first.path}: {first.broken}"
+                f"{part.name} has {_count(part.broken, 'file')} that cannot be read: repair them, remove them, or "
+                f"read them by another codec; the first is {first.path}: {first.broken}"
             )
         if isinstance(part.field, Picture):
             found += _kinds(part)

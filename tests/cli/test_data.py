@@ -141,3 +141,21 @@ def test_split_refuses(two: Path) -> None:
     assert "a list names the pictures" in run("split", two / "trainA", "--links", "--out", "a.csv", code=2)
     assert "does not exist" in run("split", two / "nothing", code=2)
     assert "--val" in run("split", two / "trainA", "--val", "1.5", code=2)
+
+
+def test_inspect_pairs_side_by_side(tmp_path: Path) -> None:
+    for split, seeds in (("train", (1, 2)), ("test", (3,))):
+        for seed in seeds:
+            picture(tmp_path / split / f"{seed}.png", seed, size=(48, 24))
+    found = json.loads(run("inspect", "pix2pix", "--set", f"data.root={tmp_path}", *sizes(), "--json"))
+    assert [part["name"] for part in found["parts"]] == ["train a", "test a"]  # one file for both sides
+    assert not [text for text in found["warnings"] if "squeezes" in text]
+
+
+def test_inspect_deep_pictures(tmp_path: Path) -> None:
+    for i in range(3):
+        Image.fromarray(np.full((24, 24), 1000 + i, np.uint16)).save(tmp_path / f"{i}.png")
+    assert "codec: {type: grey16, low: 0, high: 1023}" in run("inspect", tmp_path)
+    data = f"data={{type: single, root: {tmp_path}, train: ., codec: {{type: grey16, low: 0, high: 4095}}}}"
+    found = json.loads(run("inspect", "dcgan", "--set", data, *sizes(), "--json"))
+    assert found["parts"][0]["kinds"] == {"uint16 of 1 channel": 3} and found["splits"]["test"].startswith("none: ")
