@@ -12,13 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks.measure import Call, ceilings, clock, conditions, flops, graphed, machine, seconds
+from benchmarks.measure import SHORTEST, Call, ceilings, clock, conditions, flops, machine, seconds, together
 from gankit.precision import too_slow
 
 BUDGET = {"cpu": 1.5, "cuda": 0.3}
 """Seconds for the rounds of one case."""
-SHORTEST = 5e-3
-"""Seconds of one timing at least, so that to read the clock, and to wait for a GPU, is no part of it."""
 SMALLEST = 0.1
 """Seconds for the rounds of one case with --smallest: one round for a step, several for a norm."""
 
@@ -98,11 +96,11 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
         timed, counts, spent = {}, {}, 0.0
         for name, calls in (("ours", ours), ("reference", reference)):
             if calls is not None:
-                together = _together([calls] if callable(calls) else list(calls), graph)
-                together()
+                call = together([calls] if callable(calls) else list(calls), graph)
+                call()
                 shortest = SHORTEST / 10 if smallest else SHORTEST
-                often = math.ceil(shortest / max(seconds(together, now), 1e-9))
-                timed[name], counts[name] = partial(_repeat, together, often), often * len(several)
+                often = math.ceil(shortest / max(seconds(call, now), 1e-9))
+                timed[name], counts[name] = partial(_repeat, call, often), often * len(several)
                 spent += seconds(timed[name], now)
 
         def measure(name: str) -> None:
@@ -140,10 +138,6 @@ def compare(benchmark: Any, device: torch.device, smallest: bool) -> Callable[..
         return figures
 
     return run
-
-
-def _together(calls: list[Call], graph: bool) -> Call:
-    return graphed(calls) if graph else lambda: [call() for call in calls]
 
 
 def _repeat(call: Call, times: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -21,6 +21,8 @@ from gankit.training.graphs import Cuda
 
 Call = Callable[[], Any]
 Clock = Callable[[], float]
+SHORTEST = 5e-3
+"""Seconds of one timing at least, so that to read the clock, and to wait for a GPU, is no part of it."""
 
 
 def clock(device: torch.device) -> Clock:
@@ -56,14 +58,32 @@ class Rounds:
         return median(self.times[slow]) / median(self.times[fast])
 
 
-def interleaved(calls: dict[str, Call], rounds: int, now: Clock) -> Rounds:
-    """Time the calls A B C, B C A, ...: each round begins with another, so that none is always the one after a rest."""
+def interleaved(
+    calls: Mapping[str, Call],
+    rounds: int,
+    now: Clock,
+    timed: Callable[[str, float], None] = lambda name, took: None,
+    failed: Callable[[str, Exception], None] | None = None,
+) -> Rounds:
+    """Time the calls A B C, B C A, ...: each round begins with another, so that none is always the one after a rest.
+
+    timed: told each time as it comes. failed: told of a call that raises, which is left out from there on; None: it
+    ends all.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    names = list(calls)
     for number in range(rounds):
-        first = number % len(names)
+        names = list(times)
+        first = number % max(1, len(names))
         for name in names[first:] + names[:first]:
-            times[name].append(seconds(calls[name], now))
+            try:
+                times[name].append(seconds(calls[name], now))
+            except Exception as error:
+                if failed is None:
+                    raise
+                failed(name, error)
+                del times[name]
+            else:
+                timed(name, times[name][-1])
     return Rounds(times)
 
 
@@ -80,6 +100,11 @@ def graphed(calls: Sequence[Call]) -> Call:
             with recorder.warming():
                 run()
         return recorder.record(run, recorder.pool())[0].replay
+
+
+def together(calls: Sequence[Call], graph: bool) -> Call:
+    """The calls one after the other, as one."""
+    return graphed(calls) if graph else lambda: [call() for call in calls]
 
 
 # -- the machine ------------------------------------------------------------------------------------------------------

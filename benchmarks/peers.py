@@ -3,13 +3,14 @@
     python -m benchmarks.peers --junyanz ../pytorch-CycleGAN-and-pix2pix --ugatit ../UGATIT-pytorch
 
 Each project's own class takes its own step, unchanged, as its users run it (fp32), then ours with the same networks,
-batch and size, in turns. Memory is the peak of a process that takes two steps and does nothing else.
+batch and size, in turns. Results are printed, and kept, as they come.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +31,15 @@ import torch
 from torch import Tensor
 
 from benchmarks import steps
-from benchmarks.measure import Call, ceilings, clock, conditions, interleaved, seconds, tf32
-from gankit.core.errors import GankitError
+from benchmarks.measure import Call, Rounds, ceilings, clock, conditions, interleaved, seconds, tf32
+from gankit.core.errors import BuildError, RecipeError
+from gankit.training.graphs import WARM_UP
 
+Row = dict[str, Any]
+Tell = Callable[[Row], None]
+CANNOT_BE = (RecipeError, BuildError, steps.Unfit)
+"""Errors of a variant that is not for this machine; all others are failures."""
+TF32 = ", TF32"
 PROJECTS = {"junyanz": "cyclegan", "ugatit": "ugatit-light"}
 """Option that names the checkout -> our recipe of the same training."""
 
@@ -138,6 +145,8 @@ def step_of(name: str, options: argparse.Namespace, batch: Mapping[str, Tensor])
         return steps.step_of(
             steps.make(PROJECTS[project], variant, options.channels, batch["a"].device, options.batch), batch
         )
+    if getattr(options, project) is None:
+        raise steps.Unfit(f"no checkout is given: --{project} PATH")
     theirs = {"junyanz": junyanz, "ugatit": ugatit}[project]
     return theirs(Path(getattr(options, project)).resolve(), batch, options.channels)
 
@@ -146,14 +155,12 @@ def batch_of(options: argparse.Namespace) -> dict[str, Tensor]:
     return steps.make_batch(options.batch, options.size, torch.device(options.device))
 
 
-# -- memory: a process for each ----------------------------------------------------------------------------------------
+# -- memory: a process for each, on a CPU ------------------------------------------------------------------------------
 def peak_alone(name: str, options: argparse.Namespace) -> float:
-    """GB at the peak of two steps: of the allocator on a GPU, of the whole process on a CPU."""
+    """GB at the peak of two steps, of the whole process."""
     step = step_of(name, options, batch_of(options))
     for _ in range(2):
         step()
-    if options.device == "cuda":
-        return torch.cuda.max_memory_allocated() / 1e9
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
@@ -166,48 +173,105 @@ def peak_in_own_process(name: str, options: argparse.Namespace) -> float | None:
     return float(done.stdout.split()[-1]) if done.returncode == 0 else None
 
 
-# -- the table ---------------------------------------------------------------------------------------------------------
+# -- the rows ----------------------------------------------------------------------------------------------------------
 def names_of(project: str, options: argparse.Namespace) -> list[str]:
     return [project, *(f"{project}:{variant}" for variant in options.ours)]
 
 
-def compare(project: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """Rows: theirs, then each variant of ours that can be made here; on a GPU theirs with TF32 too.
+def compare(project: str, options: argparse.Namespace, tell: Tell) -> None:
+    """Tell rows as they come: each peak, first step and round, then its figures; theirs first, on a GPU with TF32 too.
 
     `ratio`: theirs (fp32, without TF32) by this; `ratio_tf32`: theirs with TF32 by this. fp32 of ours has no TF32.
+    `peak_gb`: of the GPU's allocator, or of a process of its own on a CPU. A step that fails costs its own row, which
+    says why: `skipped` where it cannot be here, else `failed`. On a GPU, whose memory two steps might not share, one is
+    alive at a time; on a CPU, where other programs disturb, all are, and are timed in turns.
     """
+    names, on_gpu = names_of(project, options), options.device == "cuda"
+    # Memory first: a new process inherits the peak of the one that starts it.
+    own_process = options.memory and not on_gpu
+    peaks: dict[str, float | None] = {}
+    for name in names if own_process else ():
+        peaks[name] = peak_in_own_process(name, options)
+        tell({"step": name, "peak_gb": peaks[name]})
+    theirs: dict[str, list[float]] = {}
+    for together in [[name] for name in names] if on_gpu else [names]:
+        for row, times in timed(together, options, tell):
+            if row["step"] in (project, f"{project}{TF32}"):
+                theirs[row["step"]] = times
+            row |= {"peak_gb": peaks[row["step"]]} if row["step"] in peaks else {}
+            if times:
+                row |= ratios(project, times, theirs, options)
+                tell({key: value for key, value in row.items() if key != "batch"})  # what follows may not end
+                row |= use(project, row, options)
+            tell(row)
+        release()
+
+
+def timed(names: list[str], options: argparse.Namespace, tell: Tell) -> list[tuple[Row, list[float]]]:
+    """The rows of steps that are alive together, and the seconds of a step in each round; none where it failed."""
     batch, device = batch_of(options), torch.device(options.device)
-    now, rates = clock(device), ceilings(device).matrix
-    calls: dict[str, Call] = {}
-    rows: list[dict[str, Any]] = []
-    for name in names_of(project, options):
-        row: dict[str, Any] = {"step": name, "batch": options.batch}
-        rows.append(row)
+    now, rows, calls = clock(device), dict[str, Row](), dict[str, Call]()
+    for name in names:
+        row = rows[name] = {"step": name, "batch": options.batch}
         try:
             step = step_of(name, options, batch)
             with tf32(False):
                 row["first_s"] = seconds(step, now)  # compiling included
-                step()
-        except (GankitError, RuntimeError) as e:
-            row["skipped"] = f"{type(e).__name__}: {str(e).splitlines()[0]}"
+                for _ in range(WARM_UP + 1 if device.type == "cuda" else 1):  # past the recording of its passes
+                    step()
+        except Exception as error:
+            row |= told(error)
             continue
+        tell({"step": name, "first_s": row["first_s"]})
         calls[name] = partial(repeated, step, options.steps, False)
-        if name == project and device.type == "cuda":
-            rows.append({"step": f"{name}, TF32", "batch": options.batch})
-            calls[f"{name}, TF32"] = partial(repeated, step, options.steps, True)
-    if project not in calls:
-        return rows
-    rounds = interleaved(calls, options.rounds, now)
-    work = steps.flops_of(PROJECTS[project], options.channels, options.batch, options.size)
-    for row in rows:
-        if (name := row["step"]) in calls:
-            took = median(rounds.times[name]) / options.steps
-            row |= {"s": took, "pairs_per_s": options.batch / took}
-            row |= {"ratio": rounds.ratio(project, name), "ratios": rounds.ratios(project, name)}
-            if f"{project}, TF32" in calls:
-                row["ratio_tf32"] = rounds.ratio(f"{project}, TF32", name)
-            row["flop_use"] = work / took / rates[torch.bfloat16 if "bf16" in name else torch.float32]
-    return rows
+        if ":" not in name and device.type == "cuda":
+            rows[name + TF32] = {"step": name + TF32, "batch": options.batch}
+            calls[name + TF32] = partial(repeated, step, options.steps, True)
+    rounds = interleaved(
+        calls,
+        options.rounds,
+        now,
+        timed=lambda name, took: tell({"step": name, "round_s": took / options.steps}),
+        failed=lambda name, error: rows[name].update(told(error)),
+    )
+    if device.type == "cuda" and options.memory:
+        for row in rows.values():
+            row["peak_gb"] = torch.cuda.max_memory_allocated() / 1e9
+    return [(row, [took / options.steps for took in rounds.times.get(name, [])]) for name, row in rows.items()]
+
+
+def ratios(project: str, times: list[float], theirs: dict[str, list[float]], options: argparse.Namespace) -> Row:
+    found, took = Rounds({"this": times, **theirs}), median(times)
+    more: Row = {"s": took, "pairs_per_s": options.batch / took}
+    if theirs.get(project):
+        more |= {"ratio": found.ratio(project, "this"), "ratios": found.ratios(project, "this")}
+    if theirs.get(project + TF32):
+        more["ratio_tf32"] = found.ratio(project + TF32, "this")
+    return more
+
+
+def use(project: str, row: Row, options: argparse.Namespace) -> Row:
+    """The share of the machine's rate of products that a step reaches."""
+    try:  # one more step, which the memory may be too small for
+        work = steps.flops_of(PROJECTS[project], options.channels, options.batch, options.size)
+    except Exception as error:
+        return {"flop_use": 0.0, "flop_use_unknown": told(error)}
+    rates = ceilings(torch.device(options.device)).matrix
+    return {"flop_use": work / row["s"] / rates[torch.bfloat16 if "bf16" in row["step"] else torch.float32]}
+
+
+def told(error: Exception) -> Row:
+    """Why there is no figure."""
+    text = next(filter(None, map(str.strip, str(error).splitlines())), "")
+    return {"skipped" if isinstance(error, CANNOT_BE) else "failed": f"{type(error).__name__}: {text}"}
+
+
+def release() -> None:
+    """Give back what the steps of before held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def repeated(step: Call, times: int, allow_tf32: bool) -> None:
@@ -216,20 +280,31 @@ def repeated(step: Call, times: int, allow_tf32: bool) -> None:
             step()
 
 
-def print_rows(rows: list[dict[str, Any]]) -> None:
-    head = f"{'step':28} {'batch':>5} {'s/it':>8} {'pairs/s':>8} {'ratio':>6}  {'by round':12} {'/ TF32':>6} {'GB':>6}"
-    print(f"{head} {'FLOP use':>8}")
-    for row in rows:
-        start = f"{row['step']:28} {row['batch']:5}"
-        if "skipped" in row:
-            print(f"{start} skipped: {row['skipped']}")
-            continue
-        spread = f"{min(row['ratios']):.2f}..{max(row['ratios']):.2f}"
-        optional = [f"{row[key]:6.2f}" if row.get(key) else "     -" for key in ("ratio_tf32", "peak_gb")]
-        print(
-            f"{start} {row['s']:8.4f} {row['pairs_per_s']:8.2f} {row['ratio']:6.2f}  {spread:12} {' '.join(optional)} "
-            f"{100 * row['flop_use']:7.1f}%"
-        )
+# -- what is printed ---------------------------------------------------------------------------------------------------
+HEAD = " ".join(
+    [
+        f"{'step':28} {'batch':>5} {'s/it':>8} {'pairs/s':>8} {'ratio':>6} ",
+        f"{'by round':12} {'/ TF32':>6}",
+        "    GB FLOP use",
+    ]
+)
+
+
+def line(row: Row) -> str:
+    """A row as text: of the table, or, indented, of what is on the way."""
+    if "batch" not in row:
+        if "peak_gb" in row:
+            return f"  {row['step']}: {row['peak_gb'] or 'unknown'} GB at its peak"
+        took = f"first step {row['first_s']:.4g} s" if "first_s" in row else f"a step {row['round_s']:.4g} s"
+        return f"  {row['step']}: {took}"
+    start = f"{row['step']:28} {row['batch']:5}"
+    for why in ("skipped", "failed"):
+        if why in row:
+            return f"{start} {why}: {row[why]}"
+    spread = f"{min(row['ratios']):.2f}..{max(row['ratios']):.2f}" if "ratios" in row else "-"
+    ratio, tf32_ratio, peak = (f"{row[k]:6.2f}" if row.get(k) else "     -" for k in ("ratio", "ratio_tf32", "peak_gb"))
+    flop_use = f"{100 * row['flop_use']:7.1f}%"
+    return f"{start} {row['s']:8.4f} {row['pairs_per_s']:8.2f} {ratio}  {spread:12} {tf32_ratio} {peak} {flop_use}"
 
 
 def parse(given: list[str] | None = None) -> argparse.Namespace:
@@ -245,7 +320,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=["cpu", "cuda"])
     parser.add_argument("--ours", metavar="NAMES", help=f"of {', '.join(steps.VARIANTS)}; default: by device")
     parser.add_argument("--memory", action=argparse.BooleanOptionalAction, default=True, help="measure it too")
-    parser.add_argument("--json", metavar="FILE", help="keep the figures")
+    parser.add_argument("--json", metavar="FILE", help="keep them, a line of JSON each")
     parser.add_argument("--alone", help=argparse.SUPPRESS)
     options = parser.parse_args(given)
     options.steps = options.steps or (20 if options.device == "cuda" else 1)
@@ -264,17 +339,21 @@ def main(given: list[str] | None = None) -> None:
     print(", ".join(f"{key} {value}" for key, value in conditions(device).items()), flush=True)
     print(f"{options.size} px, batch {options.batch}, {options.channels} channels, {options.rounds} rounds of "
           f"{options.steps} steps of each in turn; ratio: of medians, theirs / ours", flush=True)  # fmt: skip
-    rows: list[dict[str, Any]] = []
-    for project in PROJECTS:
-        if getattr(options, project) is None:
-            print(f"{project}: skipped, no checkout is given (--{project} PATH)")
-            continue
-        # Memory first: a new process inherits the peak of the one that starts it.
-        peaks = {name: peak_in_own_process(name, options) for name in names_of(project, options) if options.memory}
-        rows += [row | {"peak_gb": peaks.get(row["step"])} for row in compare(project, options)]
-    print_rows(rows)
-    if options.json:
-        Path(options.json).write_text(json.dumps({**conditions(device), "rows": rows}, indent=2) + "\n")
+    with Path(options.json).open("w") if options.json else contextlib.nullcontext() as file:
+
+        def tell(row: Row) -> None:
+            print(line(row), flush=True)
+            if file is not None:
+                print(json.dumps(row), file=file, flush=True)
+
+        if file is not None:
+            print(json.dumps(conditions(device)), file=file, flush=True)
+        print(HEAD, flush=True)
+        for project in PROJECTS:
+            if getattr(options, project) is None:
+                print(f"{project}: skipped, no checkout is given (--{project} PATH)")
+            else:
+                compare(project, options, tell)
 
 
 if __name__ == "__main__":

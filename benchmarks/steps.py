@@ -41,7 +41,7 @@ OF = {
 
 
 class Unfit(GankitError):
-    """A variant that this machine is too slow for."""
+    """A step that cannot be taken here: this machine is too slow for it, or its project is not here."""
 
 
 def dtype_of(variant: str) -> torch.dtype:

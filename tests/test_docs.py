@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 import gankit
@@ -70,6 +71,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors(target)):
             lost.append(link)
     assert not lost
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.name)
+def test_tables_are_tables_when_rendered(page: Path) -> None:
+    rendered = MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8"))
+    raw = [token.content for token in rendered if token.type == "inline" and token.content.lstrip().startswith("|")]
+    assert not raw, "a blank line stands in a table, or its head has another number of columns"
 
 
 def anchors(page: Path) -> set[str]:

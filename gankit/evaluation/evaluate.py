@@ -29,7 +29,7 @@ from gankit.methods.styled import Styled
 from gankit.training.run import Run
 
 NOISE_SEED = 0
-BESIDE_TRUTH = {"source", "truth", "mask", "objects", "hole"}
+BESIDE_TRUTH = {"source", "truth", "mask", "truth_mask", "objects", "hole"}
 """What trivial answers are made of."""
 
 

@@ -62,7 +62,7 @@ class Trivial:
         if (constant := self.constant(direction)) is not None:
             outputs[CONSTANT] = torch.where(region, constant.to(truth), around)
         pixels = region.sum((2, 3), keepdim=True).clamp(min=1)
-        known = region & (tensors["mask"] > 0.5) if "mask" in tensors else region
+        known = region & (tensors["mask"] > 0.5) if "truth_mask" in tensors else region
         outputs[MEAN] = torch.where(known, (truth * region).sum((2, 3), keepdim=True) / pixels, around)
         return {name: {**tensors, "output": output} for name, output in outputs.items()}
 

@@ -141,7 +141,7 @@ class Devices:
         """Give every process the first one's values."""
         if self.world > 1:
             for t in tensors:
-                dist.broadcast(t, 0)
+                dist.broadcast(t.detach(), 0)  # nobody asks for the gradient of a copy
 
     def any(self, flag: bool) -> bool:
         """Whether any process says so. Asked in every step, so it does not wait for a GPU."""

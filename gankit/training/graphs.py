@@ -25,6 +25,7 @@ from gankit.core.errors import TrainingError
 from gankit.kernels.choose import recorded
 
 WARM_UP = 3
+"""Plain steps of a kind before it is recorded."""
 KEPT = 4
 """Kinds of step whose recordings are kept: turns that play every second step make two."""
 
@@ -67,9 +68,17 @@ class Cuda:
     def record(self, function: Callable[[], Any], pool: Any) -> tuple[Replayable, Any]:
         graph = torch.cuda.CUDAGraph()
         # the loader's thread may pin memory meanwhile: only what this thread does can spoil the recording
-        with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+        with (
+            torch.cuda.stream(torch.cuda.current_stream()),  # goes back to it, which a recording that fails does not
+            torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"),
+        ):
             result = function()
         return graph, result
+
+
+class RecordingError(TrainingError):
+    """Torch refuses to record a piece of a step. The process's GPU state is then not fit to go on with, and the same
+    piece would be refused again: the training stops, and goes without recordings when it is begun anew."""
 
 
 @dataclass
@@ -109,7 +118,7 @@ class Graphs:
         with graphs.step(kind):  # kind: equal for steps that do the same on inputs of the same shapes
             losses = graphs.run("generator", forward_and_backward, inputs, parameters)
 
-    Raises TrainingError, naming the piece, where torch refuses to record it.
+    Raises RecordingError, naming the piece, where torch refuses to record it.
     """
 
     def __init__(self, recorder: Recorder | None = None) -> None:
@@ -166,12 +175,19 @@ class Graphs:
             p.grad = None
         try:
             graph, result = self.recorder.record(lambda: function(buffers), pool)
-        except RuntimeError as error:
-            raise TrainingError(
-                f"train.cuda_graph: {name} cannot be recorded: {str(error).splitlines()[0]}. Something in it waits for "
-                "the GPU or decides by its values; set train.cuda_graph to false"
+        except Exception as error:  # it has run WARM_UP times: that it is recorded is what is new
+            raise RecordingError(
+                f"train.cuda_graph: {name} cannot be recorded: {_cause(error)}. Something in it waits for the GPU or "
+                "decides by its values; set train.cuda_graph to false"
             ) from error
         gradients = [(p, p.grad) for p in parameters if p.grad is not None]
         for p in parameters:
             p.grad = None
         return _Piece(graph, buffers, gradients, result)
+
+
+def _cause(error: BaseException) -> str:
+    """The first line of what went wrong first: to end a recording that was spoilt is an error of its own."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__).rstrip(".")

@@ -25,6 +25,7 @@ from gankit.training.assemble import Assembled, make_stepper
 from gankit.training.checkpoint import Checkpoint
 from gankit.training.devices import Devices
 from gankit.training.fingerprint import digest, fingerprints
+from gankit.training.graphs import RecordingError
 from gankit.training.interrupts import Interrupts
 from gankit.training.listeners import Listeners
 from gankit.training.logs import Log, Meter
@@ -125,6 +126,8 @@ class Trainer:
             if measure is not None and self.devices.main and (results := measure()):
                 self._tell("evaluated", results=results)
             outcome = "stopped" if self.listeners.stop else "done"
+        except RecordingError:
+            raise  # it says what to do; no rate is to blame
         except TrainingError as e:
             raise TrainingError(f"{e}. {self._last_good()}") from e
         except KeyboardInterrupt:

@@ -1,15 +1,14 @@
-"""What the benchmarks measure with, and how their figures become tables and verdicts. Nothing is timed here."""
+"""What the benchmarks measure with, and how their figures become tables. Nothing is timed here."""
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import bars, measure, parity, peers, reference, steps, table
+from benchmarks import measure, parity, peers, reference, steps, table
 from gankit import precision
 from gankit.layers import ResidualBlock
 from gankit.norms.adalin import LIN, AdaLIN
@@ -61,9 +60,6 @@ def test_steps_that_take_minutes_are_refused_with_the_reason(monkeypatch: pytest
     monkeypatch.setattr(precision, "processor_multiplies", lambda dtype: dtype != torch.bfloat16)
     with pytest.raises(steps.Unfit, match="no instructions for bfloat16"):
         steps.make("cyclegan", variant, 2, torch.device("cpu"))
-    found = bars.Found(peers.parse(["--device=cpu", "--junyanz=nowhere"]))
-    with pytest.raises(bars.Unmeasured, match="no instructions for bfloat16"):
-        found.peak(f"junyanz:{variant}", 1)
 
 
 def test_nothing_is_refused_where_the_instructions_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +118,7 @@ def test_a_plain_step_trains_all_four_networks() -> None:
     assert not any(torch.equal(b, next(n.parameters())) for b, n in zip(before, networks, strict=True))
 
 
-# -- tables and verdicts -----------------------------------------------------------------------------------------------
+# -- tables ------------------------------------------------------------------------------------------------------------
 def test_the_table_stands_between_its_markers() -> None:
     result = {"machine": "m", "device": "d", "threads": 1, "torch": "2", "python": "3"}
     result["cases"] = {"norm/lin": {"ms": 1.5, "floor_ms": 0.75, "percent_of_floor": 50.0}}
@@ -137,39 +133,6 @@ def test_the_table_stands_between_its_markers() -> None:
 def test_the_page_shows_the_results_that_are_kept() -> None:
     page = (table.HERE / "README.md").read_text()
     assert table.written(page, table.rendered()) == page, "run `python -m benchmarks.table`"
-
-
-def bar(value: Any, **more: Any) -> bars.Bar:
-    return bars.Bar("piece", "text", 2.0, value, **more)
-
-
-def refusing(found: bars.Found) -> float:
-    raise bars.Unmeasured("why")
-
-
-@pytest.mark.parametrize(
-    "given, expected",
-    [
-        (bar(lambda f: 2.5), ("2.50", "met")),
-        (bar(lambda f: 1.5), ("1.50", "missed")),
-        (bar(lambda f: 1.5, at_most=True), ("1.50", "met")),
-        (bar(lambda f: 2.5, device="cuda"), ("-", "unmeasured: no CUDA device")),
-        (bar(refusing), ("-", "unmeasured: why")),
-    ],
-)
-def test_verdicts(given: bars.Bar, expected: tuple[str, str]) -> None:
-    assert bars.judged(given, bars.Found(argparse.Namespace(device="cpu"))) == expected
-
-
-def test_steps_are_unmeasured_without_a_checkout() -> None:
-    found = bars.Found(peers.parse(["--device=cpu"]))
-    for one in bars.BARS:
-        if one.piece.startswith("step/") and one.device == "cpu":
-            assert bars.judged(one, found) == ("-", "unmeasured: no checkout is given: --junyanz PATH")
-
-
-def test_every_bar_says_what_is_measured() -> None:
-    assert len({(one.text, one.device) for one in bars.BARS}) == len(bars.BARS)
 
 
 def test_an_unknown_variant_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

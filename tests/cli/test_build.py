@@ -104,8 +104,6 @@ def test_mistakes_that_show_when_the_parts_meet(recipe: Path, old: str, new: str
 
 
 def test_check_finds_what_does_not_train(recipe: Path) -> None:
-    huge = RECIPE.replace("{a2b: 10, b2a: 5}", "1.0e+300")
-    recipe.write_text(huge)
-    result = build(recipe, "--check")
+    result = build(recipe, "--check", "--set", "method.init_gain=1e15")
     assert result.exit_code == 1
-    assert "generator/cycle" in result.output
+    assert "not finite" in result.output

@@ -136,7 +136,8 @@ def test_safetensors_hold_the_networks_and_the_recipe(tmp_path: Path) -> None:
 def test_a_hub_folder_is_loaded_as_a_run(tmp_path: Path) -> None:
     model, run = model_of("agit", tmp_path), tmp_path / "run"
     run.mkdir()
-    rows = [{"metric": "psnr", "direction": "a2b", "value": 21.5, "unit": "dB", "protocol": {"n": 3, "metric": "psnr"}}]
+    row = {"metric": "psnr", "direction": "a2b", "value": 21.5, "unit": "dB", "interval": None, "better": "higher"}
+    rows = [row | {"protocol": {"n": 3, "metric": "psnr"}}]
     (run / "evaluation.json").write_text(json.dumps({"results": rows}))
     model.run_dir = run
     made = export(model, "hub-folder", tmp_path / "hub", "b2a", licence="mit")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,8 +23,10 @@ from gankit.optimizers.gradient import Adam
 from gankit.optimizers.lbfgs import LBFGS
 from gankit.training.assemble import assemble, make_stepper
 from gankit.training.devices import Devices
-from gankit.training.graphs import KEPT, WARM_UP, Graphs
+from gankit.training.graphs import KEPT, WARM_UP, Graphs, RecordingError
+from gankit.training.loop import Trainer
 from gankit.training.passes import Passes
+from gankit.training.run import Run
 from gankit.training.seeds import reseed
 from gankit.training.speed import Speed
 from gankit.training.step import Stepper
@@ -202,6 +205,45 @@ def test_what_torch_refuses_to_record_is_named() -> None:
     play(one, WARM_UP)
     with pytest.raises(TrainingError, match=r"train.cuda_graph: the turn generator cannot be recorded: operation not"):
         play(one, 1)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "words"),
+    [
+        (
+            RuntimeError("operation not permitted when stream is capturing.\nmore"),
+            "operation not permitted when stream",
+        ),
+        (ValueError("\nno such form"), "no such form"),  # a component's own, of its recording alone
+        (NotImplementedError(), "NotImplementedError"),
+    ],
+)
+def test_the_first_cause_is_told_not_that_the_recording_could_not_end(spoilt: Exception, words: str) -> None:
+    class Spoilt(Recorder):
+        def record(self, function: Callable[[], Any], pool: Any) -> tuple[Tape, Any]:
+            try:
+                raise spoilt
+            finally:
+                raise RuntimeError("operation failed due to a previous error during capture")
+
+    one = stepper("cyclegan")
+    one.passes.graphs = Graphs(Spoilt(one.method))
+    play(one, WARM_UP)
+    with pytest.raises(RecordingError, match=f"the turn generator cannot be recorded: {words}[^.]*\\. Something in it"):
+        play(one, 1)
+
+
+def test_a_training_that_cannot_be_recorded_stops_and_blames_no_rate(tmp_path: Path) -> None:
+    def refuse(self: Graphs, *given: Any) -> Any:
+        raise RecordingError("train.cuda_graph: the turn generator cannot be recorded: why")
+
+    trainer = Trainer(assemble(recipe()), Devices(torch.device("cpu")))
+    trainer.stepper.passes.graphs = graphs = Graphs(Recorder(trainer.method))
+    graphs._record = partial(refuse, graphs)
+    trainer.open(Run(tmp_path))
+    with pytest.raises(RecordingError, match=r"why$"):
+        trainer.fit()
+    assert trainer.step == WARM_UP
 
 
 def test_lbfgs_searches_without_recordings() -> None:
