@@ -47,8 +47,8 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     """A working directory with what the pages speak of."""
     shutil.copytree(trained, tmp_path / "runs")
     (tmp_path / "pictures").mkdir()
-    for path in ("photo.jpg", "pictures/one.png", "edge.png", "shoe.jpg"):
-        Image.new("RGB", (20, 16), (200, 120, 40)).save(tmp_path / path)
+    for i, path in enumerate(("photo.jpg", "edge.png", "shoe.jpg", *(f"pictures/{i}.png" for i in range(6)))):
+        Image.new("RGB", (20, 16), (200, 120, 40 + i)).save(tmp_path / path)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     catalogue.cache_clear()  # what the pages have registered

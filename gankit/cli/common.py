@@ -52,8 +52,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def print_json(value: object) -> None:
     """To stdout; what is no JSON (a path, say) as text."""
-    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
-    print()
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    print(text.encode(errors="backslashreplace").decode())  # names of files may hold bytes that are no text
 
 
 def print_table(rows: Iterable[Sequence[object]], indent: int = 0) -> None:

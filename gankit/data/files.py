@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from annotated_types import Ge, Le, Lt
 
@@ -16,10 +17,13 @@ from gankit.core.errors import DataError
 from gankit.data.dataset import PlacedDataset, Split
 from gankit.data.folder import Pictures, Share
 from gankit.data.keeping import Keeping, Where
+from gankit.data.listed import Listed, Row, read_list
 from gankit.data.transforms import Interpolation, Preprocess, Transform
 
 LAYOUT = frozenset({"", *(f"{split}{side}" for split in ("train", "val", "test") for side in ("", "A", "B"))})
 """The names of folders that data sets look for below `root`."""
+NAMED = frozenset({"train", "test", "a", "b", "test_a", "test_b"})
+"""Options that name folders."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -29,21 +33,28 @@ class PictureFiles(PlacedDataset):
     root: the folder in which the others lie; one that is not there is looked for as it is written. val: the share of
     the training pictures that are put by for validation, such as 0.1, chosen by their names alone, so that the others
     stay where they are when pictures come or go; 0: the folders called `val`, where there are some, hold the validation
-    pictures. preprocess, load_size, crop_size, flip, enlarge, exact, interpolation: see
-    `gankit.data.transforms.Transform`; pictures of `val` and `test` are resized straight to `crop_size`, exact and
-    never random.
-    crop_height: where the crop, `crop_size` wide, has another height. limit: of each folder the first so many pictures,
-    by their names. codec: how files are read, see `gankit.codecs`. max_bad: broken files of a folder that are named and
-    stepped over before the run stops. cache, cache_folder: where decoded, resized training pictures are kept, see
-    `gankit.data.keeping.Keeping`.
+    pictures. listed: instead of folders a file, .csv or .jsonl, that lists the pictures with their splits, see
+    `gankit.data.listed.read_list`; below `root`, or as it is written. preprocess, load_size, crop_size, flip, enlarge,
+    exact, interpolation: see `gankit.data.transforms.Transform`; pictures of `val` and `test` are resized straight to
+    `crop_size`, exact and never random. crop_height: where the crop, `crop_size` wide, has another height. limit: of
+    each folder the first so many pictures, by their names. codec: how files are read, see `gankit.codecs`. max_bad:
+    broken files of a folder that are named and stepped over before the run stops. cache, cache_folder: where decoded,
+    resized training pictures are kept, see `gankit.data.keeping.Keeping`.
 
     Raises ValueError for sizes that do not fit together; DataError for a missing or empty folder, too many broken
     pictures, or pictures smaller than the crop.
     """
 
     _resting = False
+    _columns: ClassVar[Sequence[str]] = ("path",)
+    """Of a list: those of files."""
+    _sides: ClassVar[bool] = False
+    """Whether a list says to which domain each picture belongs."""
+    _labels: ClassVar[bool] = False
+    """Whether a list may say labels."""
     root: str = ""
     val: Annotated[float, Ge(0), Lt(1)] = 0.0
+    listed: str = ""
     preprocess: Preprocess = "resize_and_crop"
     load_size: Annotated[int, Ge(4), Le(32_768)] = 286
     crop_size: Annotated[int, Ge(4), Le(32_768)] = 256
@@ -59,6 +70,9 @@ class PictureFiles(PlacedDataset):
     cache_folder: str = ""
 
     def __post_init__(self) -> None:
+        named = [f.name for f in fields(self) if f.name in NAMED and getattr(self, f.name) != f.default]
+        if self.listed and named:
+            raise ValueError(f"`listed` says where the pictures are: leave out {' and '.join(named)}")
         self.size = self._transform.size
         self._enter("train")
 
@@ -67,6 +81,10 @@ class PictureFiles(PlacedDataset):
         sizes = self.preprocess, self.load_size, self.crop_size
         how = self.flip, self.enlarge, self.exact, self.interpolation, self.crop_height
         return Transform(*sizes, *how)
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) to which a picture of the split is brought, before the crop."""
+        return self._scaled.resized(height, width)
 
     def measured(self, name: Split) -> Self:
         """Training pictures, too, are whole and never random when figures are made of them."""
@@ -90,8 +108,21 @@ class PictureFiles(PlacedDataset):
         """Which pictures of the training folder the split that was entered takes; None: all."""
         return Share(self.val, inside=self._split == "val") if self.val and self._split != "test" else None
 
+    @cached_property
+    def _list(self) -> Listed:
+        """What `listed` names."""
+        below, alone = Path(self.root).expanduser() / Path(self.listed).expanduser(), Path(self.listed).expanduser()
+        file = alone if alone.is_file() and not below.exists() else below
+        return read_list(file, self._columns, self._sides, self._labels)
+
+    def _rows(self, split: Split, side: str = "") -> list[Row]:
+        """The rows of the list for a split, of which a share may be for another one."""
+        return self._list.of("train" if split == "val" and self.val else split, side)
+
     def _folder_of(self, split: Split, train: str, val: str, test: str) -> Path:
-        """The folder of a split. Raises DataError where nothing says which pictures are for validation."""
+        """The folder of a split, or the list. Raises DataError where nothing says which pictures are for validation."""
+        if self.listed:
+            return self._list.file
         folder = self._below_root({"train": train, "val": train if self.val else val, "test": test}[split])
         if split == "val" and not self.val and not folder.is_dir():
             raise DataError(
@@ -105,6 +136,7 @@ class PictureFiles(PlacedDataset):
         below, alone = Path(self.root).expanduser() / Path(folder).expanduser(), Path(folder).expanduser()
         return alone if folder not in LAYOUT and alone.is_dir() and not below.exists() else below
 
-    def _read(self, folder: Path, channels: int | None, codec: Codec) -> Pictures:
-        """The pictures of a folder, for the split that was entered."""
-        return Pictures(folder, self._scaled, channels, self.max_bad, self._keeping, codec, self._taken, self.limit)
+    def _read(self, folder: Path, channels: int | None, codec: Codec, side: str = "") -> Pictures:
+        """The pictures of a folder, or of a side of the list, for the split that was entered."""
+        where = [row.files["path"] for row in self._rows(self._split, side)] if self.listed else folder
+        return Pictures(where, self._scaled, channels, self.max_bad, self._keeping, codec, self._taken, self.limit)

@@ -23,6 +23,9 @@ from gankit.data.transforms import Transform
 
 log = logging.getLogger("gankit.data")
 
+LEFT_OUT = "left out a picture: %s"
+"""What is logged of each picture whose header is broken."""
+
 
 @dataclass(frozen=True)
 class Headers:
@@ -67,7 +70,7 @@ def read_headers(paths: Sequence[Path], codec: Codec) -> Headers:
         except WindowError:
             raise
         except DataError as error:
-            log.warning("left out a picture: %s", error)
+            log.warning(LEFT_OUT, error)
             headers.left_out.append(str(path))
     if not headers.sizes:
         raise DataError(f"none of the {len(paths)} pictures beside {paths[0]} can be read")
@@ -124,7 +127,7 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
 
 
 class Pictures:
-    """The pictures of a folder and its subfolders, in the order of their names.
+    """The pictures of a folder and its subfolders, in the order of their names; or those of a list, in its order.
 
     channels: those of the files if None; afterwards those of all pictures. share: which of them; None: all. limit: the
     first so many of these.
@@ -135,7 +138,7 @@ class Pictures:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | Sequence[Path],
         transform: Transform,
         channels: int | None,
         max_bad: int,
@@ -144,7 +147,7 @@ class Pictures:
         share: Share | None = None,
         limit: int | None = None,
     ):
-        paths = list_images(folder, codec.extensions)
+        paths = list_images(folder, codec.extensions) if isinstance(folder, Path) else folder
         headers = read_headers((share.of(paths) if share else paths)[:limit], codec)
         self._transform, self._codec = transform, codec
         self.channels = channels = channels_of(headers.channels, codec, channels)
@@ -177,5 +180,10 @@ class Pictures:
 
     def placed(self, index: int, generator: torch.Generator | None) -> Placed:
         """Without a generator nothing is random."""
-        picture = from_bytes(self._samples.find(index)[1], self._codec.stored)
-        return self._transform.at(picture, self._transform.draw(picture, generator))
+        return self.found(index, generator)[1]
+
+    def found(self, index: int, generator: torch.Generator | None) -> tuple[Path, Placed]:
+        """The same with its file, which is another where that of `index` is broken."""
+        index, stored = self._samples.find(index)
+        picture = from_bytes(stored, self._codec.stored)
+        return self._sizes[index][0], self._transform.at(picture, self._transform.draw(picture, generator))

@@ -61,6 +61,10 @@ class IDX:
         self._enter("train")
 
     def _enter(self, split: Split) -> None:
+        if split not in self._files:
+            raise DataError(
+                f"IDX files have no pictures for {split}: they are a file for training and one for the test"
+            )
         pictures = read_idx(self._files[split])
         if self.divided:
             held = torch.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
@@ -81,7 +85,7 @@ class IDX:
         return {"a": [self._files[self._split]]}
 
     def split(self, name: Split) -> IDX:
-        """The "train" or the "test" pictures."""
+        """The "train" or the "test" pictures. Raises DataError for others."""
         if name == self._split:
             return self
         other = copy.copy(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -38,6 +38,7 @@ class InpaintingFolder(Single):
     Raises ValueError for shares that do not fit together.
     """
 
+    _labels: ClassVar[bool] = False
     masks: str = DRAWN
     test_masks: str = ""
     hole_min: Share = 0.1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,7 +19,7 @@ from gankit.data.dataset import Split
 from gankit.data.disk_cache import identity
 from gankit.data.files import PictureFiles
 from gankit.data.folder import channels_of, check_room
-from gankit.data.pairs import Pair, side_by_side, split_folder, two_folders
+from gankit.data.pairs import Pair, named, side_by_side, split_folder, two_folders
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, to_bytes
 from gankit.fields import Picture, Segmentation
@@ -33,11 +34,12 @@ class PairedFolder(PictureFiles):
     Side by side: `train` and `test` hold pictures whose left half is A and whose right half is B (an odd last column is
     dropped); a warning tells where they do not look like it. Two folders: `a` and `b` (and `test_a`, `test_b`), or
     `train/A` and `train/B`, or `A/train` and `B/train`, hold one picture of each pair under the same name, extensions
-    apart. test: where it is empty, `test` or else `val` is looked for. direction: `b2a` exchanges the two.
-    codec_b: of the files of the target, where they are of another kind. channels_a, channels_b: of the source and the
-    target, those of the files if None; of the codec `image` 3 for RGB (None), 1 for grey. classes_a, classes_b:
-    instead, that side holds segmentation maps of so many classes, 8-bit files whose grey values or palette indices are
-    0, 1, ..., and 255 where a pixel has no class; they become (classes, h, w), 1 at the class and 0 elsewhere.
+    apart. Or `listed` has the columns `a`, `b` and `split`. test: where it is empty, `test` or else `val` is looked
+    for. direction: `b2a` exchanges the two. codec_b: of the files of the target, where they are of another kind.
+    channels_a, channels_b: of the source and the target, those of the files if None; of the codec `image` 3 for RGB
+    (None), 1 for grey. classes_a, classes_b: instead, that side holds segmentation maps of so many classes, 8-bit files
+    whose grey values or palette indices are 0, 1, ..., and 255 where a pixel has no class; they become (classes, h, w),
+    1 at the class and 0 elsewhere.
 
     Raises ValueError for options that do not fit together; DataError for a picture without its partner, or a pair of
     two sizes (unless both are resized to one).
@@ -46,6 +48,7 @@ class PairedFolder(PictureFiles):
     paired: ClassVar[bool] = True
     """`b` is the true counterpart of `a`, which metrics may compare with."""
 
+    _columns: ClassVar[Sequence[str]] = ("a", "b")
     train: str = "train"
     test: str = ""
     a: str = ""
@@ -96,6 +99,11 @@ class PairedFolder(PictureFiles):
         return Picture(channels)
 
     def _find(self, split: Split) -> tuple[list[Pair], list[str]]:
+        first, second = self.codecs.values()
+        codecs = (second, first) if self._swapped else (first, second)
+        if self.listed:
+            files = [(row.files["a"], row.files["b"]) for row in self._rows(split)]
+            return self._of_one_size(*named(files, codecs))
         a, b = map(self._below_root, self._folders[split])
         if self._folders[split] == ("", ""):
             one = self._one_folder(split)
@@ -103,8 +111,10 @@ class PairedFolder(PictureFiles):
                 self._refuse_two_codecs()
                 return side_by_side(one, self.codecs["a"])
             a, b = two
-        first, second = self.codecs.values()
-        pairs, left_out = two_folders(a, b, (second, first) if self._swapped else (first, second))
+        return self._of_one_size(*two_folders(a, b, codecs))
+
+    def _of_one_size(self, pairs: list[Pair], left_out: list[str]) -> tuple[list[Pair], list[str]]:
+        """The same. Raises DataError where resizing leaves a pair of two sizes."""
         for pair in pairs:
             first, second = (self._scaled.resized(*part.shape) for part in pair)
             if first != second:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,7 +55,7 @@ def split_folder(folder: Path) -> tuple[Path, Path] | None:
 
     Raises DataError where one is there without the other, or pictures lie beside them.
     """
-    sides = _sides(folder) or _sides(folder.parent, folder.name)
+    sides = sides_of(folder) or sides_of(folder.parent, folder.name)
     if not sides:
         return None
     if len(sides) == 1:
@@ -69,7 +70,7 @@ def split_folder(folder: Path) -> tuple[Path, Path] | None:
     return sides["a"], sides["b"]
 
 
-def _sides(folder: Path, below: str = "") -> dict[str, Path]:
+def sides_of(folder: Path, below: str = "") -> dict[str, Path]:
     """Those of the folders A and B (in them, `below`) that are there."""
     found = {path.name.lower(): path / below for path in sorted(folder.glob("[abAB]"), reverse=True)}
     return {name: path for name, path in sorted(found.items()) if path.is_dir()}
@@ -103,14 +104,21 @@ def two_folders(first: Path, second: Path, codecs: tuple[Codec, Codec]) -> tuple
             f"{len(alone)} pictures have no partner: the first is {alone[0]} in {where}, which {missing} lacks; "
             "give both pictures of a pair the same name"
         )
-    sound_a, sound_b = (read_headers(list(files.values()), c) for files, c in zip((a, b), codecs, strict=True))
-    pairs = []
-    for name, path in a.items():
-        if path in sound_a.sizes and b[name] in sound_b.sizes:
-            pairs.append(Pair(_whole(path, sound_a), _whole(b[name], sound_b)))
+    return named([(path, b[name]) for name, path in a.items()], codecs)
+
+
+def named(files: Sequence[tuple[Path, Path]], codecs: tuple[Codec, Codec]) -> tuple[list[Pair], list[str]]:
+    """Pairs of these files; and the broken ones. A file may belong to several."""
+    a, b = (
+        read_headers(list(dict.fromkeys(side)), codec)
+        for side, codec in zip(zip(*files, strict=True), codecs, strict=True)
+    )
+    pairs = [Pair(_whole(x, a), _whole(y, b)) for x, y in files if x in a.sizes and y in b.sizes]
     if not pairs:
-        raise DataError(f"no pair of {first} and {second} can be read")
-    return pairs, sound_a.left_out + sound_b.left_out
+        raise DataError(
+            f"no pair can be read: of {files[0][0]} and {files[0][1]}, and {len(files) - 1} others, one is broken"
+        )
+    return pairs, a.left_out + b.left_out
 
 
 def _whole(path: Path, headers: Headers) -> Part:

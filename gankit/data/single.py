@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -14,17 +14,20 @@ from gankit.codecs.base import as_codec
 from gankit.data.dataset import Split
 from gankit.data.files import PictureFiles
 from gankit.data.placed import Placed
-from gankit.fields import Field, Picture
+from gankit.fields import Field, Label, Picture
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Single(PictureFiles):
     """Pictures of one domain. An item has `a`, (C, h, w) in [-1, 1].
 
-    train, test: the folders of the splits; `train: .` takes the pictures of `root` itself. channels: those of the files
+    train, test: the folders of the splits; `train: .` takes the pictures of `root` itself. `listed` has the columns
+    `path` and `split`; where it has `label` too, a whole number, an item has `label`, (), of as many classes as one
+    more than the greatest of all splits. channels: those of the files
     if None; of the codec `image` 3 for RGB (None), 1 for grey.
     """
 
+    _labels: ClassVar[bool] = True
     train: str = "train"
     test: str = "test"
     channels: Annotated[int, Ge(1)] | None = None
@@ -39,11 +42,14 @@ class Single(PictureFiles):
         self._pictures = self._read(self._folder, self.channels, self.codecs["a"])
         self.channels = self._pictures.channels
         self.fields: dict[str, Field] = {"a": Picture(self.channels)}
+        if self.listed and (classes := self._list.classes):
+            self.fields["label"] = Label(classes)
+            self._label_of = {row.files["path"]: row.label for row in self._rows(split)}
 
     @property
     def sources(self) -> dict[str, list[Path]]:
-        """The files of the pictures."""
-        return {"a": self._pictures.paths}
+        """The files of the pictures, and the list of their labels."""
+        return {"a": self._pictures.paths} | ({"label": [self._list.file]} if "label" in self.fields else {})
 
     def __len__(self) -> int:
         return len(self._pictures)
@@ -53,4 +59,5 @@ class Single(PictureFiles):
 
     def placed(self, index: int, generator: torch.Generator) -> dict[str, Tensor | Placed]:
         """Item `index`; crop and flip are drawn from `generator`."""
-        return {"a": self._pictures.placed(index, None if self._still else generator)}
+        path, picture = self._pictures.found(index, None if self._still else generator)
+        return {"a": picture} | ({"label": torch.tensor(self._label_of[path])} if "label" in self.fields else {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from annotated_types import Ge
@@ -24,11 +24,11 @@ class Unpaired(PictureFiles):
     larger domain has pictures; item i holds picture i of A (from the start again where A is smaller) and a random one
     of B, or the i-th where `serial`. The test split is always serial.
 
-    a, b, test_a, test_b: the folders below `root`; with an empty `root` any others. codec_b: of the files of B, where
-    they are of another kind. channels_a, channels_b: those of the files if None; of the codec `image` 3 for RGB (None),
-    1 for grey.
-    """
+    a, b, test_a, test_b: the folders below `root`; with an empty `root` any others. `listed` has the columns `path`,
+    `side` (a or b) and `split`. codec_b: of the files of B, where they are of another kind. channels_a, channels_b:
+    those of the files if None; of the codec `image` 3 for RGB (None), 1 for grey."""
 
+    _sides: ClassVar[bool] = True
     a: str = "trainA"
     b: str = "trainB"
     test_a: str = "testA"
@@ -48,8 +48,8 @@ class Unpaired(PictureFiles):
             self._folder_of(split, train, val, test)
             for train, val, test in ((self.a, "valA", self.test_a), (self.b, "valB", self.test_b))
         ]
-        self._a = self._read(self._folders[0], self.channels_a, self.codecs["a"])
-        self._b = self._read(self._folders[1], self.channels_b, self.codecs["b"])
+        self._a = self._read(self._folders[0], self.channels_a, self.codecs["a"], "a")
+        self._b = self._read(self._folders[1], self.channels_b, self.codecs["b"], "b")
         if split == "train":
             self._a.check_single()
             self._b.check_single()

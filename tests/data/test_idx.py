@@ -79,3 +79,9 @@ def test_refusals(tmp_path: Path) -> None:
     packed.unlink()
     with pytest.raises(DataError, match="too few"):
         IDX(root=str(tmp_path), size=8).split("test")
+
+
+def test_there_is_no_validation(tmp_path: Path) -> None:
+    write_idx(tmp_path / TRAIN, 20)
+    with pytest.raises(DataError, match="no pictures for val"):
+        IDX(root=str(tmp_path)).split("val")

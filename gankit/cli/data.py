@@ -1,0 +1,172 @@
+"""`gankit data`: look at pictures before anything is trained on them, and divide them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gankit.cli.common import MARKUP, Json, Sets, complete_recipe, print_json, print_table
+from gankit.core.errors import printable
+
+if TYPE_CHECKING:
+    from gankit.core.recipe import Recipe
+    from gankit.inspect.data import Inspection
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Look at pictures before anything is trained on them, and divide them into splits.",
+    add_completion=False,
+    rich_markup_mode=MARKUP,
+)
+
+
+@app.command()
+def inspect(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="DIR|RECIPE",
+            help="A folder of pictures, a run, a YAML file, or the name of a recipe that ships.",
+            autocompletion=complete_recipe,
+        ),
+    ],
+    sets: Sets = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.png|.html", help="Write a contact sheet; as a page it has all of the findings."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Look only at the first N files of each folder.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say what pictures there are, what a recipe makes of them, and what to beware of.
+
+    Every file is read: its size, its kind, transparent places, turns by EXIF, colour profiles, what masks cover, which
+    files are broken, and which pictures are the same in training and test. Of a recipe, its items are shown as a
+    training gets them. Nothing is changed.
+    """
+    if sheet is not None and sheet.suffix.lower() not in (".png", ".html"):
+        raise typer.BadParameter(f"{sheet}: a contact sheet ends in .png or .html", param_hint="--sheet")
+    recipe = _recipe(what, sets or [])
+    from gankit.inspect import data
+
+    with _Counter() as count:
+        found = data.of_folder(Path(what), limit, count) if recipe is None else data.of_recipe(recipe, limit, count)
+    if as_json:
+        print_json(found.as_dict() | ({"sheet": sheet} if sheet else {}))
+    else:
+        _print(found)
+    if sheet is not None:
+        from gankit.inspect.data_page import write
+
+        write(found, sheet)
+        if not as_json:
+            print(f"\n{sheet}")
+
+
+@app.command()
+def split(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder of pictures, or of two folders A and B.", show_default=False)
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR|FILE.csv|FILE.jsonl",
+            help="A new folder, or a file that lists the pictures where they are.",
+            show_default="DIR-split, beside DIR",
+        ),
+    ] = None,
+    val: Annotated[float, typer.Option(min=0, max=1, help="The share of the pictures for validation.")] = 0.1,
+    test: Annotated[float, typer.Option(min=0, max=1, help="The share of the pictures for the test.")] = 0.1,
+    seed: Annotated[int, typer.Option(min=0, help="Another one draws other pictures.")] = 0,
+    group: Annotated[
+        str,
+        typer.Option(
+            metavar="REGEX",
+            help="What stays together, in paths below DIR: '^patient[0-9]+'. Its first group, if it has one.",
+            show_default=False,
+        ),
+    ] = "",
+    pairs: Annotated[bool, typer.Option("--pairs", help="A and B hold pairs, of equal names.")] = False,
+    links: Annotated[bool, typer.Option("--links", help="Link to the pictures instead of copying them.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Divide pictures into train, val and test, by a seed.
+
+    Pictures of equal names but for the extension, and files that are copies of each other, stay together. DIR itself
+    is not changed. The new folder, or list, appears whole or not at all, and must not be there yet.
+    """
+    from gankit.data import splitting
+
+    base = folder.expanduser().absolute()
+    target = base.with_name(f"{base.name}-split") if out is None else out.expanduser()
+    listed = target.suffix.lower() in splitting.LISTS
+    if listed and links:
+        raise typer.BadParameter(
+            "a list names the pictures where they are; give a folder by --out", param_hint="--links"
+        )
+    if not listed and target.absolute().is_relative_to(base):
+        raise typer.BadParameter(f"{target} lies in {folder}, whose pictures would then be more", param_hint="--out")
+    divided = splitting.divide(folder, val, test, seed, group, pairs)
+    if listed:
+        splitting.write_list(divided, target, pairs)
+    else:
+        splitting.write_folders(divided, target, links, pairs)
+    counts = {name: Counter(source.side for source in sources) for name, sources in divided.items()}
+    if as_json:
+        plain = {name: sides[""] if "" in sides else dict(sides) for name, sides in counts.items()}
+        return print_json({"out": target, "pictures": plain})
+    print_table((name, *(f"{n} {side}".strip() for side, n in sorted(sides.items()))) for name, sides in counts.items())
+    print(printable(str(target)))
+
+
+def _recipe(what: str, sets: list[str]) -> Recipe | None:
+    """What is named, as a recipe; None for a folder of pictures."""
+    from gankit.core.recipe import Recipe
+
+    path = Path(what).expanduser()
+    if path.is_dir() and (path / "recipe.yaml").is_file():
+        return Recipe.load(str(path / "recipe.yaml"), sets)
+    if not path.is_dir():
+        return Recipe.load(what, sets)
+    if sets:
+        raise typer.BadParameter("a folder of pictures has no recipe", param_hint="--set")
+    return None
+
+
+def _print(found: Inspection) -> None:
+    """Names of files are others' text."""
+    from gankit.inspect.data_page import lines, shares
+
+    for part in found.parts:
+        print(printable(f"{part.name}: {part.count} picture{'s' * (part.count != 1)}"))
+        print_table(((name, printable(text)) for name, text in lines(part)), indent=2)
+    if found.splits:
+        print("the recipe gets")
+        print_table(((name, printable(text)) for name, text in found.splits.items()), indent=2)
+    if found.holes:
+        print(f"  drawn holes take {shares(found.holes)}")
+    if found.reads:
+        print(printable(f"a recipe reads it by\n  data: {found.reads}", lines=True))
+    print("\nwarnings" if found.warnings else "\nno warnings")
+    print_table((("-", printable(warning)) for warning in found.warnings), indent=2)
+
+
+class _Counter:
+    """Says on a terminal how many files were looked at."""
+
+    def __enter__(self) -> _Counter:
+        self._shown = sys.stderr.isatty()
+        return self
+
+    def __call__(self, part: str, done: int, of: int) -> None:
+        if self._shown and done % 20 == 0:
+            print(f"\r\033[K{part}: {done} of {of}", end="", file=sys.stderr, flush=True)
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
