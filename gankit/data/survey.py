@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile
 from torch import Tensor
 
 from gankit.codecs.base import Codec, counted, damaged
@@ -72,7 +72,8 @@ def look(path: Path, field: Field, codec: Codec) -> Look:
 
 def _of_image(path: Path, field: Field) -> Look:
     with open_image(path) as image:
-        deep = image.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+        tiles = image.tile if isinstance(image, ImageFile.ImageFile) else ()
+        deep = image.mode.startswith("I;16") or any(";16" in str(tile[3]) for tile in tiles)
         bits = 16 if deep else {"1": 1, "I": 32, "F": 32}.get(image.mode, 8)
         seen = Look(path, kind=f"{MODES.get(image.mode, image.mode)} of {bits} bit{'s' * (bits > 1)}")
         seen = replace(seen, turned=orientation_of(image) > 1, profile=_profile(image.info.get("icc_profile")))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from gankit.contracts import DatasetContract
 from gankit.data.files import PictureFiles
 from gankit.data.survey import Look, Part, copies_between, copies_within
 from gankit.fields import Mask, Picture
@@ -67,7 +68,7 @@ def of_sizes(parts: Sequence[Part], data: Any) -> list[str]:
     if not isinstance(data, PictureFiles):
         return []
     found = []
-    sources = getattr(data, "sources", {})
+    sources = DatasetContract(data).sources
     halves = "b" in sources and sources["a"] == sources["b"]
     for part in parts:
         if isinstance(part.field, Mask):
