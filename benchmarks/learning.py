@@ -3,38 +3,32 @@ the papers compare, in the same way: docs/experiments.md.
 
 `python -m benchmarks.learning` trains what is missing and writes the table of the first page, with `--page experiments`
 that of the second; `--rows agit-texture` for some rows, `--jobs 2` for two trainings at once. A training that was
-stopped goes on. The row of CUT needs its plugin.
+stopped goes on. The row of CUT needs its plugin. Figures are kept in `benchmarks/results/learned.json` as they come; a
+training whose figures are there is not missing, so that tables grow over several machines and days.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
-from typing import Any
 
+import yaml
+
+from benchmarks import learned
 from gankit.cli.processes import Processes
+from gankit.core import library
 from gankit.core.recipe import Recipe
 from gankit.report.ablate import Training
-from gankit.report.measured import read_results
-from gankit.training.run import Run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-BEGIN, END = "<!-- made by python -m benchmarks.learning -->", "<!-- end -->"
 SEEDS = (20, 21, 22)
 """Nothing was chosen on them: settings come from seeds 0 and 1, on the split `val`."""
-
-FIGURES = {
-    "translation_error": "error",
-    "colour_slope": "colour slope",
-    "silhouette_iou": "silhouette IoU",
-    "attention_iou": "attention IoU",
-    "background_psnr": "background PSNR, dB",
-}
 
 
 @dataclass(frozen=True)
@@ -116,14 +110,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, of one thread each")
     parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="the folder of the runs")
-    parser.add_argument("--table", action="store_true", help="train nothing; write the table of what is finished")
+    parser.add_argument("--table", action="store_true", help="train nothing; write the table of what is there")
     options = parser.parse_args(arguments)
     rows = [row for row in PAGES[options.page] if not options.rows or row.name in options.rows]
-    trainings = [] if options.table else [training(row, seed, options.out) for seed in options.seeds for row in rows]
-    failed = train([one for one in trainings if not one.finished], options.jobs, options.out)
-    lines = [line for row in PAGES[options.page] for line in table(row, options.seeds, options.out)]
-    write(DOCS / f"{options.page}.md", lines)
+    asked = [] if options.table else [(row, seed) for seed in options.seeds for row in rows]
+    failed = train([(row, seed) for row, seed in asked if not learned.has(row.name, setting(row), seed)], options)
+    records = learned.read()
+    lines = [line for row in PAGES[options.page] for line in learned.lines(row.name, row.title, records)]
+    learned.write(DOCS / f"{options.page}.md", lines)
     return 1 if failed else 0
+
+
+def setting(row: Row) -> str:
+    """A digest of what the recipe and the row say: figures of another setting are not those of the row."""
+    written = yaml.safe_load(library.find(row.recipe).read_text(encoding="utf-8"))
+    said = {key: value for key, value in written.items() if key != "about"}
+    return hashlib.sha256(json.dumps([said, row.sets]).encode()).hexdigest()[:12]
 
 
 def training(row: Row, seed: int, out: Path) -> Training:
@@ -134,58 +136,31 @@ def training(row: Row, seed: int, out: Path) -> Training:
     return Training(path, Recipe.load(row.recipe, sets), arguments)
 
 
-def train(trainings: Sequence[Training], jobs: int, out: Path) -> list[str]:
-    """Train them; the names of those that failed."""
+def train(missing: Sequence[tuple[Row, int]], options: argparse.Namespace) -> list[str]:
+    """Train them and keep their figures; the names of those that failed."""
     os.environ["OMP_NUM_THREADS"] = "1"
-    out.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
+    trainings = {(row, seed): training(row, seed, options.out) for row, seed in missing}
+    by_log = {options.out / f"{one.path.name}.log": key for key, one in trainings.items()}
     failed: list[str] = []
 
     def done(log: Path, why: str) -> None:
         print(f"{log.stem}: {why or 'done'}", file=sys.stderr, flush=True)
         if why:
             failed.append(log.stem)
+        else:
+            keep(*by_log[log])
 
-    Processes(jobs).run({out / f"{one.path.name}.log": one.arguments for one in trainings}, done)
+    def keep(row: Row, seed: int) -> None:
+        learned.keep(learned.record(row.name, setting(row), seed, trainings[row, seed].path))
+
+    for key, one in trainings.items():
+        if one.finished:
+            keep(*key)
+    Processes(options.jobs).run(
+        {log: trainings[key].arguments for log, key in by_log.items() if not trainings[key].finished}, done
+    )
     return failed
-
-
-# -- the table ---------------------------------------------------------------------------------------------------------
-def table(row: Row, seeds: Iterable[int], out: Path) -> list[str]:
-    """The lines of one row: a line for each figure and direction, over the seeds that are there."""
-    paths = [path for seed in seeds if (path := out / f"{row.name}-{seed}") and Run(path).evaluation.is_file()]
-    results = [read_results(path) for path in paths]
-    lines, title = [], f"{row.title}, {len(paths)} seed{'s' if len(paths) != 1 else ''}"
-    for metric, name in FIGURES.items():
-        for direction in ("a2b", "b2a"):
-            asked = (metric, direction)
-            every = [one for result in results for one in result if (one["metric"], one["direction"]) == asked]
-            figures = [one for one in every if one["value"] is not None]  # a season leaves no background
-            if figures:
-                lines.append(f"| {title} | {name} {direction} | {ours(figures)} | {beside(figures)} |")
-                title = ""
-    return lines
-
-
-def ours(figures: Sequence[dict[str, Any]]) -> str:
-    """The mean, and the range where there are several."""
-    values = [figure["value"] for figure in figures]
-    mean = f"**{fmean(values):.2f}**"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
-
-
-def beside(figures: Sequence[dict[str, Any]]) -> str:
-    """The trivial answers, each the mean over the seeds."""
-    names = figures[0].get("trivial", {})
-    means = {name: [figure["trivial"][name] for figure in figures] for name in names}
-    return ", ".join(f"{name} {fmean(values):.2f}" for name, values in means.items() if None not in values)
-
-
-def write(page: Path, lines: Sequence[str]) -> None:
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    heading = ["| row | figure | ours | trivial answers |", "|---|---|---|---|"]
-    page.write_text("\n".join([before + BEGIN, *heading, *lines, END]) + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

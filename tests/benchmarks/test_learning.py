@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.learning import DOCS, END, PAGES, Row, table, training, write
+from benchmarks import learned
+from benchmarks.learned import END, write
+from benchmarks.learning import DOCS, PAGES, Row, setting, training
 from gankit.core.recipe import Recipe
 
 
@@ -27,16 +29,38 @@ def figure(value: float, direction: str = "a2b", **trivial: float) -> dict[str, 
     return row | {"better": "lower", "protocol": {}, "trivial": trivial}
 
 
+def run_of(folder: Path, value: float) -> Path:
+    run = folder / f"x-{value}"
+    run.mkdir()
+    results = [figure(value, input=1.0, mean=value + 1), figure(0.5, "b2a")]
+    (run / "evaluation.json").write_text(json.dumps({"results": results}))
+    return run
+
+
 def test_lines_have_mean_range_and_trivial_answers(tmp_path: Path) -> None:
+    kept = tmp_path / "learned.json"
     for seed, value in ((1, 0.25), (2, 0.35)):
-        run = tmp_path / f"x-{seed}"
-        run.mkdir()
-        results = [figure(value, input=1.0, mean=value + 1), figure(0.5, "b2a")]
-        (run / "evaluation.json").write_text(json.dumps({"results": results}))
-    assert table(Row("x", "X, `texture`", "demo"), (1, 2, 3), tmp_path) == [
+        learned.keep(learned.record("x", "as it was", seed, run_of(tmp_path, value)), kept)
+    assert learned.lines("x", "X, `texture`", learned.read(kept)) == [
         "| X, `texture`, 2 seeds | error a2b | **0.30** (0.25 to 0.35) | input 1.00, mean 1.30 |",
         "|  | error b2a | **0.50** (0.50 to 0.50) |  |",
     ]
+    assert learned.lines("y", "Y", learned.read(kept)) == []
+
+
+def test_a_figure_is_kept_once_and_goes_with_its_setting(tmp_path: Path) -> None:
+    kept = tmp_path / "learned.json"
+    learned.keep(learned.record("y", "as it was", 1, run_of(tmp_path, 0.1)), kept)
+    for name, value in (("as it was", 0.2), ("as it was", 0.3), ("changed", 0.4)):
+        learned.keep(learned.record("x", name, 1, run_of(tmp_path, value)), kept)
+        assert learned.has("x", name, 1, kept) and not learned.has("x", name, 2, kept)
+        assert [one["row"] for one in learned.read(kept)] == ["x", "y"]
+    assert not learned.has("x", "as it was", 1, kept)
+
+
+def test_a_setting_is_what_the_recipe_and_the_row_say() -> None:
+    one = Row("x", "X", "demo")
+    assert setting(one) == setting(Row("y", "Y", "demo")) != setting(Row("x", "X", "demo", ("train.steps=1",)))
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,0 +1,107 @@
+"""What was learned: the figures of finished trainings, kept beside the code, and the tables that are made of them.
+
+Trainings take hours, so they are made on several machines and days; each leaves its figures in
+`benchmarks/results/learned.json`, and a table is made of all that are there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from benchmarks.measure import device_name
+from gankit.core.files import write_whole
+from gankit.report.measured import read_results
+
+KEPT = Path(__file__).resolve().parent / "results" / "learned.json"
+BEGIN, END = "<!-- made by python -m benchmarks.learning -->", "<!-- end -->"
+
+FIGURES = {
+    "translation_error": "error",
+    "colour_slope": "colour slope",
+    "silhouette_iou": "silhouette IoU",
+    "attention_iou": "attention IoU",
+    "background_psnr": "background PSNR, dB",
+}
+
+Record = dict[str, Any]
+"""Of one or several seeds of a row: `row`, `setting` (what the recipe says, shortened to a digest), `seeds`,
+`processor`, `torch`, and `figures`, by metric and direction: the `values` of the seeds and their `trivial` answers."""
+
+
+def read(path: Path = KEPT) -> list[Record]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def has(row: str, setting: str, seed: int, path: Path = KEPT) -> bool:
+    return any(one["row"] == row and one["setting"] == setting and seed in one["seeds"] for one in read(path))
+
+
+def record(row: str, setting: str, seed: int, run: Path) -> Record:
+    """The figures of a finished training."""
+    figures = {
+        f"{one['metric']} {one['direction']}": {
+            "values": [round(one["value"], 4)],
+            "trivial": {name: round(value, 4) for name, value in one.get("trivial", {}).items() if value is not None},
+        }
+        for one in read_results(run)
+        if one["metric"] in FIGURES and one["value"] is not None  # a season leaves no background
+    }
+    machine = {"processor": device_name(torch.device("cpu")), "torch": torch.__version__.split("+")[0]}
+    return {"row": row, "setting": setting, "seeds": [seed], **machine, "figures": figures}
+
+
+def keep(new: Record, path: Path = KEPT) -> None:
+    """Put it in the place of those of the same row that have its seed, or another setting."""
+    (seed,) = new["seeds"]
+    stay = [
+        one
+        for one in read(path)
+        if one["row"] != new["row"] or (one["setting"] == new["setting"] and seed not in one["seeds"])
+    ]
+    records = sorted([*stay, new], key=lambda one: (one["row"], one["seeds"]))
+    write_whole(path, json.dumps(records, indent=1) + "\n")
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------
+def lines(row: str, title: str, records: Iterable[Record]) -> list[str]:
+    """The lines of a row: a line for each figure and direction, over the seeds that are there."""
+    mine = [one for one in records if one["row"] == row]
+    seeds = sum(len(one["seeds"]) for one in mine)
+    found, first = [], f"{title}, {seeds} seed{'s' if seeds != 1 else ''}"
+    for metric, name in FIGURES.items():
+        for direction in ("a2b", "b2a"):
+            figures = [one["figures"][key] for one in mine if (key := f"{metric} {direction}") in one["figures"]]
+            if figures:
+                found.append(f"| {first} | {name} {direction} | {_ours(figures)} | {_beside(figures)} |")
+                first = ""
+    return found
+
+
+def _ours(figures: Sequence[Record]) -> str:
+    """The mean, and the range where there are several."""
+    values = [value for figure in figures for value in figure["values"]]
+    mean = f"**{fmean(values):.2f}**"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _beside(figures: Sequence[Record]) -> str:
+    """The trivial answers, each the mean over the seeds."""
+    weights = [len(figure["values"]) for figure in figures]
+    names = [name for name in figures[0]["trivial"] if all(name in figure["trivial"] for figure in figures)]
+    means = {name: fmean((figure["trivial"][name] for figure in figures), weights) for name in names}
+    return ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+
+
+def write(page: Path, rows: Sequence[str]) -> None:
+    """Write the table into a page, between its two marks."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    heading = ["| row | figure | ours | trivial answers |", "|---|---|---|---|"]
+    page.write_text("\n".join([before + BEGIN, *heading, *rows, END]) + after, encoding="utf-8")
