@@ -52,6 +52,16 @@ class Conv2d(nn.Conv2d):
         return F.conv2d(input, self.weight, bias, self.stride, padding, self.dilation, self.groups)
 
 
+class ZeroConv2d(Conv2d):
+    """A convolution that begins at 0, however the weights around it are drawn."""
+
+    keeps_weights = True
+
+    def reset_parameters(self) -> None:
+        for parameter in self.parameters(recurse=False):
+            nn.init.zeros_(parameter)
+
+
 class ConvTranspose2d(nn.ConvTranspose2d):
     """torch's transposed convolution, which can leave out its bias."""
 

@@ -54,9 +54,12 @@ class ResnetGenerator(ResidualGenerator):
         ends: padding of the first and the last convolution.
         geometry: `tensorflow` pads the strided and transposed convolutions as TensorFlow's SAME does (AGIT's code).
         relu_after_sum: rectify the sum of each residual block (AGIT's code).
+        residual_image: draw what is added to the image, before the tanh, instead of the result (arXiv 1612.05363): the
+            generator copies from its first step on, and what stays needs no learning.
 
     Raises:
-        ValueError: of the forward, for a wrong number of channels or size.
+        ValueError: residual_image with other channels of the result; in the forward, a wrong number of channels or
+            size.
 
     Papers: arXiv 1703.10593 (CycleGAN), 2007.15651 (CUT), 1806.02311 (AGIT: channels 32, affine instance norm, zero
     padding, `tensorflow` geometry, `relu_after_sum`). The code pads the residual blocks and the two ends by reflection,
@@ -79,6 +82,7 @@ class ResnetGenerator(ResidualGenerator):
         ends: Padding = "reflect",
         geometry: Geometry = "symmetric",
         relu_after_sum: bool = False,
+        residual_image: bool = False,
     ) -> None:
         super().__init__()
         wide = 4 * channels
@@ -102,7 +106,11 @@ class ResnetGenerator(ResidualGenerator):
         self.attention = attention(wide) if attention is not None else None
         self.style = StyleHead(wide) if adaptive else None
         self.up = nn.ModuleList(ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels))
-        self.head = conv(channels, out_channels, 7, padding=ends)
+        self.head = (
+            self.draws_residual(out_channels, channels)
+            if residual_image
+            else conv(channels, out_channels, 7, padding=ends)
+        )
         self.settle()
 
 

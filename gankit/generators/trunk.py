@@ -12,8 +12,12 @@ from torch import Tensor, nn
 from gankit.conditions import ANY, STYLE, Conditions, chosen, wants
 from gankit.contracts import AttentionContract
 from gankit.fields import Field
-from gankit.layers import ConvNorm, check_image, taken_inside
+from gankit.layers import ConvNorm, ZeroConv2d, check_image, taken_inside
 from gankit.slots import Attended, Translated
+
+FAR = 0.99
+"""Where atanh is cut off for a residual image: black and white are copied to within 1.3 of 255 levels, and their tanh
+still has a slope."""
 
 
 def pick(stages: Iterable[tuple[str, Any]], layers: Sequence[str], known: Sequence[str]) -> list[Tensor]:
@@ -31,6 +35,9 @@ def pick(stages: Iterable[tuple[str, Any]], layers: Sequence[str], known: Sequen
 
 class ResidualGenerator(nn.Module):
     """Stem, two halvings, residual blocks, two doublings, head. A subclass builds the parts.
+
+    With a residual image the head draws what is added to the image rather than the result (arXiv 1612.05363): at first
+    nothing, so that the generator copies from its first step on.
 
     An attention head and a style head, where there are any, sit after the first `middle` blocks: the blocks before see
     the image, those after it draw the new one.
@@ -51,8 +58,17 @@ class ResidualGenerator(nn.Module):
     up: nn.ModuleList
     head: nn.Module
     fixed_size: int | None = None
+    residual_image: bool = False
     takes: Mapping[str, Field] = MappingProxyType({})
     attended: tuple[str, ...] = ()
+
+    def draws_residual(self, out_channels: int, wide: int) -> nn.Module:
+        """A head for a residual image, `wide` channels in. Raises ValueError where no image can be added to it."""
+        if out_channels != self.in_channels:
+            channels = f"{self.in_channels} and {out_channels}"
+            raise ValueError(f"residual_image needs as many channels of the result as of the image; got {channels}")
+        self.residual_image = True
+        return ZeroConv2d(wide, out_channels, 7, padding=3, padding_mode="reflect", bias=False)
 
     def settle(self) -> None:
         """Say what the parts want of a batch: a subclass calls it when they are there. Raises as `taken_inside`."""
@@ -97,8 +113,8 @@ class ResidualGenerator(nn.Module):
 
     def stages(self) -> list[Callable[[Tensor], Tensor]]:
         """Functions whose composition is the forward, for pictures that are computed in tiles; none where a head sees
-        the whole picture, or a part wants more than features."""
-        if self.attention is not None or self.style is not None or self.takes:
+        the whole picture, a part wants more than features, or the image is added at the end."""
+        if self.attention is not None or self.style is not None or self.takes or self.residual_image:
             return []
         return [lambda x: self.features(x, [f"down{len(self.down)}"])[0], *self.blocks, self._draw]
 
@@ -107,6 +123,10 @@ class ResidualGenerator(nn.Module):
             x = unit(x)
         return torch.tanh(self.head(x))
 
+    def _image(self, drawn: Tensor, image: Tensor) -> Tensor:
+        """The result: what the head has drawn, or the image with that added before the tanh."""
+        return torch.tanh(drawn + torch.atanh(image.clamp(-FAR, FAR)) if self.residual_image else drawn)
+
     def check(self, x: Tensor) -> None:
         """Raise a ValueError that says what the image should be."""
         check_image(x, self.in_channels, multiple=self.size_multiple, minimum=self.min_size)
@@ -114,6 +134,7 @@ class ResidualGenerator(nn.Module):
             raise ValueError(f"sides must be {self.fixed_size}; got {x.shape[2]}x{x.shape[3]}")
 
     def _walk(self, x: Tensor, conditions: Conditions) -> Iterator[tuple[str, Any]]:
+        image = x
         x = self.pad(x)
         yield "input", x
         x = self.stem(x, conditions)
@@ -139,4 +160,4 @@ class ResidualGenerator(nn.Module):
         for i, unit in enumerate(self.up):
             x = unit(x, conditions)
             yield f"up{i + 1}", x
-        yield "image", torch.tanh(self.head(x))
+        yield "image", self._image(self.head(x), image)

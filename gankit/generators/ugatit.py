@@ -36,9 +36,12 @@ class UGATITGenerator(ResidualGenerator):
         encoder_norm: of the encoder.
         decoder_norm: of the two doublings.
         attention: the head between encoder and decoder.
+        residual_image: draw what is added to the image, before the tanh, instead of the result (arXiv 1612.05363): the
+            generator copies from its first step on, and what stays needs no learning.
 
     Raises:
-        ValueError: an adaptive encoder_norm or decoder_norm; in the forward, a wrong number of channels or size.
+        ValueError: an adaptive encoder_norm or decoder_norm, residual_image with other channels of the result; in the
+            forward, a wrong number of channels or size.
 
     Paper: arXiv 1907.10830. As the official PyTorch code: no biases but in the CAM's convolution (the TensorFlow code
     has them), and gamma without "+1".
@@ -63,6 +66,7 @@ class UGATITGenerator(ResidualGenerator):
         encoder_norm: Norm = InstanceNorm,
         decoder_norm: Norm = LIN,
         attention: Attention | None = CAM,
+        residual_image: bool = False,
     ) -> None:
         super().__init__()
         if not light and image_size % 4:
@@ -93,7 +97,11 @@ class UGATITGenerator(ResidualGenerator):
         self.up = nn.ModuleList(
             unit(partial(_enlarged, width), decoder_norm(width // 2)) for width in (wide, 2 * channels)
         )
-        self.head = conv(channels, out_channels, 7, bias=False)
+        self.head = (
+            self.draws_residual(out_channels, channels)
+            if residual_image
+            else conv(channels, out_channels, 7, bias=False)
+        )
         self.settle()
 
 

@@ -1,5 +1,6 @@
 """Generators: sizes, taps, attention heads and adaptive norms, and what they refuse."""
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -9,8 +10,11 @@ from gankit.attention.cam import CAM
 from gankit.attention.mask import MaskAttention
 from gankit.attention.timm_heads import SE
 from gankit.generators.resnet import ResnetGenerator
+from gankit.generators.trunk import ResidualGenerator
 from gankit.generators.ugatit import UGATITGenerator
 from gankit.generators.unet import UNetGenerator
+from gankit.init import Init, initialize
+from gankit.methods.base import image_of
 from gankit.norms.adain import AdaIN
 from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.group import GroupNorm
@@ -176,3 +180,29 @@ def test_wrong_images_are_refused(make, shape, message):
 def test_wrong_arguments_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make(3, 3)
+
+
+@pytest.mark.parametrize("make", [ResnetGenerator, UGATITGenerator])
+@pytest.mark.parametrize("kind", ["normal", "kaiming", "orthogonal"])
+def test_a_residual_image_begins_as_a_copy_and_learns(make: Callable[..., ResidualGenerator], kind: Init) -> None:
+    net = initialize(make(3, 3, channels=4, blocks=1, residual_image=True), kind)
+    x = torch.rand(2, 3, 16, 16) * 2 - 1
+    copied = image_of(net(x))
+    torch.testing.assert_close(copied, x.clamp(-0.99, 0.99), atol=1e-6, rtol=0)
+    copied.square().mean().backward()
+    weight = dict(net.head.named_parameters())["weight"]
+    assert weight.grad is not None and weight.grad.abs().max() > 0
+    with torch.no_grad():
+        weight.add_(weight.grad, alpha=-1000)
+    assert image_of(net(x)).abs().max() <= 1 and not torch.equal(image_of(net(x)), copied)
+
+
+@pytest.mark.parametrize("make", [ResnetGenerator, UGATITGenerator])
+def test_a_residual_image_needs_the_channels_of_the_image(make: Callable[..., ResidualGenerator]) -> None:
+    with pytest.raises(ValueError, match="as many channels of the result as of the image; got 1 and 3"):
+        make(1, 3, residual_image=True)
+
+
+def test_a_residual_image_is_not_computed_in_tiles_that_lack_the_image() -> None:
+    assert ResnetGenerator(3, 3, channels=4, blocks=1).stages()
+    assert not ResnetGenerator(3, 3, channels=4, blocks=1, residual_image=True).stages()
