@@ -1,4 +1,4 @@
-"""`gankit data`: look at pictures before anything is trained on them, and divide them."""
+"""`gankit data`: fetch pictures, look at them before anything is trained on them, and divide them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gankit.cli.common import MARKUP, Json, Sets, complete_recipe, print_json, print_table
+from gankit.cli.fetch import fetch
 from gankit.core.errors import printable
 
 if TYPE_CHECKING:
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Look at pictures before anything is trained on them, and divide them into splits.",
+    help="Fetch public data sets, look at pictures before a training, and divide them into splits.",
     add_completion=False,
     rich_markup_mode=MARKUP,
 )
+app.command()(fetch)
 
 
 @app.command()

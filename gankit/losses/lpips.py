@@ -81,5 +81,7 @@ def heads_file(net: str) -> Path:
     """Where the installed package lpips has the weights of the heads. It is not imported: that would import SciPy."""
     spec = find_spec("lpips")
     if spec is None or spec.origin is None:
-        raise ValueError("the package lpips is not installed; it brings the weights of the heads: pip install lpips")
+        raise ValueError(
+            "the package lpips is not installed; it brings the weights of the heads: pip install 'gankit[lpips]'"
+        )
     return Path(spec.origin).parent / "weights" / "v0.1" / f"{net}.pth"

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import URLError
 
+from gankit.core.download import PATIENCE, offline
 from gankit.core.errors import CheckpointError
 from gankit.core.files import drafting
 from gankit.weights.known import KNOWN, KnownFile, known_of
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".model", ".pkl", ".tar")
-PATIENCE = 10.0
-"""Seconds that a silent server is waited for."""
 
 
 class WeightsError(CheckpointError, ValueError):
@@ -59,13 +58,6 @@ def folders() -> dict[str, Path]:
         raise WeightsError(f"GANKIT_WEIGHTS names {own}, which is no folder")
     named = {"GANKIT_WEIGHTS": Path(own)} if own else {}
     return named | {"store": own_folder(), "torch hub": hub()}
-
-
-def offline() -> bool:
-    """Whether nothing may be fetched."""
-    return any(
-        os.environ.get(name, "").lower() in ("1", "true", "on", "yes") for name in ("GANKIT_OFFLINE", "HF_HUB_OFFLINE")
-    )
 
 
 def find(network: str, weights: str = "pretrained", fetch: bool = True, source: KnownFile | None = None) -> Found:
