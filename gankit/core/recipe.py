@@ -21,9 +21,9 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
-from gankit.core import library
+from gankit.core import dropping, library
 from gankit.core.catalogue import catalogue
 from gankit.core.document import MAX_BYTES, Document, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
@@ -79,6 +79,13 @@ class TermSlot(Slot):
 
     def model(self, name: str) -> type[Spec]:
         return spec_of(catalogue().find("loss", name), LossTerm)
+
+    def _mapping(self, value: object) -> Mapping[str, Any]:
+        if value is None:  # an option that says so drops it; in a file it may be a line that was never finished
+            raise PydanticCustomError(
+                "shape", "must be the name of a loss, or a mapping with `type`; leave out a loss that is not wanted"
+            )
+        return super()._mapping(value)
 
 
 class About(Strictly, title="about"):
@@ -277,11 +284,13 @@ class Recipe(Strictly, title="a recipe"):
             return source
         document = _read(source)
         problems: list[Problem] = []
+        losses = dropping.losses(document)
         for option in sets:
             try:
                 assign(document.root, option)
             except RecipeError as e:
                 problems += e.problems
+        problems += dropping.drop(document, losses)
         data = _named(document)
         problems += [] if for_use else _plugin_problems(document, data)
         written = _written(data)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gankit.data.placed import Placed as Placed
     from gankit.data.shapes import Shapes as Shapes
     from gankit.data.single import Single as Single
+    from gankit.data.transforms import Interpolation as Interpolation
     from gankit.data.transforms import Preprocess as Preprocess
     from gankit.data.transforms import Transform as Transform
     from gankit.data.unpaired import Unpaired as Unpaired
@@ -31,6 +32,7 @@ else:
         Batch="gankit.data.loader",
         Cache="gankit.data.cache",
         Dataset="gankit.data.dataset",
+        Interpolation="gankit.data.transforms",
         Keeping="gankit.data.keeping",
         Loader="gankit.data.loader",
         Pictures="gankit.data.folder",

@@ -88,7 +88,7 @@ class PictureFiles(PlacedDataset):
 
     def measured(self, name: Split) -> Self:
         """Training pictures, too, are whole and never random when figures are made of them."""
-        if name != "train":
+        if name != "train" or self._resting:
             return self.split(name)
         other = copy.copy(self)
         other._resting = True

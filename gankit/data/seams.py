@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gankit.codecs.base import Codec
 from gankit.core.errors import DataError
+from gankit.data.disk_cache import identity
 
 log = logging.getLogger("gankit.data")
 
@@ -57,9 +58,15 @@ def _most(sizes: Mapping[Path, tuple[int, int]], codec: Codec, joined: bool) -> 
 def _seam(path: Path, codec: Codec) -> float | None:
     """The step of a file's middle; None of a broken one, which is told elsewhere."""
     try:
-        return seam(codec.read(path))
+        return _remembered(path, identity(path), codec)
     except DataError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def _remembered(path: Path, file: tuple[str, int, int], codec: Codec) -> float | None:
+    """A folder is read for each of its splits and again for its figures, and its sample is decoded once."""
+    return seam(codec.read(path))
 
 
 def seam(picture: Tensor) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from gankit.core.errors import BuildError
 from gankit.core.recipe import Measure, Recipe
 from gankit.data.dataset import Dataset
 from gankit.evaluation import choose
-from gankit.evaluation.evaluate import evaluate
+from gankit.evaluation.evaluate import evaluate, measured
 from gankit.evaluation.measure import Reference
 from gankit.methods.base import Method
 
@@ -25,12 +26,17 @@ class Ruler:
     def __init__(self, dataset: Dataset, recipe: Recipe, device: torch.device) -> None:
         assert recipe.train.measure is not None
         self.settings: Measure = recipe.train.measure
-        self.dataset, self.device = dataset, device
+        self._whole, self.device = dataset, device
         self.reference: Reference = recipe.evaluate.reference
         try:
             self.metrics = choose.built(self.settings.metrics, place=("train", "measure", "metrics")) or None
         except BuildError as error:
             raise recipe.error(error) from error
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The pictures that are measured: found once, and not for every measurement."""
+        return measured(self._whole, self.settings.split)
 
     def __call__(self, method: Method) -> list[dict[str, Any]]:
         evaluation = evaluate(

@@ -64,7 +64,7 @@ def evaluate(
     folder, `GankitError` when the method returns numbers that are not finite.
     """
     ways = _directions(method, direction, against)
-    pictures_of = dataset.measured(split) if isinstance(dataset, PlacedDataset) else dataset.split(split)
+    pictures_of = measured(dataset, split)
     codecs = DatasetContract(dataset).codecs
     rounded = all(codec.stored == torch.uint8 for codec in codecs.values())
     common = {
@@ -98,6 +98,11 @@ def evaluate(
     finally:
         method.to(origin)
     return rows
+
+
+def measured(dataset: Dataset, split: Split) -> Dataset:
+    """The part of a data set from which figures are made; of that part itself again. Raises DataError."""
+    return dataset.measured(split) if isinstance(dataset, PlacedDataset) else dataset.split(split)
 
 
 class Loaded(Protocol):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from torch import Tensor
 
 from gankit.codecs.base import Codec
 from gankit.codecs.images import to_model_range
 from gankit.core.recipe import Recipe
-from gankit.data.transforms import Transform
+from gankit.data.transforms import Interpolation, Transform
 
 Resize = Literal["resize_and_crop", "scale_width"]
 
@@ -24,7 +24,7 @@ def resizing(recipe: Recipe, load_size: int | None, preprocess: Resize = "resize
     if load_size is None:
         return None
     named = dict(recipe.data).get("interpolation")
-    way = named if named in ("bilinear", "nearest", "lanczos") else "bicubic"
+    way: Interpolation = named if named in get_args(Interpolation) else "bicubic"  # pyright: ignore[reportAssignmentType]
     least = 4 if preprocess == "scale_width" else load_size
     return Transform(preprocess, load_size, least, flip=False, enlarge=True, exact=True, interpolation=way)
 

@@ -10,8 +10,10 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from gankit.core.errors import CheckpointError
 from gankit.core.files import write_whole
 from gankit.data.dataset import Dataset
+from gankit.evaluation import kept
 from gankit.evaluation.evaluate import (
     Loaded,
     evaluate_run,
@@ -32,15 +34,24 @@ DRAWN = 64
 
 
 def measure_run(run: Loaded, **options: Any) -> Evaluation:
-    """`evaluate_run`, and beside its figures `evaluation.png`, a few pictures of the test split."""
+    """`evaluate_run`, and beside its figures `evaluation.png`, a few pictures of the test split. The picture is of the
+    measurement that stands for the run."""
     evaluation = evaluate_run(run, **options)
-    kept = options.get("split", "test") == "test" and options.get("keep", True)
-    if kept and (grid := showcase(run.method, run.dataset("test"))):
+    keeps = options.get("split", "test") == "test" and options.get("keep", True)
+    if keeps and _stands(run, options.get("limit")) and (grid := showcase(run.method, run.dataset("test"))):
         png = io.BytesIO()
         grid.save(png, "PNG")
         with unless_refused():
             write_whole(Run(Path(run.run_dir)).evaluation_picture, png.getvalue())
     return evaluation
+
+
+def _stands(run: Loaded, limit: int | None) -> bool:
+    """Whether a measurement of the first so many pictures stands for a run: where there is none of all of them."""
+    try:
+        return limit is None or not any(one.whole for one in kept.measurements(Run(Path(run.run_dir)).evaluation))
+    except CheckpointError:  # nothing could be kept
+        return True
 
 
 def showcase(method: Method, dataset: Dataset, count: int = 4) -> Image.Image | None:

@@ -153,9 +153,10 @@ class Trainer:
         t, stream = self.train, self._stream()
         self.method.train()
         self.method.set_epoch(self.epoch)
-        if self.step and self._due(t.sample_every) and not self.run.sample(self.step).exists():
+        resumed = self._saved is not None
+        if resumed and self._due(t.sample_every) and not self.run.sample(self.step).exists():
             self._sample()  # it was killed between the checkpoint and the grid
-        if self.step and self._measure_due() and not self.run.measured(self.step):
+        if resumed and self._measure_due() and not self.run.measured(self.step):
             self._measure()
         self.meter.restart_clock()
         ended = self._asked_to_end()

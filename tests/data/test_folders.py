@@ -244,7 +244,7 @@ def test_the_first_pictures_of_each_folder(domains: Path, tmp_path: Path):
 def test_training_pictures_are_whole_and_never_random_when_measured(domains: Path):
     data = Unpaired(root=str(domains), **SIZES).measured("train")
     items = [data.item(0, draw(seed)) for seed in range(4)]
-    assert len(data) == len(Unpaired(root=str(domains), **SIZES))
+    assert len(data) == len(Unpaired(root=str(domains), **SIZES)) and data.measured("train") is data
     assert all(torch.equal(item["a"], items[0]["a"]) and torch.equal(item["b"], items[0]["b"]) for item in items)
 
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gankit.codecs.image import Image8
 from gankit.core.errors import DataError
 from gankit.data.paired import PairedFolder
 from gankit.data.seams import seam
@@ -68,6 +69,22 @@ def test_paired_warns_of_single_pictures(tmp_path: Path, caplog: pytest.LogCaptu
     PairedFolder(root=str(tmp_path / "wide"), **SIZES)
     assert "go on across their middle" in caplog.text
     assert all(record.levelno == logging.WARNING for record in caplog.records)
+
+
+def test_a_folder_is_decoded_once_to_be_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split in ("train", "test"):
+        save(tmp_path / split, pairs())
+    read: list[Path] = []
+    decode = Image8.read
+    monkeypatch.setattr(Image8, "read", lambda codec, path, *how: (read.append(path), decode(codec, path, *how))[1])
+    data = PairedFolder(root=str(tmp_path), **SIZES)
+    for split in ("test", "train", "test"):
+        data = data.split(split)
+    data.measured("train")
+    assert len(read) == len(set(read)) == 8
+    Image.fromarray(wide(1)[0]).save(tmp_path / "test" / "0.png")
+    data.measured("train").split("test")
+    assert read[8:] == [tmp_path / "test" / "0.png"]  # which has changed
 
 
 def test_unpaired_warns_of_pairs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -334,6 +334,7 @@ def test_a_folder_for_each_domain(star, folders: Path) -> None:
     assert labels == [0, 0, 0, 1, 1, 1] and len(data.split("test")) == 2
     assert all((data.item(i, torch.Generator())["a"].mean() > 0) == bool(label) for i, label in enumerate(labels))
     assert data.fields == {"a": Picture(3), "domain": Label(2)} and "3 dark, 3 light" in repr(data)
+    assert "interpolation='nearest'" in repr(make(interpolation="nearest"))
     with pytest.raises(DataError, match="grey"):
         make(domains=["dark", "grey"])
     with pytest.raises(ValueError, match="names one twice"):

@@ -27,6 +27,17 @@ def test_a_measured_run_keeps_figures_and_pictures(tmp_path: Path, monkeypatch: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "evaluation.png"]
 
 
+def test_the_picture_is_of_the_measurement_that_stands_for_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gankit.evaluation.evaluate.default_metrics", lambda: METRICS)
+    run, picture = run_of(tmp_path), tmp_path / "evaluation.png"
+    for limit, drawn in ((1, True), (2, True), (None, True), (1, False), (None, True)):
+        picture.unlink(missing_ok=True)
+        measure_run(run, limit=limit)
+        assert picture.exists() == drawn
+
+
 def test_figures_of_a_run_that_cannot_be_written_to_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

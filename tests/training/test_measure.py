@@ -12,6 +12,7 @@ import pytest
 import gankit
 from gankit.callbacks import Best, EarlyStop, Event, Keep, Stop
 from gankit.core.errors import CheckpointError, RecipeError
+from gankit.evaluation import during
 from gankit.training import checkpoint
 from gankit.training.assemble import assemble
 from gankit.training.run import Run
@@ -41,6 +42,13 @@ def test_measuring_changes_no_bit_and_is_of_val(tmp_path: Path) -> None:
     assert lines[0]["measured"][0]["protocol"]["split"] == "val" and lines[0]["measured"][0]["protocol"]["n"] == 2
     own = gankit.evaluate(tmp_path / "measured", "cpu", limit=2, metrics=["translation_error"], split="val")
     assert [row.value for row in own] == figures(tmp_path / "measured")[-1][1][:2]
+
+
+def test_the_pictures_to_measure_are_found_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found: list[str] = []
+    monkeypatch.setattr(during, "measured", lambda data, split: found.append(split) or data.split(split))
+    gankit.train(recipe(measure=MEASURE), tmp_path)
+    assert len(measured(tmp_path)) == 3 and found == ["val"]
 
 
 @pytest.mark.parametrize("saves", [2, 4])

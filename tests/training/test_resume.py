@@ -46,6 +46,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "steps_per_epoch": 3,
         "schedule": {"type": "warmup", "steps": 2, "then": PLATEAU},
     },
+    "begun inside of a schedule": {
+        "first_epoch": 1,
+        "steps_per_epoch": 2,
+        "schedule": {"type": "linear", "decay_from": 0.0},
+    },
     "AdaLIN, CAM": {"method": UGATIT, "losses": CYCLE | {"cam": "cam"}},
 }
 
@@ -140,6 +145,16 @@ def test_killed_before_the_first_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()
     gankit.train(chosen, tmp_path / "killed", resume=True)
     assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+
+
+def test_killed_before_the_first_checkpoint_inside_of_a_schedule(tmp_path: Path) -> None:
+    chosen = recipe(steps=4, steps_per_epoch=2, first_epoch=1, sample_every=2, log_every=1)
+    gankit.train(chosen, tmp_path / "alone")
+    (tmp_path / "killed").mkdir()
+    gankit.train(chosen, tmp_path / "killed", resume=True)
+    assert digests(tmp_path / "killed") == digests(tmp_path / "alone")
+    assert [line["step"] for line in lines(tmp_path / "killed")] == [3, 4]
+    assert [path.name for path in (tmp_path / "killed" / "samples").iterdir()] == [Run(tmp_path).sample(4).name]
 
 
 def test_a_longer_training_may_go_on(tmp_path: Path) -> None:

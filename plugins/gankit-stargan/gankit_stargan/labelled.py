@@ -12,7 +12,7 @@ from annotated_types import Ge, MinLen
 from torch import Tensor
 
 from gankit.codecs import Image8
-from gankit.data import Keeping, Pictures, Placed, PlacedDataset, Preprocess, Split, Transform, Where
+from gankit.data import Interpolation, Keeping, Pictures, Placed, PlacedDataset, Preprocess, Split, Transform, Where
 from gankit.fields import Field, Label, Picture
 
 
@@ -22,10 +22,10 @@ class Labelled(PlacedDataset):
     An item has `a`, (C, h, w) in [-1, 1], and its `domain`, int64 (): the number of its folder in `domains`.
 
     root: the folder in which `train` and `test` lie. domains: the names of the folders in them, in the order of their
-    labels. preprocess, load_size, crop_size, flip, enlarge, exact: see `gankit.data.transforms.Transform`; the test
-    split is resized straight to `crop_size`, exact and never random. channels: 3 for RGB, 1 for grey. max_bad: broken
-    pictures of a domain that are named and stepped over before the run stops. cache, cache_folder: where decoded,
-    resized training pictures are kept, see `gankit.data.keeping.Keeping`.
+    labels. preprocess, load_size, crop_size, flip, enlarge, exact, interpolation: see
+    `gankit.data.transforms.Transform`; the test split is resized straight to `crop_size`, exact and never random.
+    channels: 3 for RGB, 1 for grey. max_bad: broken pictures of a domain that are named and stepped over before the run
+    stops. cache, cache_folder: where decoded, resized training pictures are kept, see `gankit.data.keeping.Keeping`.
 
     Raises ValueError for sizes that do not fit together, or a domain named twice; DataError for a missing or empty
     folder, too many broken pictures, or pictures smaller than the crop.
@@ -48,13 +48,14 @@ class Labelled(PlacedDataset):
         cache: Where = "auto",
         cache_folder: str = "",
         exact: bool = False,
+        interpolation: Interpolation = "bicubic",
     ) -> None:
         if len(set(domains)) < len(domains):
             raise ValueError(f"`domains` names one twice: {', '.join(domains)}")
         base = Path(root).expanduser()
         self._folders = {"train": base / Path(train).expanduser(), "test": base / Path(test).expanduser()}
         self._domains, self.codecs = list(domains), {"a": Image8()}
-        self._transform = Transform(preprocess, load_size, crop_size, flip, enlarge, exact)
+        self._transform = Transform(preprocess, load_size, crop_size, flip, enlarge, exact, interpolation)
         self._channels, self._max_bad, self._keeping = channels, max_bad, Keeping(cache, cache_folder)
         self.fields: dict[str, Field] = {"a": Picture(channels), "domain": Label(len(domains))}
         self.size = self._transform.size
