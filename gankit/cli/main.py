@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "sample": "gankit.cli.sample:sample",
     "evaluate": "gankit.cli.evaluate:evaluate",
     "report": "gankit.cli.report:report",
+    "runs": "gankit.cli.runs:runs",
     "data": "gankit.cli.data:app",
     "import": "gankit.cli.import_:import_",
     "export": "gankit.cli.export:export",
