@@ -34,6 +34,7 @@ COMMANDS: dict[str, str] = {
     "data": "gankit.cli.data:app",
     "import": "gankit.cli.import_:import_",
     "export": "gankit.cli.export:export",
+    "serve": "gankit.cli.serve:serve",
     "list": "gankit.cli.list:list_",
     "show": "gankit.cli.show:show",
     "recipes": "gankit.cli.recipes:app",
