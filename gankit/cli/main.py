@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "import": "gankit.cli.import_:import_",
     "export": "gankit.cli.export:export",
     "serve": "gankit.cli.serve:serve",
+    "demo": "gankit.cli.demo:demo",
     "list": "gankit.cli.list:list_",
     "show": "gankit.cli.show:show",
     "recipes": "gankit.cli.recipes:app",
