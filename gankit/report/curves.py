@@ -47,7 +47,7 @@ def _sound(record: Any) -> dict[str, Any]:
         return {}
     kinds = {"step": _is_count, "epoch": _is_count, "time": _is_finite, "images_per_second": _is_finite}
     sound = {name: record[name] for name, fits in kinds.items() if name in record and fits(record[name])}
-    for name in ("losses", "watched"):
+    for name in ("losses", "watched", "lr"):
         if isinstance(values := record.get(name), dict):
             sound[name] = {key: value for key, value in values.items() if _is_number(value)}
     if isinstance(rows := record.get("measured"), list):
@@ -81,6 +81,15 @@ def loss_curves(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Po
 def watched_curves(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Point]]]:
     """The same of what is watched: `critics/a2b/real` is the line `real` of the chart `critics/a2b`."""
     return _curves(log, "watched")
+
+
+def rate_curves(log: Sequence[Mapping[str, Any]]) -> dict[str, list[Point]]:
+    """Turn -> points (step, learning rate)."""
+    lines: dict[str, list[Point]] = defaultdict(list)
+    for record in log:
+        for turn, rate in (record.get("lr") or {}).items():
+            lines[turn].append((record["step"], rate))
+    return lines
 
 
 def _curves(log: Sequence[Mapping[str, Any]], key: str) -> dict[str, dict[str, list[Point]]]:

@@ -13,7 +13,8 @@ from typing import Any
 from gankit.core.errors import CheckpointError
 from gankit.core.files import read_json, read_whole, write_whole
 from gankit.evaluation.kept import Kept, measurements, standing
-from gankit.report.curves import line_chart, loss_curves, measured_curves, read_log, short, watched_curves
+from gankit.report import made
+from gankit.report.curves import line_chart, loss_curves, measured_curves, rate_curves, read_log, short, watched_curves
 from gankit.report.differences import in_words
 from gankit.training.run import Run
 
@@ -50,8 +51,9 @@ def write(run_dir: str | os.PathLike[str]) -> Path:
     """Write `report.html` of a run and return its path.
 
     Takes what is there: `recipe.json`, `recipe.yaml`, `metrics.jsonl` (a half-written last line is left out),
-    `samples/*.png`, `evaluation.json` with `evaluation.png`; what is missing is said in the report. The file appears
-    whole or not at all. Raises CheckpointError when there is no such run, GankitError when it cannot be written to.
+    `history.json`, `samples/*.png`, `evaluation.json` with `evaluation.png`; what is missing is said in the report. The
+    file appears whole or not at all. Raises CheckpointError when there is no such run, GankitError when it cannot be
+    written to.
     """
     run = Run(Path(run_dir))
     if not run.path.is_dir():
@@ -73,6 +75,7 @@ def html(run: Run) -> str:
         ("Losses", _untrained(recipe) + _curves(log)),
         *_watched(log),
         ("Samples", _windows(recipe) + _samples(run.grids())),
+        ("How it was made", made.section(run)),
         ("Recipe, with every default filled in", _recipe(run)),
     ]
     return document(title, _summary(run, recipe, log), sections)
@@ -218,7 +221,8 @@ def _figure_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
 def _curves(log: list[dict[str, Any]]) -> str:
     named = {f"measured: {name}": lines for name, lines in measured_curves(log).items()} | loss_curves(log)
     charts = [line_chart(name, lines) for name, lines in named.items()]
-    charts = [chart for chart in charts if chart]
+    rates = line_chart("learning rates", rate_curves(log))
+    charts = [chart for chart in (*charts, rates) if chart]
     if not charts:
         return _none("Nothing logged: there is no whole line in metrics.jsonl.")
     note = '<p class="soft">By step; the line is the mean of neighbouring steps, the band their range.</p>'

@@ -20,7 +20,7 @@ from gankit.core.recipe import Train
 from gankit.data.loader import Batch, Loader, make_loader
 from gankit.features import load_own_state, own_state
 from gankit.methods.base import Method
-from gankit.training import checkpoint
+from gankit.training import checkpoint, history
 from gankit.training.assemble import Assembled, make_stepper
 from gankit.training.checkpoint import Checkpoint
 from gankit.training.devices import Devices
@@ -100,6 +100,7 @@ class Trainer:
             run.forget_after(self.step)
             if self._files:
                 write_whole(run.data, json.dumps(self._files))
+            history.add(run, self.step, self.devices)
 
     @cached_property
     def _files(self) -> dict[str, dict[str, str]]:

@@ -1,6 +1,7 @@
 """The run directory: all of one training.
 
 recipe.yaml, recipe.json   the recipe with every default filled in
+history.json               when, by which command and on what each training was started
 data.json                  the files of the training data, with sizes and checksums; where there are any
 metrics.jsonl              one JSON object a line: step, epoch, time, lr, losses, images_per_second, watched
 samples/step_000100.png    grids of test pictures
@@ -66,6 +67,7 @@ class Run:
     recipe = _Place("recipe.json")
     recipe_text = _Place("recipe.yaml")
     data = _Place("data.json")
+    history = _Place("history.json")
     metrics = _Place("metrics.jsonl")
     checkpoints = _Place("checkpoints")
     samples = _Place("samples")

@@ -17,7 +17,7 @@ ORDER = (
     "optimizers",
     *("codecs", "data", "methods"),
     *("training", "inference", "evaluation", "report", "interop", "inspect", "testing"),
-    *("api", "cli"),
+    *("api", "web", "cli"),
 )
 """From below to above: a unit imports those before it. The rows below say where it may take only some of them."""
 ONLY = {
@@ -30,6 +30,7 @@ ONLY = {
     "codecs": {"core"},
     "fields": set(),
     "data": {"core", "codecs", "fields"},
+    "web": {"core", "codecs", "fields", "methods", "inference", "api"},
     "testing": set(ORDER[: ORDER.index("methods") + 1]),
 }
 TORCH = {"torch", "torchvision", "timm", "lpips", "accelerate", "numpy", "PIL", "einops", "safetensors", "tensorboard"}

@@ -1,0 +1,22 @@
+"""The page itself, as far as that goes without a browser; scripts/try_demo.py has one."""
+
+from __future__ import annotations
+
+import pytest
+
+gradio = pytest.importorskip("gradio")
+
+from gankit.web.page import make_page  # noqa: E402
+from gankit.web.station import stations  # noqa: E402
+from tests.training import tiny  # noqa: E402
+from tests.web.models import inpainting, model  # noqa: E402
+
+
+def test_the_page_has_what_its_runs_need_and_tells_nobody() -> None:
+    models = [model(tiny.AGIT, "agit"), inpainting(), model(tiny.MUNIT, "munit", **tiny.STYLED)]
+    page = make_page(stations(models))
+    assert page.analytics_enabled is False
+    named = {part.elem_id: part for part in page.blocks.values() if getattr(part, "elem_id", None)}
+    assert {"runs", "picture", "editor", "direction", "side", "style", "seed", "results"} <= set(named)
+    assert named["runs"].choices == [(name, name) for name in ("agit", "holes", "munit")]
+    assert named["picture"].visible and not named["editor"].visible
