@@ -78,9 +78,9 @@ def export(
     out = Path(out)
     way = direction or model.method.directions[0]
     if way not in model.method.directions:
-        raise DataError(f"direction is one of {', '.join(model.method.directions)}, not '{way}'")
+        raise DataError(f"direction must be one of {', '.join(model.method.directions)}, not '{way}'")
     if out.exists() and not overwrite:
-        raise DataError(f"{out} exists already; name another with --out, or say --overwrite")
+        raise DataError(f"{out} exists already; name another with --out, or add --overwrite")
     translator = graph.Translator(model.method.cpu(), way).eval()
     if not translator.names:
         raise DataError("this run made a picture, which is in it as result.png; there is no network to export")

@@ -113,7 +113,7 @@ def test_other_values_are_safe_and_unique_file_names() -> None:
         (["--over", "=1"], ["should look like"]),
         (["--over", "a=1,,2"], ["has an empty value"]),
         (["--over", "a=1,1"], ["has the value 1 twice"]),
-        (["--over", "a=1", "--over", "a=2"], ["--over a: is here twice"]),
+        (["--over", "a=1", "--over", "a=2"], ["--over a: is given twice"]),
         (["--over", "train.seed=1,2"], ["train.seed is what --seeds N counts"]),
         (["--over", "a=1", "--set", "train.seed=1"], ["train.seed is what --seeds N counts"]),
         (["--over", "b", "--over", "a=,"], ["--over b", "--over a=,", "2 mistakes"]),
@@ -318,4 +318,4 @@ def test_an_interrupted_ablation_ends_with_130(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Processes, "run", interrupted)
     told = ablate(*GRID, code=130).stderr
-    assert "interrupted: 0 of 4 runs are finished; the same command goes on" in told
+    assert "interrupted: 0 of 4 runs are finished; the same command continues" in told

@@ -127,7 +127,7 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
     root = str(domains)
     for options, words in (
         ({"root": f"{root}/nowhere"}, r"nowhere/trainA does not exist"),
-        ({"root": root, "b": "empty", "crop_size": 16}, r"empty holds no picture; looked for files ending in"),
+        ({"root": root, "b": "empty", "crop_size": 16}, r"empty holds no picture; pictures are files ending in"),
         ({"root": root, "b": "broken", "crop_size": 16}, r"none of the 1 pictures beside .*x.png can be read"),
         (
             {"root": root, "b": "small", "preprocess": "crop", "crop_size": 16},
@@ -285,7 +285,7 @@ def test_two_folders_that_do_not_match(tmp_path: Path):
     plain(2).save(b / "01.bmp")
     with pytest.raises(DataError, match=r"01.bmp and .*01.png have one name"):
         PairedFolder(a=str(a), b=str(b))
-    with pytest.raises(ValueError, match="both must be named"):
+    with pytest.raises(ValueError, match="name both folders"):
         PairedFolder(a=str(a))
 
 
