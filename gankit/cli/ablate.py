@@ -50,7 +50,9 @@ def ablate(
     trainings = plan(recipe, over, seeds, out, sets or (), lambda checked: summarize_recipe(checked, costs=False))
     left = [training for training in trainings if not training.finished]
     folder = trainings[0].path.parent
-    _say(f"{len(trainings)} runs in {folder}, each with a log beside it; {len(trainings) - len(left)} are finished")
+    _say(
+        f"{len(trainings)} runs in {folder}, each with a log file beside it; {len(trainings) - len(left)} are finished"
+    )
     if print_only:
         for training in left:
             print(shlex.join(["gankit", *training.arguments]))
@@ -62,7 +64,7 @@ def ablate(
         for path, why in failed.items():
             _say(f"{path} failed: {why}")
     if failed:
-        _say(f"{len(failed)} of {len(trainings)} runs failed; the same command tries them again")
+        _say(f"{len(failed)} of {len(trainings)} runs failed; repeat the command to try them again")
         raise typer.Exit(1)
 
 

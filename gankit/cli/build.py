@@ -145,5 +145,7 @@ def _print_memory(recipe: Recipe, summary: Summary) -> None:
 def _print_check(played: list[Played]) -> None:
     for step in played:
         where = f" of the {step.epoch} epoch" if len(played) > 1 else ""
-        print(f"\none step{where} on noise: every loss is finite, every parameter that learns has a gradient")
+        print(
+            f"\none step{where} on random noise: every loss is finite, and every parameter that learns has a gradient"
+        )
         print_table([(key, f"{value:.4g}") for key, value in step.losses.items()], indent=2)

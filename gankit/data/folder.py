@@ -122,7 +122,7 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
         way = "use preprocess: resize_and_crop and " if transform.preprocess == "crop" else ""
         raise DataError(
             f"{len(small)} of {len(pictures)} pictures are smaller than {transform.shown_crop}: the first"
-            f" is {path} ({width} x {height} px); lower crop_size, take them out, or {way}set enlarge: true"
+            f" is {path} ({width} x {height} px); lower crop_size, remove them, or {way}set enlarge: true"
         )
 
 

@@ -70,7 +70,7 @@ class IDX:
             held = torch.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
             pictures = pictures[held if split == "test" else ~held]
         if not len(pictures):
-            raise DataError(f"{self._files[split]} holds too few pictures for a split {split}")
+            raise DataError(f"{self._files[split]} has too few pictures for a split {split}")
         if self._resize == "pad" and max(pictures.shape[1:]) > self.size:
             height, width = pictures.shape[1:]
             raise DataError(

@@ -426,7 +426,7 @@ class TwoWayTranslation(Translation):
             return None
         return (
             f"`a` is {here.words} and `b` {there.words}, so that no generator takes pictures of the domain that it "
-            "makes: take the loss out, or give both the same channels"
+            "makes: remove the loss, or give both the same channels"
         )
 
     @tensor

@@ -65,7 +65,7 @@ class Inpainting(Translation):
 
     def unavailable(self, name: str) -> str | None:
         if name in CRITICAL and "discriminator" not in self.roles:
-            return "it has no discriminator: set method.discriminator, to double_column or patch"
+            return "it has no discriminator: set method.discriminator to double_column or patch"
         if name in ("fake_features", "real_features", "fake_heatmaps", "real_heatmaps"):
             return "its critic sees the hole beside the picture, and gives only logits"
         return super().unavailable(name)

@@ -136,9 +136,9 @@ def compare(paths: Iterable[Path], load: Load) -> Comparison:
     """
     folders = list({run.resolve(): run for path in paths for run in runs_of(Path(path))}.values())
     if len(folders) < 2:
-        there = f"only {folders[0]} is there" if folders else "none is there"
+        there = f"there is only {folders[0]}" if folders else "there is none"
         raise CheckpointError(
-            f"a comparison takes two runs or more, and {there}: name another run, or a folder of runs"
+            f"a comparison needs at least two runs, and {there}: name another run, or a folder of runs"
         )
     recipes = [(path, read_recipe(path)) for path in folders]  # before anything is measured, which may take long
     known = {path: read_results(path) for path in folders if Run(path).evaluation.exists()}

@@ -161,7 +161,7 @@ GRID = ("tiny.yaml", "--over", "method.generator.channels=2,4", "--out", "grid",
 def test_a_grid_is_trained_and_compared_and_done_once(trained: list[str]) -> None:
     told = ablate(*GRID, "--html", "page.html")
     assert trained == [f"tiny-channels={c}-seed{s}" for c in (2, 4) for s in (0, 1)]
-    assert "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log beside it; 0 are" in told.stderr
+    assert "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log file beside it; 0 are" in told.stderr
     assert Path("page.html").is_file()
     again = ablate(*GRID)
     assert len(trained) == 4 and again.stdout == told.stdout and "4 are finished" in again.stderr
@@ -197,7 +197,7 @@ def test_one_failing_run_ends_no_other(trained: list[str], monkeypatch: pytest.M
     told = ablate(*GRID, code=1)
     assert len(trained) == 4 and "channels=2" in told.stdout
     assert "grid/tiny-channels=2-seed1 failed: exit code 1: a loss is NaN (all of it: grid/" in told.stderr
-    assert "1 of 4 runs failed; the same command tries them again" in told.stderr
+    assert "1 of 4 runs failed; repeat the command to try them again" in told.stderr
     monkeypatch.setattr(gankit, "train", original)
     ablate(*GRID)
     assert trained[4:] == ["tiny-channels=2-seed1"]

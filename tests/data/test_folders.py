@@ -138,7 +138,7 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
             Unpaired(**options)
     with pytest.raises(ValueError, match="load_size 100 is smaller than crop_size 256"):
         Unpaired(root=root, load_size=100)
-    with pytest.raises(DataError, match="lower crop_size, take them out, or set enlarge: true"):
+    with pytest.raises(DataError, match="lower crop_size, remove them, or set enlarge: true"):
         Unpaired(root=root, b="small", **SIZES)  # large enough only once it is resized
     Unpaired(root=root, b="small", enlarge=True, **SIZES)
     with pytest.raises(DataError, match="testB"):
