@@ -114,7 +114,7 @@ def _begin(method: Method, source: str) -> None:
     """Take the networks of another run."""
     fresh = begin_from(method, load(source, device="cpu").method.networks.state_dict(), source)
     if fresh:
-        logging.getLogger(__name__).warning("%s gives no %s: fresh weights", source, ", ".join(fresh))
+        logging.getLogger(__name__).warning("%s has no %s: they start from fresh weights", source, ", ".join(fresh))
 
 
 def _finish(run: runs.Run, device: str) -> list[dict[str, Any]]:
@@ -144,12 +144,12 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
     path = Path(run_dir)
     place = path if (path / checkpoints.INDEX).is_file() else runs.Run(path).latest()
     if place is None:
-        reason = "has no checkpoint yet" if runs.Run(path).recipe.is_file() else "is no run directory"
+        reason = "has no checkpoint yet" if runs.Run(path).recipe.is_file() else "is not a run directory"
         raise CheckpointError(f"no checkpoint in {path}: it {reason if path.exists() else 'does not exist'}")
     if place != path:
         place = runs.Run(path).checkpoint(str(checkpoint))
     elif checkpoint != "last":
-        raise CheckpointError(f"{path} is a checkpoint itself: leave --checkpoint out, or name its run")
+        raise CheckpointError(f"{path} is itself a checkpoint: leave out --checkpoint, or name the run that holds it")
     stored = checkpoints.load(place)
     recipe = Recipe.load(stored.info["recipe"], for_use=True)
     method = build_method(recipe, _most(stored))
@@ -278,7 +278,7 @@ class Model:
         """A style given in any way as codes of the batch."""
         method = require_styled(self.method)
         if style is not None and example is not None:
-            raise DataError("give a style, or an example of one, not both")
+            raise DataError("give either a style or an example picture of one, not both")
         try:
             if isinstance(style, Tensor):
                 return method.fitting(style, batch)
@@ -352,7 +352,7 @@ class Model:
         side: of the direction to which the picture belongs.
         """
         if direction not in self.method.directions:
-            raise DataError(f"direction is one of {', '.join(self.method.directions)}, not '{direction}'")
+            raise DataError(f"direction must be one of {', '.join(self.method.directions)}, not '{direction}'")
         if self.method.draws:
             raise DataError(NOTHING_TO_TRANSLATE)
         if self.method.untranslatable:

@@ -59,7 +59,7 @@ def chosen(names: Iterable[str], conditions: Conditions | None) -> dict[str, Ten
     values = conditions or {}
     for name in names:
         if name not in values:
-            raise ValueError(f"a part needs `{name}`, which is not given here; there are {', '.join(values) or 'none'}")
+            raise ValueError(f"a part needs `{name}`, which is not given here; given are {', '.join(values) or 'none'}")
     return {name: values[name] for name in names}
 
 

@@ -81,7 +81,7 @@ def processor_multiplies(dtype: torch.dtype) -> bool:
     """Whether the processor has instructions for products in this dtype; in doubt are bfloat16 and float16 alone.
 
     Without them torch still computes the right values, many times slower than in float32: a bf16 step of CycleGAN took
-    39 times as long on a processor with AVX2 alone. x86 has them with AMX and with some AVX512 (`avx512_bf16`,
+    39 times as long on a processor with only AVX2. x86 has them with AMX and with some AVX512 (`avx512_bf16`,
     `avx512_fp16`), ARM with `bf16` and `fp16_arith`. torch is asked; where it is older than
     `torch.cpu.get_capabilities`, /proc/cpuinfo of Linux; where neither knows the processor, the answer is no.
     """

@@ -111,7 +111,7 @@ def _contract(contract: type[Contract]) -> str:
     used, types = contract.interface, contract.value_types()
     lines = [("made with", used.made_with), ("forward", used.forward), ("result", used.result)]
     rows = [
-        (f"`{name}`", f"`{spelled_type(types[name])}`", field.shown, field.meaning)
+        (f"`{name}`", f"`{spelled_type(types[name])}`".replace(" | ", " or "), field.shown, field.meaning)
         for name, field in contract.declared().items()
     ]
     attributes = table(("attribute", "type", "default", "meaning"), rows) if rows else "It declares nothing."

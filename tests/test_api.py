@@ -132,7 +132,7 @@ def test_translate_gives_back_what_it_was_given(size: tuple[int, int], run: Path
 
 def test_translate_refuses_in_words(run: Path, tmp_path: Path) -> None:
     model = gankit.load(run, device="cpu")
-    with pytest.raises(DataError, match="direction is one of a2b, b2a, not 'b2c'"):
+    with pytest.raises(DataError, match="direction must be one of a2b, b2a, not 'b2c'"):
         model.translate(torch.zeros(3, 16, 16), "b2c")
     for unfit in (torch.zeros(3, 16, 16, dtype=torch.uint8), torch.zeros(1, 16, 16), torch.zeros(3, 0, 16)):
         with pytest.raises(DataError, match="float tensor"):
@@ -160,7 +160,7 @@ def test_translate_takes_any_float(dtype: torch.dtype, run: Path) -> None:
 def test_what_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no checkpoint in .*/absent: it does not exist"):
         gankit.load(tmp_path / "absent")
-    with pytest.raises(CheckpointError, match="is no run directory"):
+    with pytest.raises(CheckpointError, match="is not a run directory"):
         gankit.load(tmp_path)
     (tmp_path / "recipe.json").write_text("{}")
     with pytest.raises(CheckpointError, match="has no checkpoint yet"):

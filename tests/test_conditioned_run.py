@@ -201,8 +201,8 @@ def test_translate_with_values(run: Path, model: gankit.Model, tmp_path: Path) -
         (GIVEN[:2], "needs `pose`, 2 numbers: --given pose=0.1,0.2"),
         ([*GIVEN, "--given", "labl=2"], "takes no `labl`: it takes label, pose; did you mean `label`?"),
         (["--given", "label=5", *GIVEN[2:]], "`label` given: '5' is not a whole number from 0 to 4"),
-        (["--given", "label", *GIVEN[2:]], "--given label: write it as NAME=VALUE, such as label=2"),
-        ([*GIVEN, "--given", "label=3"], "--given label is said twice"),
+        (["--given", "label", *GIVEN[2:]], "--given label: write NAME=VALUE, such as label=2"),
+        ([*GIVEN, "--given", "label=3"], "--given label is given twice"),
     ],
 )
 def test_what_is_missing_or_wrong_is_told_before_anything_is_written(

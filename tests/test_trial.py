@@ -75,7 +75,7 @@ def tried(method: dict[str, Any], losses: dict[str, Any], **more: Any) -> list[s
             PAIRED,
             {"adversarial": {"type": "wgan", "on": {"fake_logits": "real_features"}}},
             "losses.adversarial.on",
-            r"fails on .*fake_logits a tuple.*binds `fake_logits` to `real_features`: take it out, or bind to",
+            r"fails on .*fake_logits a tuple.*binds `fake_logits` to `real_features`: remove it, or bind",
         ),
         (
             CYCLEGAN,
@@ -83,8 +83,8 @@ def tried(method: dict[str, Any], losses: dict[str, Any], **more: Any) -> list[s
             "losses.content.on",
             "backbone of the loss content fails on a network.*binds `output` to `back_generator`",
         ),
-        (CYCLEGAN, CYCLE | {"lit": "counted"}, "losses.lit", "nothing learns from it: no gradient.*take it out"),
-        (CYCLEGAN, CYCLE | {"each": "perpicture"}, "losses.each", r"gives one number, and what this gives is of shape"),
+        (CYCLEGAN, CYCLE | {"lit": "counted"}, "losses.lit", "nothing learns from it: no gradient.*remove it"),
+        (CYCLEGAN, CYCLE | {"each": "perpicture"}, "losses.each", r"must give one number, and this one gives a tensor of shape"),
         (CYCLEGAN, CYCLE | {"broken": "broken"}, "losses.broken", r"the loss broken fails on output \(2, 3, .*missing"),
         (
             PAIRED | {"generator": {"type": "dcgan", "channels": 4, "image_size": 32}},

@@ -28,7 +28,7 @@ class ADA(Augment):
     `blit`: mirroring, quarter turns, translation by whole pixels up to 1/8 of a side. `geometry`: zoom by
     2^N(0, 0.2^2), a turn by any angle before and after a stretch by 2^N(0, 0.2^2), translation by N(0, 0.125^2) of a
     side. `colour`: brightness N(0, 0.2^2), contrast 2^N(0, 0.5^2), brightness inverted, a turn of the hue by any angle,
-    saturation 2^N(0, 1); of pictures that have not 3 channels brightness and contrast alone. Masks are moved to the
+    saturation 2^N(0, 1); for pictures without 3 channels only brightness and contrast. Masks are moved to the
     nearest pixel and keep their values.
 
     What differs from the paper: pictures are interpolated bilinearly and mirrored at their borders, without its

@@ -159,6 +159,6 @@ def state_in(network: str, path: Path) -> State:
         raise WeightsError(str(e)) from e
     if len(networks) != 1:
         raise WeightsError(
-            f"{path} holds several networks ({', '.join(networks)}); the weights of {network} are wanted"
+            f"{path} holds several networks ({', '.join(networks)}); choose a file with the weights of {network}"
         )
     return next(iter(networks.values())).state

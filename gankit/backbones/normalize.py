@@ -39,7 +39,7 @@ class Normalize(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if x.ndim != 4 or x.shape[1] not in (1, 3):
-            raise ValueError(f"a backbone sees pictures (N, 3, H, W), or grey ones (N, 1, H, W), not {tuple(x.shape)}")
+            raise ValueError(f"a backbone takes pictures (N, 3, H, W), or grey ones (N, 1, H, W), not {tuple(x.shape)}")
         x = x.expand(-1, 3, -1, -1)
         if self.kind == "caffe":
             x = x.flip(1)

@@ -86,7 +86,7 @@ class Keep:
 class Callback:
     """Base of what listens to a training. Each method does nothing; override those that are to be heard.
 
-    All are called on the first process alone, between two steps. A callback changes no bit of the training: it is given
+    All are called only on the first process, between two steps. A callback changes no bit of the training: it is given
     copies, and the random state of Python, NumPy and torch, torch's default dtype and whether gradients are computed
     are put back when it returns. What it prints goes to stderr.
 

@@ -30,7 +30,9 @@ class Watching(Callback):
         if not values or len(values) < len(rows):
             measured = dict.fromkeys(row["metric"] for row in event.results if row["value"] is not None)
             way = f" {self.direction}" if self.direction else ""
-            raise ValueError(f"there is no figure {self.metric}{way}; measured: {', '.join(measured) or 'nothing'}")
+            raise ValueError(
+                f"there is no figure called {self.metric}{way}; measured: {', '.join(measured) or 'nothing'}"
+            )
         value = sum(values) / len(values)
         if self.best is None or (value > self.best if rows[0]["better"] == "higher" else value < self.best):
             self.best, self.best_step = value, event.step
@@ -81,7 +83,9 @@ class EarlyStop(Watching):
     def _verdict(self) -> Stop | None:
         if self.since < self.patience:
             return None
-        return Stop(f"{self.metric} was best at step {self.best_step}, and {self.since} measurements since were not")
+        return Stop(
+            f"{self.metric} was best at step {self.best_step}; none of the {self.since} measurements since was better"
+        )
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "since": self.since}

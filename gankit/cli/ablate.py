@@ -23,24 +23,26 @@ def ablate(
     over: Annotated[
         list[str],
         typer.Option(
-            "--over", metavar="KEY=V1,V2", help="Values of a key, as in a recipe; of several keys every combination."
+            "--over",
+            metavar="KEY=V1,V2",
+            help="The values of a key, as a recipe has them; several keys give every combination.",
         ),
     ],
-    seeds: Annotated[int, typer.Option(min=1, help="Train each with train.seed 0 to N - 1.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Train each recipe N times, with train.seed 0 to N - 1.")] = 3,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of the runs; runs/NAME-ablation if not given.")
+        Path | None, typer.Option(metavar="DIR", help="The folder for the runs; runs/NAME-ablation if not given.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at once.")] = 1,
     sets: Sets = None,
     print_only: Annotated[
-        bool, typer.Option("--print", help="Print the commands that are left to run, one a line; train nothing.")
+        bool, typer.Option("--print", help="Print the commands that have not run yet, one on each line; train nothing.")
     ] = False,
     html: Html = None,
 ) -> None:
     """Train a recipe with every value of some keys and several seeds, and compare the runs.
 
-    All recipes are checked first. What is finished is not trained again, and what was stopped goes on: repeat the same
-    command. A run that fails ends no other; the exit code is then 1. Each run has a log beside it.
+    All recipes are checked first. The same command, repeated, continues what was stopped and trains nothing twice. A
+    run that fails does not stop the others; the exit code is then 1. Each run has a log file beside it.
     """
     from gankit.inspect.recipe import summarize_recipe
     from gankit.report.ablate import plan
@@ -48,7 +50,9 @@ def ablate(
     trainings = plan(recipe, over, seeds, out, sets or (), lambda checked: summarize_recipe(checked, costs=False))
     left = [training for training in trainings if not training.finished]
     folder = trainings[0].path.parent
-    _say(f"{len(trainings)} runs in {folder}, each with a log beside it; {len(trainings) - len(left)} are finished")
+    _say(
+        f"{len(trainings)} runs in {folder}, each with a log file beside it; {len(trainings) - len(left)} are finished"
+    )
     if print_only:
         for training in left:
             print(shlex.join(["gankit", *training.arguments]))
@@ -60,7 +64,7 @@ def ablate(
         for path, why in failed.items():
             _say(f"{path} failed: {why}")
     if failed:
-        _say(f"{len(failed)} of {len(trainings)} runs failed; the same command tries them again")
+        _say(f"{len(failed)} of {len(trainings)} runs failed; repeat the command to try them again")
         raise typer.Exit(1)
 
 
@@ -85,7 +89,7 @@ def _train(left: Sequence[Training], total: int, jobs: int) -> dict[Path, str]:
         Processes(jobs).run({_log(training.path): training.arguments for training in left}, done)
     except KeyboardInterrupt:
         finished = total - sum(not training.finished for training in left)
-        raise KeyboardInterrupt(f"{finished} of {total} runs are finished; the same command goes on") from None
+        raise KeyboardInterrupt(f"{finished} of {total} runs are finished; the same command continues") from None
     return failed
 
 
@@ -94,7 +98,7 @@ def _compare(paths: list[Path], html: Path | None) -> None:
     from gankit.report.compare import compare
 
     if len(paths) < 2:
-        return _say("nothing to compare: fewer than two runs are finished")
+        return _say("there is nothing to compare yet: fewer than two runs are finished")
     show(compare(paths, gankit.load), html)
 
 

@@ -27,27 +27,32 @@ class BenchError(GankitError):
 
 def bench(
     group: Annotated[
-        str | None, typer.Argument(help="norm, block, net, loss, step, data or cli; all when left out.")
+        str | None, typer.Argument(help="norm, block, net, loss, step, data or cli; all of them if not given.")
     ] = None,
     compare: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Set the figures beside those of a stored result.")
+        Path | None, typer.Option(metavar="FILE", help="Show the figures beside those of a stored result.")
     ] = None,
     fall: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of a ratio that may be lost against --compare.")
+        float, typer.Option(min=0, max=1, help="How much of a ratio may be lost against --compare, as a share.")
     ] = 0.25,
     least: Annotated[
-        float | None, typer.Option(metavar="RATIO", help="Fail where no round of ours is so many times as fast.")
+        float | None,
+        typer.Option(metavar="RATIO", help="Fail if no round is at least this many times as fast as the reference."),
     ] = None,
     smallest: Annotated[
-        bool, typer.Option("--smallest", help="The smallest sizes, few rounds: does all still run?")
+        bool,
+        typer.Option("--smallest", help="Use the smallest sizes and few rounds, to see that everything still runs."),
     ] = False,
-    save: Annotated[bool, typer.Option("--save", help="Keep the figures in the checkout, as this machine's.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save", help="Store the figures in the checkout, under the name of this machine.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Time the kernels, networks, losses and steps, beside the limit of the machine and the usual forms of each.
+    """Measure the speed of kernels, networks, losses and steps, beside reference forms and the limits of the machine.
 
-    From a checkout of gankit with its `dev` extra. `ratio` is the time of the reference form by ours, both measured in
-    turns. Exit code 1 when a case fails, or a ratio has fallen (--compare, --least); 2 when there is nothing to run.
+    Needs a checkout of gankit and its `dev` extra. `ratio` is the time of the reference form divided by ours; the two
+    are measured in turns. The exit code is 1 when a case fails or a ratio has fallen (--compare, --least), and 2 when
+    there is nothing to run.
     """
     files = suite(group)
     before = None if compare is None else read(compare)
@@ -126,9 +131,9 @@ def read(path: Path) -> dict[str, Any]:
         return {"machine": stored["machine"], "cases": dict(stored["cases"])}
     except OSError as e:
         reason = (e.strerror or str(e)).lower()
-        raise BenchError(f"{path} is no stored result of `gankit bench --save`: {reason}") from e
+        raise BenchError(f"{path} is not a stored result of `gankit bench --save`: {reason}") from e
     except (ValueError, KeyError, TypeError) as e:
-        raise BenchError(f"{path} is no stored result of `gankit bench --save`: {e}") from e
+        raise BenchError(f"{path} is not a stored result of `gankit bench --save`: {e}") from e
 
 
 def show(figures: dict[str, Any], before: dict[str, Any] | None) -> None:
@@ -147,7 +152,10 @@ def show(figures: dict[str, Any], before: dict[str, Any] | None) -> None:
         table.add_row(name, *cells)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
     if before is not None and before["machine"] != figures.get("machine"):
-        print(f"the stored result is of another machine, {before['machine']}: compare the ratios only", file=sys.stderr)
+        print(
+            f"the stored result comes from another machine, {before['machine']}: compare the ratios only",
+            file=sys.stderr,
+        )
 
 
 def number(value: float | None) -> str:

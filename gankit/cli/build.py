@@ -18,19 +18,24 @@ if TYPE_CHECKING:
 def build(
     recipe: RecipeArgument,
     sets: Sets = None,
-    check: Annotated[bool, typer.Option("--check", help="Play one real step of every turn on drawn noise.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Run one real step of every turn on random noise.")] = False,
     costs: Annotated[
-        bool, typer.Option("--costs", help="Multiply-adds, shapes, memory of what the backward needs; seconds more.")
+        bool,
+        typer.Option(
+            "--costs",
+            help="Count multiply-adds and list shapes and the memory of the backward pass; takes seconds more.",
+        ),
     ] = False,
     graph: Annotated[
-        Path | None, typer.Option(metavar="FILE.svg", help="Draw the plan of every turn, with its costs.")
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Draw the plan of every turn, with its costs, into this file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Assemble a recipe and say what it is made of; train nothing, read no picture.
+    """Check a recipe and show what it is made of, without training and without reading pictures.
 
-    Sizes and costs are found without computing anything, even for the largest model: --costs plays a step on shapes
-    without numbers. Exit code 2 when the recipe is wrong, 1 when --check finds that it does not train.
+    Sizes and costs are found without computing anything, even for the largest model: --costs runs a step on shapes
+    without numbers. The exit code is 2 when the recipe is wrong, and 1 when --check finds that it does not train.
     """
     from gankit.core.recipe import Recipe
 
@@ -140,5 +145,7 @@ def _print_memory(recipe: Recipe, summary: Summary) -> None:
 def _print_check(played: list[Played]) -> None:
     for step in played:
         where = f" of the {step.epoch} epoch" if len(played) > 1 else ""
-        print(f"\none step{where} on noise: every loss is finite, every parameter that learns has a gradient")
+        print(
+            f"\none step{where} on random noise: every loss is finite, and every parameter that learns has a gradient"
+        )
         print_table([(key, f"{value:.4g}") for key, value in step.losses.items()], indent=2)

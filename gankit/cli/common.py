@@ -37,15 +37,18 @@ def complete_recipe(incomplete: str) -> list[str]:
 RecipeArgument = Annotated[
     str,
     typer.Argument(
-        metavar="RECIPE", help="A YAML file, or the name of one that ships.", autocompletion=complete_recipe
+        metavar="RECIPE", help="A YAML file, or the name of a recipe that ships.", autocompletion=complete_recipe
     ),
 ]
 Sets = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: method.generator.blocks=6.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, as method.generator.blocks=6."),
 ]
 Checkpoint = Annotated[
     str,
-    typer.Option(metavar="last|best|STEP", help="Of the run; `best` is what the callback of that name has kept."),
+    typer.Option(
+        metavar="last|best|STEP", help="The checkpoint to use; `best` is the one that the callback `best` has kept."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -53,7 +56,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def print_json(value: object) -> None:
     """To stdout; what is no JSON (a path, say) as text."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
-    print(text.encode(errors="backslashreplace").decode())  # names of files may hold bytes that are no text
+    print(text.encode(errors="backslashreplace").decode())  # names of files may hold bytes that are not text
 
 
 def print_table(rows: Iterable[Sequence[object]], indent: int = 0) -> None:

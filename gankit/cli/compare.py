@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Html = Annotated[
     Path | None,
     typer.Option(
-        "--html", metavar="FILE", help="Write a page with tables, curves and the same pictures.", show_default=False
+        "--html",
+        metavar="FILE",
+        help="Write a page with tables, curves and the same pictures of every run.",
+        show_default=False,
     ),
 ]
 
@@ -26,10 +29,10 @@ def compare(
     html: Html = None,
     as_json: Json = False,
 ) -> None:
-    """Compare runs: their figures beside one another, beside trivial answers, and in what their recipes differ.
+    """Compare runs: their figures, beside one another and beside trivial answers, and the differences of their recipes.
 
-    Runs that differ in train.seed alone are one group: its figure is the mean over seeds, with their range. Figures
-    are compared where they are of the same test pictures and of one protocol. A run that has none is measured.
+    Runs that differ only in train.seed are one group: its figure is the mean over seeds, with their range. Figures
+    are compared only if they have the same test pictures and the same protocol. A run without figures is measured.
     """
     import gankit
     from gankit.report.compare import compare as compared

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Fetch public data sets, look at pictures before a training, and divide them into splits.",
+    help="Fetch public data sets, inspect pictures before training on them, and divide them into splits.",
     add_completion=False,
     rich_markup_mode=MARKUP,
 )
@@ -39,16 +39,18 @@ def inspect(
     sets: Sets = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.png|.html", help="Write a contact sheet; as a page it has all of the findings."),
+        typer.Option(metavar="FILE.png|.html", help="Write a contact sheet; an HTML page has all findings too."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Look only at the first N files of each folder.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Look at no more than the first N files of each folder.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what pictures there are, what a recipe makes of them, and what to beware of.
+    """Describe the pictures of a folder or recipe, and warn of what would spoil a training.
 
-    Every file is read: its size, its kind, transparent places, turns by EXIF, colour profiles, what masks cover, which
-    files are broken, and which pictures are the same in training and test. Of a recipe, its items are shown as a
-    training gets them. Nothing is changed.
+    Every file is read. The output lists sizes, kinds, transparent areas, EXIF rotations, colour profiles, the area of
+    masks, broken files, and pictures that are both in training and test. For a recipe, items are shown as a training
+    gets them. No file is changed.
     """
     if sheet is not None and sheet.suffix.lower() not in (".png", ".html"):
         raise typer.BadParameter(f"{sheet}: a contact sheet ends in .png or .html", param_hint="--sheet")
@@ -84,23 +86,26 @@ def split(
     ] = None,
     val: Annotated[float, typer.Option(min=0, max=1, help="The share of the pictures for validation.")] = 0.1,
     test: Annotated[float, typer.Option(min=0, max=1, help="The share of the pictures for the test.")] = 0.1,
-    seed: Annotated[int, typer.Option(min=0, help="Another one draws other pictures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed chooses other pictures.")] = 0,
     group: Annotated[
         str,
         typer.Option(
             metavar="REGEX",
-            help="What stays together, in paths below DIR: '^patient[0-9]+'. Its first group, if it has one.",
+            help="Keep pictures together whose paths below DIR have the same match, such as '^patient[0-9]+', or the "
+            "same first group of it.",
             show_default=False,
         ),
     ] = "",
-    pairs: Annotated[bool, typer.Option("--pairs", help="A and B hold pairs, of equal names.")] = False,
+    pairs: Annotated[
+        bool, typer.Option("--pairs", help="The folders A and B hold pairs, which have the same name.")
+    ] = False,
     links: Annotated[bool, typer.Option("--links", help="Link to the pictures instead of copying them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Divide pictures into train, val and test, by a seed.
+    """Divide pictures at random into train, val and test.
 
-    Pictures of equal names but for the extension, and files that are copies of each other, stay together. DIR itself
-    is not changed. The new folder, or list, appears whole or not at all, and must not be there yet.
+    Pictures whose names differ only in the extension, and copies of one file, stay together. DIR itself is not changed.
+    The new folder or list is written completely or not at all, and must not exist yet.
     """
     from gankit.data import splitting
 
@@ -109,10 +114,15 @@ def split(
     listed = target.suffix.lower() in splitting.LISTS
     if listed and links:
         raise typer.BadParameter(
-            "a list names the pictures where they are; give a folder by --out", param_hint="--links"
+            "a list refers to the pictures where they are, and copies none; give a folder with --out to link them",
+            param_hint="--links",
         )
     if not listed and target.absolute().is_relative_to(base):
-        raise typer.BadParameter(f"{target} lies in {folder}, whose pictures would then be more", param_hint="--out")
+        raise typer.BadParameter(
+            f"{target} lies in {folder}, so its pictures would be counted with those of the folder: choose a place "
+            "outside of it",
+            param_hint="--out",
+        )
     divided = splitting.divide(folder, val, test, seed, group, pairs)
     if listed:
         splitting.write_list(divided, target, pairs)
@@ -153,7 +163,7 @@ def _print(found: Inspection) -> None:
     if found.holes:
         print(f"  drawn holes take {shares(found.holes)}")
     if found.reads:
-        print(printable(f"a recipe reads it by\n  data: {found.reads}", lines=True))
+        print(printable(f"a recipe reads it with\n  data: {found.reads}", lines=True))
     print("\nwarnings" if found.warnings else "\nno warnings")
     print_table((("-", printable(warning)) for warning in found.warnings), indent=2)
 

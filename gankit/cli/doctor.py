@@ -15,7 +15,7 @@ PACKAGES = ("torch", "torchvision", "triton", "timm", "lpips", "einops", "pydant
 
 
 def doctor(as_json: Json = False) -> None:
-    """Say what is here: versions, devices, options of speed, kernels, weights found. For bug reports too."""
+    """Show versions, devices, options of speed, kernels and weights of this machine, as bug reports need them."""
     report = examine()
     if as_json:
         return print_json(report)
@@ -56,7 +56,11 @@ def _devices() -> dict[str, str]:
     from gankit.training.devices import DTYPES
 
     lacking = [name for name, dtype in DTYPES.items() if not processor_multiplies(dtype)]
-    slow = f"no instructions for {' and '.join(lacking)}, which are many times slower than fp32" if lacking else ""
+    slow = (
+        f"this processor has no instructions for {' and '.join(lacking)}, which make them many times slower than fp32"
+        if lacking
+        else ""
+    )
     kinds = [f"{os.cpu_count()} cores", torch.backends.cpu.get_cpu_capability(), slow]
     devices = {"cpu": ", ".join(filter(None, [*kinds, f"{torch.get_num_threads()} threads for torch"]))}
     for i in range(torch.cuda.device_count()):

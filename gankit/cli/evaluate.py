@@ -49,46 +49,60 @@ def evaluate(
     ],
     against: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Real pictures, instead of the run's own test pictures.", show_default=False),
+        typer.Option(
+            metavar="DIR",
+            help="Real pictures to compare with, instead of the run's own test pictures.",
+            show_default=False,
+        ),
     ] = None,
     metrics: Annotated[
         str | None,
         typer.Option(
             metavar="NAME,...",
-            help="kid,fid,psnr ...; kid-squeezenet, kid-timm:resnet18: on other features. See `gankit list metric`.",
+            help="Metrics, separated by commas: kid,fid,psnr. kid-squeezenet and kid-timm:resnet18 use other features. "
+            "`gankit list metric` shows all.",
             autocompletion=complete_metric,
             show_default=False,
         ),
     ] = None,
     protocol: Annotated[
-        Protocol | None, typer.Option(help="How pictures are resized for the features.", show_default="clean")
+        Protocol | None,
+        typer.Option(help="How pictures are resized before their features are computed.", show_default="clean"),
     ] = None,
     reference: Annotated[
         Reference | None,
-        typer.Option(help="What sets are compared with; mean: of both figures.", show_default="target"),
+        typer.Option(
+            help="What the outputs are compared with; `mean` is the mean of both figures.", show_default="target"
+        ),
     ] = None,
     direction: Annotated[
-        str | None, typer.Option(help="This one alone; with --against the first one.", show_default=False)
+        str | None, typer.Option(help="Measure this direction only; with --against the first one.", show_default=False)
     ] = None,
-    split: Annotated[SplitName, typer.Option(help="Which pictures; only figures of `test` are kept.")] = SplitName.test,
+    split: Annotated[
+        SplitName, typer.Option(help="The split to measure on; only figures of `test` are kept.")
+    ] = SplitName.test,
     sets: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the run's data, as data.test_a=more/A. Repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change the data of the run, as data.test_a=more/A. Repeatable."
+        ),
     ] = None,
     checkpoint: Checkpoint = "last",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the JSON there.", show_default=False)] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Take the first N pictures alone.")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 16,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the figures to this JSON file.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Take no more than the first N pictures.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="How many pictures are computed at a time.")] = 16,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")] = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure a run on pictures that it was not trained on, or a folder of pictures against another.
+    """Measure a run on pictures that it was not trained on, or compare a folder of pictures with another.
 
-    Attention IoU, background PSNR and translation error where the data has true masks and counterparts; PSNR and SSIM
-    where it has pairs (two folders: pictures of equal names); KID and FID where it has neither, or with --against.
-    Figures of a run, each with its protocol, are kept in its evaluation.json, but for those of other splits or of
-    data that --set changes. A metric that was asked for and cannot be
-    had here is a row that says why, and the exit code is 2.
+    What is measured depends on the data. With true masks and counterparts it is attention IoU, background PSNR and
+    translation error; with pairs (or two folders of pictures with the same names) PSNR and SSIM; with neither, or with
+    --against, KID and FID. The figures of a run and their protocols are kept in its evaluation.json, except those of
+    other splits and of data that --set changes. If a metric that you asked for cannot be measured, its row says why,
+    and the exit code is 2.
     """
     how = protocol.value if protocol else None
     with_reference = reference.value if reference else None
@@ -115,7 +129,7 @@ def evaluate(
         from gankit.training.devices import Devices
 
         if sets:
-            raise typer.BadParameter("two folders have no recipe", param_hint="--set")
+            raise typer.BadParameter("two folders have no recipe that could be changed", param_hint="--set")
         if direction:
             raise typer.BadParameter("two folders have no direction", param_hint="--direction")
         place = Devices.choose(device)
@@ -137,7 +151,9 @@ def _with(model: Model, sets: list[str]) -> Model:
     from gankit.core.recipe import Recipe
 
     if other := next((s for s in sets if not s.startswith(("data.", "data=", "evaluate."))), None):
-        raise typer.BadParameter(f"{other}: a run is trained; data.* and evaluate.* alone", param_hint="--set")
+        raise typer.BadParameter(
+            f"{other}: a run is trained already: only data.* and evaluate.* can be changed", param_hint="--set"
+        )
     if sets:
         model.recipe = Recipe.load(model.recipe.filled(), sets, for_use=True)
     return model
@@ -151,7 +167,7 @@ def _load(path: Path, device: str, checkpoint: str) -> Model:
         return gankit.load(path, device, checkpoint)
     except CheckpointError as e:
         if path.is_dir() and not _is_run(path):
-            e.args = (f"{e}; a folder of pictures is measured --against another",)
+            e.args = (f"{e}; to measure a folder of pictures, name another with --against",)
         raise
 
 
@@ -166,7 +182,7 @@ def _is_run(path: Path) -> bool:
 def print_results(results: list[dict[str, Any]]) -> None:
     """The figures as a table; below it what all protocols share, what to beware of, and what cannot be had."""
     if not results:
-        return print("nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
+        return print("there is nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
     from gankit.report.page import called, describe, figure, interval, shared_protocol, trivial
 
     shared = shared_protocol(results)

@@ -14,22 +14,27 @@ def export(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
     to: Annotated[
         Literal["onnx", "torch-export", "safetensors", "hub-folder"],
-        typer.Option(help="The form to write.", show_default=False),
+        typer.Option(help="The format to write.", show_default=False),
     ],
-    out: Annotated[Path, typer.Option(help="The file or folder to make.", show_default=False)],
-    direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first one if not given.")] = "",
+    out: Annotated[Path, typer.Option(help="The file or folder to write.", show_default=False)],
+    direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first direction if not given.")] = "",
     pictures: Annotated[
-        list[Path] | None, typer.Option(help="Pictures or folders to compare on; drawn ones if not given.")
+        list[Path] | None,
+        typer.Option(
+            help="Pictures or folders on which the export is compared with the run; random inputs if not given."
+        ),
     ] = None,
-    licence: Annotated[str, typer.Option(help="For the model card, as of the weights and the data.")] = "unknown",
+    licence: Annotated[
+        str, typer.Option(help="The licence that the model card states, as the weights and the data require it.")
+    ] = "unknown",
     checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
-    """Write a run for other programs: ONNX, torch.export, safetensors, or a folder with a model card.
+    """Export a run for other programs: ONNX, torch.export, safetensors, or a folder with a model card.
 
-    What was written is read back and must give the run's own pictures; the largest difference is printed, and one
-    above 0.001 of [-1, 1] ends in exit code 1 with nothing written. Graphs take any batch and any size from
-    `smallest_side` of their metadata on, and pad and crop by themselves. onnx needs pip install 'gankit[export]'.
+    The export is read back and compared with the run. The largest difference is printed; if it is above 0.001 of
+    [-1, 1], nothing is written and the exit code is 1. Graphs take any batch and any size from `smallest_side` in their
+    metadata on; they pad and crop pictures themselves. onnx needs pip install 'gankit[export]'.
     """
     import gankit
     from gankit.interop.export import export as write
@@ -43,5 +48,5 @@ def export(
         licence=licence,
         overwrite=overwrite,
     )
-    typer.echo(f"largest difference from the run {exported.difference:.1e} of [-1, 1] ({exported.on})", err=True)
+    typer.echo(f"the largest difference from the run is {exported.difference:.1e} of [-1, 1] ({exported.on})", err=True)
     typer.echo(exported.path)

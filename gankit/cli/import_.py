@@ -16,7 +16,7 @@ def _known(name: str) -> str:
         from gankit.core.words import suggest
 
         near = suggest(name, SOURCES)
-        hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(SOURCES)}"
+        hint = f"did you mean {near!r}?" if near else f"the sources are {', '.join(SOURCES)}"
         raise typer.BadParameter(f"no source is called {name!r}; {hint}")
     return name
 
@@ -35,22 +35,30 @@ def import_(
             show_default=False,
         ),
     ],
-    files: Annotated[list[Path], typer.Argument(help="Files of weights, or their folder.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="The run directory to make.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(help="Files of weights, or the folder that holds them.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The run directory to write.", show_default=False)],
     epoch: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of several in a folder; else latest, else the highest.", show_default=False),
+        typer.Option(
+            metavar="NAME",
+            help="Which epoch to take, if a folder holds several; by default `latest`, else the highest.",
+            show_default=False,
+        ),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Of several networks in a file this one, as g_ema.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="Which network to take, if a file holds several, such as g_ema.", show_default=False
+        ),
     ] = None,
     sets: Sets = None,
 ) -> None:
-    """Turn weights of another project into a run directory, for `translate`, `evaluate`, `export` and `train --from`.
+    """Import weights of another project as a run, for `translate`, `evaluate`, `export` and `train --from`.
 
     Files are .pth, .pt, .ckpt, .bin, .model, .pkl, .pth.tar, .safetensors or .npz; those that hold more than weights
-    are refused. What the networks look like is read off the weights. --set says what they do not tell, as
+    are refused. The sizes of the networks are read from the weights; what weights do not show is given with --set, as
     method.generator.padding=replicate.
     """
     from gankit.interop.runs import import_run

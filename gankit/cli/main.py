@@ -148,13 +148,13 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print the version.")
     ] = False,
-    trace: Annotated[bool, typer.Option("--trace", help="Show where an error arose.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Show the traceback of an error.")] = False,
     no_plugin: Annotated[
         list[str] | None,
-        typer.Option(is_eager=True, callback=_no_plugin, metavar="NAME", help="Leave a plugin out."),
+        typer.Option(is_eager=True, callback=_no_plugin, metavar="NAME", help="Do not load this plugin. Repeatable."),
     ] = None,
 ) -> None:
-    """Image-to-image GANs from parts: check, build, train and use what a recipe names."""
+    """Check, train, measure and use image-to-image GANs that a recipe describes."""
 
 
 class _Printable(logging.Formatter):

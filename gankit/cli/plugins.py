@@ -20,15 +20,17 @@ Owners = dict[tuple[str, str], list[str]]
 
 
 def plugins(
-    trace: Annotated[str | None, typer.Option(metavar="NAME", help="The traceback of a plugin that failed.")] = None,
+    trace: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show the traceback of a plugin that failed to load.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the plugins: version, state, time to load, what they add, which of their names clash."""
+    """List the plugins with version, state, loading time, what they add, and names that clash."""
     extensions.commands()
     if trace is not None:
         traced = [s for s in statuses() if s.dist == canonicalize_name(trace)]
         if not traced:
-            raise typer.BadParameter(f"no plugin {trace} is installed", param_hint="--trace")
+            raise typer.BadParameter(f"no plugin called {trace} is installed", param_hint="--trace")
         for status in traced:
             print(status.trace or f"{status.dist} {status.version}: {status.state} {status.reason}".strip())
     elif as_json:
@@ -46,9 +48,10 @@ def _rows(status: Status, owners: Owners) -> Iterator[tuple[str, ...]]:
     said = [status.reason] if status.reason else []
     added = [", ".join(f"{sort} {name}" for sort, name in _adds(status))] if status.state != "refused" else []
     clashes = [
-        f"{c['what']} is also of {', '.join(c['with'])}: this one is {c['as']}" for c in _clashes(status, owners)
+        f"{c['what']} is also a name of {', '.join(c['with'])}: call this one {c['as']}"
+        for c in _clashes(status, owners)
     ]
-    slow = ["is slow to load, and every command waits for it"] if status.slow else []
+    slow = ["loads slowly, and every command waits for it"] if status.slow else []
     torch = ["imports torch when it is loaded"] if status.imports_torch else []
     api = "" if status.api is None else f"API {status.api}"
     head = (status.dist, status.version, status.state, api, f"{status.load_ms:.0f} ms")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 PROGRAM = (sys.executable, "-m", "gankit.cli.main")
-BUSY = "another process trains it"
+BUSY = "another process is training it"
 STOPPED = "stopped"
 
 

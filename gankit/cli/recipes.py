@@ -36,10 +36,12 @@ def list_recipes(context: typer.Context, as_json: Json = False) -> None:
 @app.command()
 def copy(
     name: Annotated[str, typer.Argument(help="A recipe that ships.", autocompletion=complete_recipe)],
-    to: Annotated[Path | None, typer.Argument(help="A file or folder; NAME.yaml here by default.")] = None,
+    to: Annotated[
+        Path | None, typer.Argument(help="The file or folder to copy to; by default NAME.yaml in this folder.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
 ) -> None:
-    """Copy a recipe, to be changed."""
+    """Copy a recipe that ships, so that you can change it."""
     source = find(name)
     target = to or Path(".")
     target = target / source.name if target.is_dir() else target

@@ -9,7 +9,7 @@ import typer
 
 
 def report(run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]) -> None:
-    """Write report.html of a run: figures, curves, sample grids, the filled recipe. It needs nothing beside it."""
+    """Write report.html of a run: figures, curves, sample grids and the complete recipe, in one file."""
     from gankit.report.page import write
 
     typer.echo(write(run))

@@ -14,15 +14,15 @@ def sample(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.", show_default=False)],
     count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Of the noise: another one gives other pictures.")] = 0,
-    grid: Annotated[bool, typer.Option("--grid", help="Write all of them into one picture too, grid.png.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the noise; another seed gives other pictures.")] = 0,
+    grid: Annotated[bool, typer.Option("--grid", help="Also write all pictures into one, grid.png.")] = False,
     checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace pictures that exist.")] = False,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
-    """Draw pictures from noise, of a run whose method takes no picture (`gan`), as PNG.
+    """Make pictures from noise with a run of the method `gan`, and write them as PNG.
 
-    The same seed gives the same pictures, and a larger count only more of them.
+    The same seed always gives the same pictures; a larger count adds more to them.
     """
     from rich.console import Console
     from rich.progress import Progress

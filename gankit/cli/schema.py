@@ -13,14 +13,16 @@ from gankit.cli.common import print_json
 
 
 def schema(
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write it here instead of to stdout.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write the schema to this file instead of to stdout.")
+    ] = None,
 ) -> None:
-    """Print the JSON Schema of recipes, for editors: the first line of a recipe then completes and checks it."""
+    """Print the JSON Schema of recipes, with which editors complete and check them."""
     from gankit.core.jsonschema import recipe_schema
 
     definition, left_out = recipe_schema()
     for line in left_out:
-        print(f"gankit: left out: {line}", file=sys.stderr)
+        print(f"gankit: left out of the schema: {line}", file=sys.stderr)
     if out is None:
         print_json(definition)
     else:

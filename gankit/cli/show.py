@@ -15,12 +15,15 @@ from gankit.core.listing import Details, details, named
 def show(
     name: Annotated[
         str,
-        typer.Argument(help="A part: `adalin`, `loss:cam`, `gankit-cut/patchnce`.", autocompletion=complete_component),
+        typer.Argument(
+            help="The name of a part, as `adalin`, `loss:cam` or `gankit-cut/patchnce`.",
+            autocompletion=complete_component,
+        ),
     ],
-    kind: Annotated[str | None, typer.Option(help="Of this kind only.", autocompletion=complete_kind)] = None,
+    kind: Annotated[str | None, typer.Option(help="Show this kind only.", autocompletion=complete_kind)] = None,
     as_json: Json = False,
 ) -> None:
-    """Show a part: its parameters with types and defaults, what it does, its paper, where it comes from."""
+    """Show a part: what it does, its parameters with types and defaults, its paper, and where it comes from."""
     parts = [details(entry) for entry in named(f"{kind}:{name}" if kind else name)]
     if as_json:
         return print_json([asdict(d) for d in parts])

@@ -25,24 +25,26 @@ def train(
     source: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="RUN", help="Begin with the networks of this run: fine-tuning.", show_default=False
+            "--from", metavar="RUN", help="Start from the networks of this run (fine-tuning).", show_default=False
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, or the newest one of this name.")
+        bool, typer.Option("--resume", help="Continue the run in --out, or the newest run of this name.")
     ] = False,
     data_changed: Annotated[
-        bool, typer.Option("--data-changed", help="With --resume: go on, although the pictures are other ones.")
+        bool, typer.Option("--data-changed", help="With --resume: continue although the pictures have changed.")
     ] = False,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1 ... or auto, instead of the recipe's.", show_default=False)
+        str | None,
+        typer.Option(help="cpu, cuda, cuda:1 ... or auto, instead of what the recipe says.", show_default=False),
     ] = None,
 ) -> None:
     """Train a recipe, measure the result and write a report.
 
-    Ctrl-C finishes the step, saves and exits with 130; so does SIGTERM. With --resume a run goes on as if it had never
-    stopped. With --from RUN a new training begins with the networks of a run, also an imported one, and with fresh
-    optimizers. For several GPUs: torchrun --nproc-per-node 4 -m gankit.cli.main train RECIPE.
+    Ctrl-C and SIGTERM finish the step, save, and exit with 130. With --resume a run continues as if it had never
+    stopped. With --from RUN a new training starts from the networks of a run, which may be an imported one, with new
+    optimizers.
+    For several GPUs: torchrun --nproc-per-node 4 -m gankit.cli.main train RECIPE.
     """
     from gankit.core.recipe import Recipe
 

@@ -11,7 +11,7 @@ from gankit.cli.common import MARKUP, Json, print_json, print_table
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Weights of the frozen networks that losses and metrics look through.",
+    help="List and add the weights of the frozen networks that losses and metrics use.",
     add_completion=False,
     rich_markup_mode=MARKUP,
 )
@@ -19,7 +19,7 @@ app = typer.Typer(
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """Say which files of weights are here, and which network has none."""
+    """List the files of weights on this machine, and the networks that have none."""
     rows = rows_of()
     if as_json:
         return print_json(rows)
@@ -31,11 +31,16 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="A .safetensors, or a .pth, which is read without pickle.")],
-    name: Annotated[str, typer.Option("--as", metavar="NAME", help="Whose weights: vgg16, or a network of timm.")],
+    file: Annotated[Path, typer.Argument(help="A .safetensors or a .pth file; it is read without pickle.")],
+    name: Annotated[
+        str,
+        typer.Option(
+            "--as", metavar="NAME", help="The network that the weights belong to: vgg16, or a network of timm."
+        ),
+    ],
     as_json: Json = False,
 ) -> None:
-    """Copy a file into the store, after a look whether it holds the weights of that network."""
+    """Copy a file into the store, after checking that it holds the weights of that network."""
     from gankit import weights
     from gankit.backbones import fitting
 

@@ -135,7 +135,7 @@ class Codec(ABC):
         return self.read(path, channels)
 
     def shape(self, path: str | Path) -> tuple[int, int, int]:
-        """(channels, height, width), from the header alone. Raises DataError as `read` does, also where a window is
+        """(channels, height, width), from only the header. Raises DataError as `read` does, also where a window is
         needed and not said."""
         path = Path(path)
         with damaged(path):
@@ -206,7 +206,7 @@ class Codec(ABC):
         low, high = suggestion(dtype, least, most)
         return (
             f"its values, {dtype.name}, are from {number(least)} to {number(most)}, and which of them mean black and "
-            "white is not known: say it, as in "
+            "white is not known: name them, as in "
             f"`codec: {{type: {name_of(self)}, low: {number(low)}, high: {number(high)}}}`"
         )
 
@@ -268,7 +268,7 @@ def check_size(header: Header) -> None:
     """Raise DataError for a picture without pixels, or with too many values."""
     channels, height, width, _ = header
     if min(channels, height, width) < 1:
-        raise DataError(f"a picture of {width} x {height} px and {counted(channels)} has nothing to show")
+        raise DataError(f"a picture of {width} x {height} px and {counted(channels)} is empty")
     if channels * height * width > MAX_VALUES:
         raise DataError(
             f"{width} x {height} px of {counted(channels)} are more than the {MAX_VALUES / 1e6:.0f} million values "

@@ -129,7 +129,7 @@ def decoded(image: Image.Image) -> None:
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise DataError(_reason(error)) from error
     if 0 in image.size:
-        raise DataError(f"a picture of {image.width} x {image.height} px has nothing to show")
+        raise DataError(f"a picture of {image.width} x {image.height} px is empty")
 
 
 def grey_levels(image: Image.Image) -> NDArray[np.uint8]:
@@ -153,7 +153,7 @@ def read_transparent(path: str | Path) -> Tensor | None:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) of the upright picture, from the file's header alone. Raises DataError."""
+    """(height, width) of the upright picture, from only the file's header. Raises DataError."""
     with open_image(path) as image:
         return upright_size(image)
 
@@ -212,7 +212,7 @@ def save_png(picture: Tensor, path: str | Path) -> None:
 def as_pil(picture: Tensor) -> Image.Image:
     """A grey or RGB image of (1 or 3, H, W), uint8 or float in [-1, 1]. Raises DataError for other channels."""
     if len(picture) not in (1, 3):
-        raise DataError(f"a picture of {len(picture)} channels is no image of 8 bits: its codec must be tiff or npy")
+        raise DataError(f"a picture of {len(picture)} channels is not an 8-bit picture: its codec must be tiff or npy")
     pixels = (picture if picture.dtype == torch.uint8 else from_model_range(picture)).cpu().permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
@@ -343,4 +343,4 @@ def _require_all_bits(low: float, high: float, codec: str) -> None:
 def _say_window(codec: str, low: float, high: float) -> str:
     least, most = suggestion(np.dtype(np.int32), low, high) if high == int(high) else (low, high)
     window = f"low: {number(least)}, high: {number(most)}"
-    return f"say it by the codec of the data, as in `codec: {{type: {codec}, {window}}}`"
+    return f"name them in the codec of the data, as in `codec: {{type: {codec}, {window}}}`"

@@ -66,7 +66,9 @@ def _painted(rgba: NDArray[Any]) -> tuple[NDArray[Any], str]:
     opaque, greys = rgba[..., 3] >= 128, _greys(Image.fromarray(rgba[..., :3]))
     colours = np.unique(greys[opaque])
     if len(colours) > 2 and not opaque.all():
-        return np.where(opaque, 0, 255), "it is no mask by its colours: the mask is taken to be where it is transparent"
+        return np.where(
+            opaque, 0, 255
+        ), "its colours do not make it a mask: the mask is taken to be where it is transparent"
     return np.where(opaque, greys, 0), ""
 
 
@@ -77,7 +79,7 @@ def _white(values: NDArray[np.float64], flat: bool) -> tuple[NDArray[np.bool_], 
         return values > HALF, ""
     half = HALF if low <= HALF < high else (low + high) / 2
     if low == high or (half != HALF and high - low < NOISE and len(np.unique(values)) > 2):
-        greys = f"one grey, {low:g}" if low == high else f"greys from {low:g} to {high:g} alone"
+        greys = f"one grey, {low:g}" if low == high else f"only greys from {low:g} to {high:g}"
         raise DataError(f"a mask is white inside and black outside, and this one has {greys}")
     told = f"its greys are {low:g} to {high:g} of 255: the mask is taken to be the brighter ones"
     return values > half, "" if half == HALF else told

@@ -133,7 +133,7 @@ def _require_rgb(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(26)
     if head[:8] != b"\x89PNG\r\n\x1a\n":
-        raise DataError("it is no PNG file")
+        raise DataError("it is not a PNG file")
     bits, kind = struct.unpack(">BB", head[24:26])
     if (bits, kind) != (16, 2):
         names = {0: "grey", 2: "RGB", 3: "of a palette", 4: "grey with transparency", 6: "RGB with transparency"}

@@ -33,7 +33,7 @@ class Deep(Codec):
         if dtype is None:
             return
         if low is None or high is None:
-            raise ValueError(f"to write {dtype} needs a window: give low and high")
+            raise ValueError(f"writing {dtype} needs a window: give low and high")
         if not holds(np.dtype(dtype), low, high):
             raise ValueError(f"{dtype} does not hold the window {number(low)} to {number(high)} in 256 levels or more")
 
@@ -122,7 +122,7 @@ def _pages(path: Path, several: Pages) -> Iterator[list[Any]]:
             raise DataError("it holds no picture")
         if len(pages) > 1 and several == "one":
             raise DataError(
-                f"it holds {len(pages)} pages: a picture is one; if they are its channels, set `pages: channels`"
+                f"it holds {len(pages)} pages: a picture has one; if the pages are its channels, set `pages: channels`"
             )
         if len({(page.axes, page.shape, page.dtype) for page in pages}) > 1:
             raise DataError("its pages differ in size or depth, so that they are not the channels of one picture")

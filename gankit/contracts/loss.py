@@ -46,7 +46,9 @@ class LossContract(ModuleContract):
         False, "it differentiates a network, as penalties on gradients do, so that its turn is not compiled"
     )
     draws = Declared(False, "it draws by its nature, in evaluation too, from torch's generator: mixtures, places")
-    mixes_batch = Declared(False, "it compares the pictures of a batch with each other, and is no mean over them")
+    mixes_batch = Declared(
+        False, "it compares the pictures of a batch with each other, so that it is not a mean over them"
+    )
     compares: Declared[tuple[str, ...]] = Declared(
         (), "of those that derive from `gankit.features.FeatureLoss`: the arguments that may be features of pictures"
     )

@@ -19,7 +19,7 @@ from gankit.slots import Generator
 
 @gankit.register("method", "regression")
 class Regression(Translation):
-    """One generator and no critic: it learns from pairs alone. gankit's own example."""
+    """One generator and no critic: it learns only from pairs. gankit's own example."""
 
     directions = ("a2b",)
     fields = {"a2b": {"source": "a", "target": "b"}}

@@ -33,8 +33,8 @@ class ModuleContract(Contract):
     adds_bias = Declared(True, "whether it adds its bias; one that a norm takes off again is kept, not learned")
     takes: Declared[Mapping[str, Field]] = Declared(
         {},
-        "what its forward takes of a batch beside its first argument, by name, such as `{'hole': Mask()}`; what it "
-        "passes on to parts inside of it stands there too",
+        "what its forward takes from a batch besides its first argument, by name, such as `{'hole': Mask()}`; what it "
+        "passes on to parts inside of it is listed too",
     )
     passes_on: Declared[Mapping[str, tuple[str, ...]]] = Declared(
         {}, "slot -> names of the conditions that the part there is given: `gamma`, `beta`; `*` for all that come in"

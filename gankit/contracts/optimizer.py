@@ -68,4 +68,4 @@ class OptimizerContract(Contract):
         "very bits that they held before",
     )
     searches = Declared(False, "its `step` needs the objective as a closure, as that of L-BFGS: there is no fp16 then")
-    plain_layout = Declared(False, "it takes parameters in the usual memory layout alone, not in channels_last")
+    plain_layout = Declared(False, "it takes parameters only in the usual memory layout, not in channels_last")

@@ -27,7 +27,7 @@ def _nothing(values: Mapping[str, object]) -> None:
 class ScheduleContract(Contract):
     """Says by what the learning rates are multiplied, in the slot `schedule` of `train`.
 
-    It is a function of the position alone, or of that and of what it has heard; what it remembers is its state, which
+    It is a function of the position, or of that and of what it has heard; what it remembers is its state, which
     is saved and resumed.
     """
 

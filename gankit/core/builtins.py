@@ -140,7 +140,7 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("metric", "psnr", "gankit.evaluation.metrics:PSNR", "peak signal-to-noise ratio to the truth"),
     ("metric", "bicubic_psnr", "gankit.evaluation.bicubic:BicubicPSNR", "psnr of the source enlarged bicubically"),
     ("metric", "ssim", "gankit.evaluation.metrics:SSIM", "structural similarity to the truth"),
-    ("metric", "hole_psnr", "gankit.evaluation.inpainting_metrics:HolePSNR", "PSNR over the hole alone"),
+    ("metric", "hole_psnr", "gankit.evaluation.inpainting_metrics:HolePSNR", "PSNR over the hole only"),
     (
         "metric",
         "hole_psnr_mean_fill",

@@ -109,12 +109,12 @@ def _place(mark: yaml.Mark) -> Place:
 def decode(raw: bytes, name: str) -> str:
     """The text of a recipe file. Raises RecipeError when it is none."""
     if len(raw) > MAX_BYTES:
-        raise RecipeError(Problem(f"is larger than {MAX_BYTES // 1024} kB: this is no recipe", file=name))
+        raise RecipeError(Problem(f"is larger than {MAX_BYTES // 1024} kB: this is not a recipe", file=name))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = raw.count(b"\n", 0, e.start) + 1
-        raise RecipeError(Problem(f"line {line} is not UTF-8 text: this is no recipe", file=name)) from None
+        raise RecipeError(Problem(f"line {line} is not UTF-8 text: this is not a recipe", file=name)) from None
     return text.replace("\r\n", "\n")
 
 
@@ -147,9 +147,9 @@ def parse(text: Text, content: str | None = None) -> Node:
 def _plain(e: yaml.MarkedYAMLError) -> str:
     problem = (e.problem or "").replace("'\\t'", "a tab")
     if "cannot start any token" in problem and "a tab" in problem:
-        return "is no YAML: a tab; indent with spaces"
+        return "is not YAML: it has a tab; indent with spaces"
     context = f" {e.context}" if e.context else ""
-    return f"is no YAML{context}: {problem}"
+    return f"is not YAML{context}: {problem}"
 
 
 class Composer:
@@ -168,7 +168,7 @@ class Composer:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise Refusal("a recipe is one document: a second one begins here", event.start_mark)
+                    raise Refusal("a recipe must be one document: a second one begins here", event.start_mark)
             elif isinstance(event, yaml.ScalarEvent):
                 self._plain_tag(event)
                 self._scalar(event)
@@ -183,7 +183,7 @@ class Composer:
 
     def _plain_tag(self, event: yaml.ScalarEvent | yaml.CollectionStartEvent) -> None:
         if event.tag is not None:
-            raise Refusal(f"a recipe has no tags: take `{event.tag}` away", event.start_mark)
+            raise Refusal(f"a recipe may not have tags: remove `{event.tag}`", event.start_mark)
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         if self._expects_key():
@@ -197,7 +197,7 @@ class Composer:
 
     def _open(self, event: yaml.CollectionStartEvent) -> None:
         if self._expects_key():
-            raise Refusal("a key is a word, not a list or a mapping", event.start_mark)
+            raise Refusal("a key must be a word, not a list or a mapping", event.start_mark)
         if len(self.stack) >= MAX_DEPTH:
             raise Refusal(f"is nested deeper than {MAX_DEPTH} levels", event.start_mark)
         if event.anchor:
@@ -218,7 +218,7 @@ class Composer:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         if self._expects_key():
-            raise Refusal("a key is a word, not an alias", event.start_mark)
+            raise Refusal("a key must be a word, not an alias", event.start_mark)
         if event.anchor not in self.anchors:
             raise Refusal(f"the alias *{event.anchor} has no anchor &{event.anchor} before it", event.start_mark)
         node = self.anchors[event.anchor]
@@ -235,8 +235,8 @@ class Composer:
         if key in node.value:
             line = node.keys[key][0]
             if len(self.faults) == MAX_FAULTS:
-                raise Refusal("and so on: this is no recipe", event.start_mark)
-            self.faults.append((f"the key `{key}` is here twice: first in line {line}", _place(event.start_mark)))
+                raise Refusal("and so on: this is not a recipe", event.start_mark)
+            self.faults.append((f"the key `{key}` appears twice: first in line {line}", _place(event.start_mark)))
         state[:2] = key, event
         if event.anchor:
             raise Refusal("an anchor belongs to a value, not to a key", event.start_mark)
@@ -244,7 +244,9 @@ class Composer:
     def _put(self, node: Node, event: yaml.Event, new: bool = True) -> None:
         self.count += node.size if new else 1
         if self.count > MAX_NODES:
-            raise Refusal(f"has more than {MAX_NODES:,} values, counting aliases: this is no recipe", event.start_mark)
+            raise Refusal(
+                f"has more than {MAX_NODES:,} values, counting aliases: this is not a recipe", event.start_mark
+            )
         if not self.stack:
             self.root = node
             return
@@ -335,7 +337,7 @@ def _put(node: Node, key: str, child: Node, at: int, text: Text) -> None:
         return
     index = node.index(key)
     if index is None:
-        raise RecipeError(text.problem(f"the list has {len(node.value)} items: no {key!r}", (1, at)))
+        raise RecipeError(text.problem(f"the list has {len(node.value)} items: there is no {key!r}", (1, at)))
     node.value[index] = child
 
 

@@ -105,7 +105,7 @@ def read_whole(path: Path, most: int | None = LARGEST) -> bytes:
     """The content of a plain file. Raises OSError; also for a pipe or a device, which may never end, and for one of
     more than `most` bytes."""
     if path.exists() and not path.is_file():
-        raise OSError("it is no file")
+        raise OSError("it is not a file")
     if most is not None and path.stat().st_size > most:
         raise OSError(f"it is larger than {most >> 20} MiB")
     return path.read_bytes()

@@ -48,7 +48,7 @@ def find(source: str | os.PathLike[str]) -> Path:
         raise RecipeError(Problem("there is no such file", file=name))
     near = suggest(name, shipped())
     hint = f"did you mean {near!r}?" if near else f"there are: {', '.join(shipped()) or 'none'}"
-    raise RecipeError(Problem(f"no recipe is called {name!r}, nor is there such a file; {hint}"))
+    raise RecipeError(Problem(f"there is no recipe called {name!r}, and no such file; {hint}"))
 
 
 def _folder() -> Path:

@@ -72,7 +72,7 @@ def named(ref: str) -> list[Entry]:
     if not entries:
         near = suggest(bare, sorted({e.name for e in catalogue().entries()}))
         hint = f"did you mean {near!r}?" if near else "see `gankit list`"
-        raise UnknownComponent(f"no component is called {ref!r}; {hint}")
+        raise UnknownComponent(f"there is no part called {ref!r}; {hint}")
     return entries
 
 

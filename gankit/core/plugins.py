@@ -130,8 +130,8 @@ def _watched(status: Status) -> Iterator[None]:
     if "torch" in sys.modules and not had_torch and status.state == "ok":
         status.imports_torch = True
         logger.warning(
-            "gankit: the plugin %s %s imports torch when it is loaded, so that every command waits for it: import it "
-            "in the modules of its parts",
+            "gankit: the plugin %s %s imports torch when it is loaded, and every command waits for it: import torch "
+            "in the modules of its parts instead",
             *(status.dist, status.version),
         )
 
@@ -147,7 +147,7 @@ def _switched_off(dist: str) -> str:
 
 def _load_one(status: Status, point: EntryPoint, registry: Registry) -> None:
     if status.dist in (BUILTIN, LOCAL):
-        raise PluginError(f"the name {status.dist} is taken")
+        raise PluginError(f"another plugin has the name {status.dist}")
     requires = (point.dist.requires if point.dist else None) or ()
     _refuse(refusal(status.dist, requires))
     module = point.load()
@@ -229,6 +229,6 @@ def read_commands(read: Callable[[AddCommands], Mapping[str, Any]]) -> None:
                 status.commands = read(lambda app, hook=hook: hook(app=app))
             except (Exception, SystemExit) as e:
                 reason = " ".join(f"{type(e).__name__}: {e}".split())[:300]
-                status.state, status.reason = "failed", f"its commands did not load: {reason}"
+                status.state, status.reason = "failed", f"its commands could not be loaded: {reason}"
                 status.trace = "".join(traceback.format_exception(e))
-                logger.warning("gankit: the commands of the plugin %s did not load: %s", status.dist, reason)
+                logger.warning("gankit: the commands of the plugin %s could not be loaded: %s", status.dist, reason)

@@ -45,7 +45,7 @@ def _is_version(text: str) -> str:
     try:
         Version(text)
     except ValueError:  # InvalidVersion, or more digits than Python reads
-        raise ValueError(f"{shown(text)} is no version; write it as '0.2.1'") from None
+        raise ValueError(f"{shown(text)} is not a version; write it as '0.2.1'") from None
     return text
 
 
@@ -105,40 +105,52 @@ class Measure(Strictly, title="measure"):
     every: Annotated[Count, Field(description="steps between measurements")] = 500
     metrics: Annotated[
         tuple[Annotated[Any, Slot("metric")], ...],
-        Field(description="these; none named: all whose tensors are there, save those with networks of their own"),
+        Field(
+            description="which metrics; none named: all whose tensors are available, but for those with own networks"
+        ),
     ] = ()
-    samples: Annotated[Count | None, Field(description="the first so many pictures of the split; null: all")] = 64
-    split: Annotated[Literal["val", "test"], Field(description="of the data; `test` is better left for the end")] = (
-        "val"
+    samples: Annotated[Count | None, Field(description="measure only the first N pictures of the split; null: all")] = (
+        64
     )
+    split: Annotated[
+        Literal["val", "test"], Field(description="the split of the data; better leave `test` for the end")
+    ] = "val"
 
 
 class Train(Strictly, title="train"):
     """How long, how fast, on what."""
 
-    epochs: Annotated[Count | None, Field(description="passes over the data; or give `steps`")] = None
-    steps: Annotated[Count | None, Field(description="updates of the generator; or give `epochs`")] = None
-    steps_per_epoch: Annotated[Count | None, Field(description="shorten or lengthen an epoch to this")] = None
+    epochs: Annotated[Count | None, Field(description="how often training passes over the data; or give `steps`")] = (
+        None
+    )
+    steps: Annotated[Count | None, Field(description="how often the generator is updated; or give `epochs`")] = None
+    steps_per_epoch: Annotated[
+        Count | None, Field(description="the length of an epoch in steps, instead of that of the data")
+    ] = None
     first_epoch: Annotated[
-        Whole, Field(description="begin as if so many epochs were behind: schedule, phases and length count them")
+        Whole, Field(description="begin as if this many epochs had passed: schedule, phases and length count them")
     ] = 0
     batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000)] = 1
-    shuffle: Annotated[bool, Field(description="false: items in the order of the data set, in every epoch")] = True
+    shuffle: Annotated[bool, Field(description="false: every epoch takes the items in the order of the data set")] = (
+        True
+    )
     optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
     optimizers: Annotated[
         dict[Line, Annotated[Any, Slot("optimizer")]],
-        Field(description="by turn, where it differs; the rest is as in `optimizer`"),
+        Field(description="for each turn, the settings that differ from `optimizer`"),
     ] = {}
     schedule: Annotated[
-        Any, Slot("schedule"), Field(validate_default=True, description="of the learning rates: a factor on each")
+        Any,
+        Slot("schedule"),
+        Field(validate_default=True, description="how the learning rates change: a factor on each of them"),
     ] = "linear"
     pool_size: Annotated[
-        int, Strict(), Ge(0), Le(1_000_000), Field(description="past fakes kept for the critic; 0: none")
+        int, Strict(), Ge(0), Le(1_000_000), Field(description="how many past fakes are kept for the critic; 0: none")
     ] = 50
-    ema: Annotated[Decay | None, Field(description="decay of the averaged generator, per step")] = None
+    ema: Annotated[Decay | None, Field(description="decay per step of the averaged generator")] = None
     precision: Annotated[
         Literal["fp32", "tf32", "bf16", "fp16"],
-        Field(description="weights stay fp32; `tf32` is of CUDA devices, `bf16` and `fp16` are autocast"),
+        Field(description="weights stay fp32; `tf32` needs a CUDA device; `bf16` and `fp16` use autocast"),
     ] = "fp32"
     deterministic: Annotated[
         bool, Field(description="on a GPU, algorithms that give the same bits in every run; slower")
@@ -148,46 +160,56 @@ class Train(Strictly, title="train"):
         bool | None, Field(description="record each turn on the GPU and replay it; null: the default of the device")
     ] = None
     channels_last: Annotated[
-        bool | None, Field(description="memory as (N, H, W, C); null: the default of the device")
+        bool | None, Field(description="store pictures as (N, H, W, C); null: the default of the device")
     ] = None
     join_calls: Annotated[
         bool | None,
-        Field(description="one call of a network on several pictures where that is exact; null: by device and batch"),
+        Field(
+            description="call a network once on several pictures where that is exact; null: decided by device and batch"
+        ),
     ] = None
     checkpoint_activations: Annotated[
-        bool, Field(description="save memory: compute activations again for the backward pass")
+        bool, Field(description="save memory by computing activations again in the backward pass")
     ] = False
     accumulate: Annotated[int, Strict(), Ge(1), Le(1_000_000), Field(description="batches per update")] = 1
-    clip_norm: Annotated[Positive | None, Field(description="largest norm of each turn's gradient")] = None
-    init_from: Annotated[
-        Line | None, Field(description="a run whose networks this training begins with; its optimizers begin anew")
-    ] = None
+    clip_norm: Annotated[Positive | None, Field(description="limit the norm of the gradient of each turn to this")] = (
+        None
+    )
+    init_from: Annotated[Line | None, Field(description="start from the networks of this run, with new optimizers")] = (
+        None
+    )
     seed: Annotated[int, Strict(), Ge(0), Lt(2**32)] = 0
     workers: Annotated[
-        int, Strict(), Ge(0), Le(1000), Field(description="processes that read pictures; 0: the training itself does")
+        int,
+        Strict(),
+        Ge(0),
+        Le(1000),
+        Field(description="how many processes read pictures; 0: the training process does"),
     ] = 2
     place: Annotated[
         Literal["workers", "device"],
-        Field(description="who crops and flips, to the same bits; a CPU leaves it to the workers"),
+        Field(
+            description="where pictures are cropped and flipped, with the same result; on a CPU always in the workers"
+        ),
     ] = "workers"
     log_every: Count = 50
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500
     save_every: Annotated[Count, Field(description="steps between checkpoints")] = 500
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
-    keep_every: Annotated[Count | None, Field(description="those of every so many steps are kept for ever")] = None
-    measure: Annotated[Measure | None, Field(description="what is measured while training; null: nothing")] = None
-    samples: Annotated[int, Strict(), Ge(1), Le(1000), Field(description="pictures in a sample grid")] = 4
+    keep_every: Annotated[Count | None, Field(description="keep the checkpoints of every N-th step for ever")] = None
+    measure: Annotated[Measure | None, Field(description="what to measure while training; null: nothing")] = None
+    samples: Annotated[int, Strict(), Ge(1), Le(1000), Field(description="how many pictures a sample grid has")] = 4
     watch: Annotated[
         tuple[Literal["gradients", "rho"], ...],
         Field(
-            description="logged beside the losses and what critics say: norms of gradients by network; `rho` of "
-            "AdaLIN and LIN by layer"
+            description="what to log besides the losses and what the critics say: norms of gradients by network; `rho` "
+            "of AdaLIN and LIN by layer"
         ),
     ] = ()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     augments: Annotated[
         tuple[Annotated[Any, Slot("augment")], ...],
-        Field(description="what stands between pictures and critics, one after the other"),
+        Field(description="the augments between pictures and critics, in their order"),
     ] = ()
     callbacks: Annotated[
         tuple[Annotated[Any, Slot("callback")], ...],
@@ -239,12 +261,14 @@ class Evaluate(Strictly, title="evaluate"):
 
     metrics: Annotated[
         tuple[Annotated[Any, Slot("metric")], ...],
-        Field(description="these; none named: all whose tensors are there, save those with networks of their own"),
+        Field(
+            description="which metrics; none named: all whose tensors are available, but for those with own networks"
+        ),
     ] = ()
-    samples: Annotated[Count | None, Field(description="the first so many test pictures; null: all")] = None
+    samples: Annotated[Count | None, Field(description="measure only the first N test pictures; null: all")] = None
     reference: Annotated[
         Literal["target", "source", "mean"],
-        Field(description="what KID, FID and the like compare with; the AGIT papers give the mean of both"),
+        Field(description="what KID, FID and similar metrics compare with; the AGIT papers print the mean of both"),
     ] = "target"
 
 
@@ -371,7 +395,9 @@ def _read(source: object) -> Document:
     if isinstance(source, Mapping):
         return Document(from_data(source), Text("", ""))
     if not isinstance(source, str | FilePath):
-        raise TypeError(f"a recipe is a path, a shipped name, a dict or a Recipe, not {type(source).__name__}")
+        raise TypeError(
+            f"a recipe must be a path, the name of one that ships, a dict or a Recipe, not {type(source).__name__}"
+        )
     name, path = str(source), library.find(source)
     try:
         with open(path, "rb") as file:
@@ -389,10 +415,10 @@ def _named(document: Document) -> dict[str, Any]:
     if data is None:
         raise RecipeError(text.problem("is empty: a recipe needs `gankit`, `method`, `losses`, `data`, `train`", None))
     if not isinstance(data, dict):
-        raise RecipeError(text.problem("a recipe is a mapping: `gankit: 1`, `method: ...`", document.root.at))
+        raise RecipeError(text.problem("a recipe must be a mapping: `gankit: 1`, `method: ...`", document.root.at))
     version = data.get("gankit")
     if isinstance(version, int) and version > FORMAT:
-        message = f"is of format {version}, but this gankit reads {FORMAT}: upgrade gankit"
+        message = f"has format {version}, but this gankit reads {FORMAT}: upgrade gankit"
         raise RecipeError(document.problem(("gankit",), message))
     stem = re.sub(r"[^A-Za-z0-9._-]+", "-", FilePath(text.name).stem).strip("-._") if text.name else ""
     return {"name": stem or "recipe", **data}
@@ -418,5 +444,5 @@ def _plugin_problems(document: Document, data: dict[str, Any]) -> list[Problem]:
         except metadata.PackageNotFoundError:
             problems.append(document.problem(path, f"{dist} is not installed; {pip}"))
         except ValueError:  # InvalidSpecifier, or more digits than Python reads
-            problems.append(document.problem(path, f"{shown(need)} is no version; write it as '>=0.2'"))
+            problems.append(document.problem(path, f"{shown(need)} is not a version; write it as '>=0.2'"))
     return problems

@@ -120,7 +120,7 @@ class Registry:
             return hits[0]
         if hits:
             offers = " and ".join(f"'{e.qualified}'" for e in hits)
-            raise UnknownName(f"{ref!r} is offered by {offers}: write the one you mean in full")
+            raise UnknownName(f"{ref!r} is the name of {offers}: write the one that you mean in full")
         raise UnknownName(f"no {kind} is called {ref!r}{self._hint(kind, source, name)}")
 
     def entry_of(self, kind: str, make: Callable[..., Any]) -> Entry | None:

@@ -220,7 +220,9 @@ class Slot(OfKind):
             )
         name = value.get("type")
         if not isinstance(name, str):
-            missing = "`type` must be the name of {kind}" if "type" in value else "needs `type`, the name of {kind}"
+            missing = (
+                "`type` must be the name of {kind}" if "type" in value else "needs `type`, which is the name of {kind}"
+            )
             near = suggest("type", [k for k in value if isinstance(k, str)])
             hint = f"; did you mean `type` where it says `{near}`?" if near and "type" not in value else ""
             raise PydanticCustomError("shape", missing + hint, {"kind": article(self.kind)})  # pyright: ignore[reportArgumentType]
@@ -309,7 +311,7 @@ def parameters_of(entry: Entry) -> dict[str, inspect.Parameter]:
     own = parameters[inspect.isclass(make) + LEADING_ARGUMENTS[entry.kind] :]
     for p in own:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            raise _refuse(entry, p.name, "is variadic: a recipe cannot say what it takes")
+            raise _refuse(entry, p.name, "takes any number of values, which a recipe cannot name")
     return {p.name: p for p in own}
 
 
@@ -376,7 +378,7 @@ def _default(entry: Entry, name: str, hint: Any, default: Any) -> Any:
             raise ComponentError(f"the default must be a class or a partial, not the object {default!r}")
         return slot.of_default(default)
     except ComponentError as e:
-        raise _refuse(entry, name, f"cannot be described: {e}") from e
+        raise _refuse(entry, name, f"has a type that cannot be described: {e}") from e
     except ValidationError as e:
         raise _refuse(entry, name, f"has a default that its own schema refuses: {e.errors()[0]['msg']}") from e
 

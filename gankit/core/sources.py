@@ -17,7 +17,7 @@ class Source:
 SOURCES: dict[str, Source] = {
     "junyanz": Source(
         "pytorch-CycleGAN-and-pix2pix and CUT",
-        "latest_net_G_A.pth, G_B, and D_A, D_B where they are there; or latest_net_G.pth, and D; or their folder",
+        "latest_net_G_A.pth, G_B, and D_A, D_B if you have them; or latest_net_G.pth, and D; or their folder",
         "gankit.interop.from_cyclegan:junyanz",
     ),
     "gan-compression": Source(
@@ -35,7 +35,7 @@ SOURCES: dict[str, Source] = {
     ),
     "munit": Source(
         "MUNIT",
-        "gen_01000000.pt, and dis_01000000.pt where it is there; or their folder",
+        "gen_01000000.pt, and dis_01000000.pt if you have it; or their folder",
         "gankit.interop.from_munit:munit",
     ),
     "fast-neural-style": Source(

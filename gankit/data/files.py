@@ -31,7 +31,7 @@ class PictureFiles(PlacedDataset):
     """Options of all data sets of picture files.
 
     root: the folder in which the others lie; one that is not there is looked for as it is written. val: the share of
-    the training pictures that are put by for validation, such as 0.1, chosen by their names alone, so that the others
+    the training pictures that are set aside for validation, such as 0.1, chosen only by their names, so that the others
     stay where they are when pictures come or go; 0: the folders called `val`, where there are some, hold the validation
     pictures. listed: instead of folders a file, .csv or .jsonl, that lists the pictures with their splits, see
     `gankit.data.listed.read_list`; below `root`, or as it is written. preprocess, load_size, crop_size, flip, enlarge,
@@ -126,7 +126,8 @@ class PictureFiles(PlacedDataset):
         folder = self._below_root({"train": train, "val": train if self.val else val, "test": test}[split])
         if split == "val" and not self.val and not folder.is_dir():
             raise DataError(
-                f"there are no pictures for validation: there is no folder {folder}, and no share `val: 0.1`"
+                f"there are no pictures for validation: there is no folder {folder}, and no share is set aside, "
+                "as by `val: 0.1`"
             )
         return folder
 

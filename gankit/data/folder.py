@@ -23,7 +23,7 @@ from gankit.data.transforms import Transform
 
 log = logging.getLogger("gankit.data")
 
-LEFT_OUT = "left out a picture: %s"
+LEFT_OUT = "left out a picture that cannot be read: %s"
 """What is logged of each picture whose header is broken."""
 
 
@@ -86,7 +86,7 @@ def channels_of(pictures: Mapping[Path, int], codec: Codec, wanted: int | None) 
         wanted = next(iter(pictures.values())) if wanted is None else wanted
         if wanted not in codec.converts_to:
             offered = " or ".join(map(str, sorted(codec.converts_to)))
-            raise DataError(f"its codec gives {offered} channels, not {wanted}: name another, such as tiff or npy")
+            raise DataError(f"its codec gives {offered} channels, not {wanted}: choose another, such as tiff or npy")
         return wanted
     first = next(iter(pictures))
     wanted = pictures[first] if wanted is None else wanted
@@ -122,7 +122,7 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
         way = "use preprocess: resize_and_crop and " if transform.preprocess == "crop" else ""
         raise DataError(
             f"{len(small)} of {len(pictures)} pictures are smaller than {transform.shown_crop}: the first"
-            f" is {path} ({width} x {height} px); lower crop_size, take them out, or {way}set enlarge: true"
+            f" is {path} ({width} x {height} px); lower crop_size, remove them, or {way}set enlarge: true"
         )
 
 

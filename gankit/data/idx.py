@@ -35,7 +35,7 @@ class IDX:
     pictures. resize: `pad` puts larger ones into the middle of a black frame (28 px in 32); `bilinear` enlarges or
     shrinks, with antialiasing. Nothing is random.
 
-    Raises DataError where neither file is there, where a file is no IDX file of pictures (unsigned bytes, three
+    Raises DataError where neither file is there, where a file is not an IDX file of pictures (unsigned bytes, three
     dimensions) or is cut off, and where `pad` would have to cut.
     """
 
@@ -70,7 +70,7 @@ class IDX:
             held = torch.arange(len(pictures)) % HELD_OUT == HELD_OUT - 1
             pictures = pictures[held if split == "test" else ~held]
         if not len(pictures):
-            raise DataError(f"{self._files[split]} holds too few pictures for a split {split}")
+            raise DataError(f"{self._files[split]} has too few pictures for a split {split}")
         if self._resize == "pad" and max(pictures.shape[1:]) > self.size:
             height, width = pictures.shape[1:]
             raise DataError(
@@ -127,10 +127,10 @@ def read_idx(path: Path) -> Tensor:
 def _read(path: Path, file: BinaryIO) -> Tensor:
     head = file.read(16)
     if len(head) < 16 or head[:4] != bytes([0, 0, 8, 3]):
-        raise DataError(f"{path} is no IDX file of pictures: it does not begin with 0 0 8 3 and three sizes")
+        raise DataError(f"{path} is not an IDX file of pictures: it does not begin with 0 0 8 3 and three sizes")
     count, height, width = np.frombuffer(head, ">u4", offset=4).tolist()
     if min(height, width) < 1 or prod((count, height, width)) > MAX_BYTES:
-        raise DataError(f"{path}: {count} pictures of {width} x {height} px are not to be read")
+        raise DataError(f"{path}: {count} pictures of {width} x {height} px are more than gankit reads")
     wanted = count * height * width
     content = file.read(wanted)
     if len(content) < wanted:

@@ -33,12 +33,12 @@ def list_images(folder: str | Path, extensions: Set[str] = EXTENSIONS) -> list[P
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         what = "is not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"{folder.absolute()} {what}; a folder of pictures was looked for there")
+        raise DataError(f"{folder.absolute()} {what}; it should be a folder of pictures")
     found = sorted(_files(folder))
     paths = [path for path in found if path.suffix.lower() in extensions]
     if not paths:
         raise DataError(
-            f"{folder.absolute()} holds no picture; looked for files ending in {', '.join(sorted(extensions))}"
+            f"{folder.absolute()} holds no picture; pictures are files ending in {', '.join(sorted(extensions))}"
         )
     _tell(folder, paths, [path for path in found if path.suffix.lower() not in extensions])
     return paths
@@ -76,9 +76,9 @@ def _tell(folder: Path, taken: list[Path], others: list[Path]) -> None:
     if others:
         level = logging.INFO if all(path.suffix.lower() in NOTES for path in others) else logging.WARNING
         what = (
-            "1 file that is no picture by its ending"
+            "1 file whose ending is not that of a picture"
             if len(others) == 1
-            else (f"{len(others)} files that are no pictures by their endings")
+            else (f"{len(others)} files whose endings are not those of pictures")
         )
         _once(level, f"{folder}: left out {what}: {_endings(others)}; the first is {others[0].name}")
 

@@ -36,7 +36,11 @@ class Keeping(NamedTuple):
         if self.where == "disk":
             return DiskCache(Path(self.folder).expanduser() if self.folder else default_folder(), shapes, describe)
         if self.where == "auto" and (size := sum(map(prod, shapes))) > (room := _room()):
-            log.info("pictures are not kept: %.2g GB, more than %.2g GB; see `cache`", size / 1e9, room / 1e9)
+            log.info(
+                "pictures are not kept in memory: they take %.2g GB, and %.2g GB are allowed; see `cache`",
+                size / 1e9,
+                room / 1e9,
+            )
             return None
         return None if self.where == "none" else Cache(shapes)
 

@@ -77,12 +77,12 @@ def read_list(file: Path, columns: Sequence[str], sides: bool = False, labels: b
         row = _row(at, file.parent, line, values, columns)
         key = tuple(row.files.values())
         if key in lines:
-            raise DataError(f"{at}: {key[0]} stands in line {lines[key]} already: leave it in one")
+            raise DataError(f"{at}: {key[0]} is already in line {lines[key]}: keep one of the two lines")
         lines[key] = line
         missing += [f"{at}: {path}" for path in key if not os.path.isfile(path)]  # False for names that cannot be
         rows.append(row)
     if missing:
-        raise DataError(f"{file} lists {len(missing)} files that are not there: the first is {missing[0]}")
+        raise DataError(f"{file} lists {len(missing)} files that do not exist: the first is {missing[0]}")
     if not rows:
         raise DataError(f"{file} lists no picture")
     if 0 < sum(row.label is not None for row in rows) < len(rows):
@@ -123,7 +123,7 @@ def _of_csv(file: Path, text: str, check: Check) -> Iterator[tuple[int, dict[str
     try:
         head = [name.strip() for name in next(table, [])]
         if len(set(head)) < len(head):
-            raise DataError(f"{file}:1: a column stands there twice: {', '.join(head)}")
+            raise DataError(f"{file}:1: a column appears twice: {', '.join(head)}")
         if head:
             check(1, head)
         for values in table:
@@ -132,7 +132,7 @@ def _of_csv(file: Path, text: str, check: Check) -> Iterator[tuple[int, dict[str
             if values:
                 yield table.line_num, dict(zip(head, values, strict=True))
     except csv.Error as error:
-        raise DataError(f"{file}:{table.line_num}: it is no CSV: {error}") from error
+        raise DataError(f"{file}:{table.line_num}: it is not CSV: {error}") from error
 
 
 def _of_json(file: Path, text: str, check: Check) -> Iterator[tuple[int, dict[str, str]]]:
@@ -142,7 +142,7 @@ def _of_json(file: Path, text: str, check: Check) -> Iterator[tuple[int, dict[st
         try:
             values = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{file}:{line}: it is no JSON: {error}") from error
+            raise DataError(f"{file}:{line}: it is not JSON: {error}") from error
         if not isinstance(values, dict):
             raise DataError(f'{file}:{line}: a line is an object, as {{"path": "a.png"}}')
         if odd := next((name for name, value in values.items() if type(value) not in (str, int)), None):

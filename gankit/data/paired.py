@@ -64,7 +64,7 @@ class PairedFolder(PictureFiles):
 
     def __post_init__(self) -> None:
         if bool(self.a) != bool(self.b) or bool(self.test_a) != bool(self.test_b):
-            raise ValueError("of two folders both must be named: a and b, test_a and test_b")
+            raise ValueError("name both folders of a pair: a and b, test_a and test_b")
         self.codecs = {
             "a": Image8() if self.classes_a else as_codec(self.codec),
             "b": Image8() if self.classes_b else as_codec(self.codec_b or self.codec),
@@ -131,9 +131,9 @@ class PairedFolder(PictureFiles):
     def _one_folder(self, split: Split) -> Path:
         """The folder of a split that is named by one name, or that of its sides."""
         if split == "val" and self.a:
-            raise DataError("there are no validation pairs: put a share of the training pairs by, as `val: 0.1`")
+            raise DataError("there are no validation pairs: set a share of the training pairs aside, as by `val: 0.1`")
         if split == "test" and self.a and not self.test:
-            raise DataError("there are no test pairs: name their folders by test_a and test_b")
+            raise DataError("there are no test pairs: name their folders in test_a and test_b")
         if split == "test":
             names = [self.test] if self.test else ["test", "val"]
             folders = [self._below_root(name) for name in names]

@@ -60,7 +60,7 @@ def split_folder(folder: Path) -> tuple[Path, Path] | None:
         return None
     if len(sides) == 1:
         name, path = next(iter(sides.items()))
-        raise DataError(f"there is a folder {path}, and none of the other side, {'B' if name == 'a' else 'A'}")
+        raise DataError(f"there is a folder {path}, but none for the other side, {'B' if name == 'a' else 'A'}")
     pictures = [path for path in folder.glob("*") if path.is_file() and path.suffix.lower() in EXTENSIONS]
     if pictures:
         raise DataError(
@@ -132,6 +132,8 @@ def _by_name(folder: Path, codec: Codec) -> dict[str, Path]:
     for path in list_images(folder, codec.extensions):
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in files:
-            raise DataError(f"{files[name]} and {path} have one name: which of them belongs to the pair is not known")
+            raise DataError(
+                f"{files[name]} and {path} have the same name, so it is not known which of them belongs to the pair"
+            )
         files[name] = path
     return files

@@ -34,7 +34,7 @@ class Samples:
     """`make(index)` for each name, uint8 of the shape given; `describe(index)` tells what it is made from.
 
     A sample that cannot be made (DataError) is named once on stderr, and the next good one stands in for it: which
-    one that is depends on the files alone. More than `max_bad` of them are a DataError. Forked workers share the
+    one that is depends only on the files. More than `max_bad` of them are a DataError. Forked workers share the
     count, as they share what is kept. `left_out` were found broken before and count too.
     """
 

@@ -24,7 +24,7 @@ JOINED = 2.0
 single photos 0.8 to 1.3 times, and never 2."""
 HALVES = (
     "data.type: paired takes the left half of a picture for A and the right half for B. Name two folders of pictures "
-    "by data.a and data.b, or put them into train/A and train/B"
+    "in data.a and data.b, or put them into train/A and train/B"
 )
 
 

@@ -90,13 +90,13 @@ def _sources(folder: Path) -> list[Source]:
     found = list_images(folder, ENDINGS)
     folder, sides = folder.expanduser(), sides_of(folder.expanduser())
     if len(sides) == 1:
-        raise DataError(f"{folder} holds a folder {next(iter(sides.values())).name}, and none of the other side")
+        raise DataError(f"{folder} holds a folder {next(iter(sides.values())).name}, but none for the other side")
     sources = []
     for path in found:
         side = next((side for side, below in sides.items() if path.is_relative_to(below)), "")
         sources.append(Source(path, side.upper(), path.relative_to(sides.get(side, folder))))
     if sides and (beside := next((source.path for source in sources if not source.side), None)):
-        raise DataError(f"{beside} lies beside the folders A and B of {folder}: put it into one of them")
+        raise DataError(f"{beside} is beside the folders A and B of {folder}: move it into one of them")
     if done := next(
         (source for source in sources if source.name.parts[0] in LAYOUT and len(source.name.parts) > 1), None
     ):
@@ -109,7 +109,7 @@ def _sources(folder: Path) -> list[Source]:
 def _check_pairs(folder: Path, sources: Sequence[Source]) -> None:
     a, b = ({source.stem: source for source in sources if source.side == side} for side in ("A", "B"))
     if not a or not b:
-        raise DataError(f"{folder} has no folders A and B, in which pairs are looked for")
+        raise DataError(f"{folder} has no folders A and B, where pairs are expected")
     if len(a) + len(b) < len(sources) or a.keys() != b.keys():
         alone = min((a | b)[stem].path for stem in a.keys() ^ b.keys()) if a.keys() != b.keys() else None
         what = (
@@ -123,7 +123,7 @@ def _grouped(sources: Sequence[Source], pattern: str) -> dict[str, list[Source]]
     try:
         sought = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise DataError(f"{pattern!r} is no regular expression: {error}") from None
+        raise DataError(f"{pattern!r} is not a regular expression: {error}") from None
     groups: dict[str, list[Source]] = {}
     for source in sources:
         key = source.stem
@@ -253,4 +253,4 @@ def _rows(split: str, sources: Iterable[Source], base: Path, pairs: bool) -> lis
 
 def _refuse_existing(out: Path) -> None:
     if out.exists() or out.is_symlink():
-        raise DataError(f"{out} is there already: name another place by --out, or remove it")
+        raise DataError(f"{out} exists already: name another place with --out, or remove it")

@@ -15,7 +15,7 @@ from gankit.slots import Ge, Le, Norm
 
 
 class StridedDiscriminator(nn.Module):
-    """Judges each patch of a picture by halvings alone; `multiscale` of it is MUNIT's critic (arXiv 1804.04732).
+    """Judges each patch of a picture by halvings only; `multiscale` of it is MUNIT's critic (arXiv 1804.04732).
 
     forward: pictures (N, in_channels, H, W) in [-1, 1] -> logits (N, 1, H / 2^layers, W / 2^layers), no sigmoid. Sides
     below `min_size` are refused with a ValueError.

@@ -79,7 +79,7 @@ class UGATITDiscriminator(nn.Module):
         layers: depths; the reference's global critic has 7 (channels up to 32 x), the local one 5.
         cam_weight: what re-weights the features: the classifier's `raw` weight, as in the authors' PyTorch code, or the
             spectrally `normalized` one, as in their TensorFlow code, from which the paper's figures are.
-        cam: False leaves the CAMs out, as the paper's ablation does: the logits of the patches alone.
+        cam: False leaves the CAMs out, as the paper's ablation does: only the logits of the patches remain.
         spectral: False leaves the spectral norms out. Under them logits start near 0 and grow slowly, so that the
             critics stay at chance for the first thousand steps and more.
     """

@@ -69,9 +69,9 @@ def _spec(text: str) -> Spec:
             raise _error(str(e)) from None
     model = spec_of(entry)
     if not arguments and (field := model.model_fields.get("features")) and field.is_required():
-        raise _error(f"{text} needs a network: {text}-squeezenet, {text}-timm:vit_small_patch16_224.dino")
+        raise _error(f"{text} needs the name of a network: {text}-squeezenet, {text}-timm:vit_small_patch16_224.dino")
     if "features" in arguments and "features" not in model.model_fields:
-        raise _error(f"{entry.name} takes no network, so that {text!r} means nothing; say `{entry.name}`")
+        raise _error(f"{entry.name} takes no network, so {text!r} means nothing; write `{entry.name}`")
     try:
         return model.model_validate({"type": entry.qualified, **arguments})
     except ValidationError as e:

@@ -55,7 +55,7 @@ def evaluate(
     A metric is measured where the data (mask, counterpart) and the method (attention) offer the tensors that it names.
     Without `metrics` those are all that need no network of their own; where that is nothing, or where `against` names
     a folder of real pictures, KID and FID. Sets of outputs are compared with the target's test pictures (or those of
-    `against`), with the source's, or with both (`reference`). `limit` takes the first pictures alone. protocol: of the
+    `against`), with the source's, or with both (`reference`). `limit` takes only the first pictures. protocol: of the
     metrics that are chosen here. asked: give the metrics that cannot be measured a row that says why. `step` and `ema`
     (averaged weights or not) are only noted in the protocol. Pictures are rounded to 8 bits, unless a codec of the
     data set reads more: then figures on 0..255 are on the window of the files, and the protocol says so.
@@ -200,7 +200,7 @@ def weights_sha256(method: nn.Module) -> str:
 def _directions(method: Method, direction: str | None, against: Path | None) -> tuple[str, ...]:
     """Those to measure: a folder of real pictures is of one domain, so that it stands for one direction's target."""
     if direction and direction not in method.directions:
-        raise DataError(f"direction is one of {', '.join(method.directions)}, not '{direction}'")
+        raise DataError(f"direction must be one of {', '.join(method.directions)}, not '{direction}'")
     if direction:
         return (direction,)
     return tuple(method.directions[:1] if against else method.directions)

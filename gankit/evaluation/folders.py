@@ -62,7 +62,7 @@ def evaluate_folders(
 
 
 _RUNS_ONLY = {
-    name: f"{name} is known of runs alone; here are two folders of pictures"
+    name: f"{name} can be measured on runs only, and these are two folders of pictures"
     for name in ("source", "attention", "mask", "objects", "draw")
 }
 

@@ -66,7 +66,7 @@ class _PSNR(InpaintingMetric):
 
 
 class HolePSNR(_PSNR):
-    """PSNR of output and truth in dB, on 0..255, over the pixels of the hole alone: raw and composite agree there."""
+    """PSNR of output and truth in dB, on 0..255, over only the pixels of the hole: raw and composite agree there."""
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
         return self._errors(output, truth, hole, hole > 0.5)

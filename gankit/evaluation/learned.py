@@ -86,7 +86,7 @@ class LPIPSDiversity(LPIPS):
         for _ in range(self.pairs):
             one, other = draw(2).unbind(1)
             if not distances and torch.equal(one, other):
-                raise ValueError("this method makes the same output of a source each time: it draws nothing")
+                raise ValueError("this method always makes the same output from a source: nothing in it is random")
             distances.append(self.between(one, other))
         return torch.stack(distances, 1).mean(1, keepdim=True)
 

@@ -72,7 +72,7 @@ class Evaluation:
         several = {row.direction: None for row in rows}
         known = several or dict.fromkeys(f"{row.metric} {row.direction}".strip() for row in self.rows)
         raise KeyError(
-            f"{metric} has several directions: {', '.join(known)}; say one, as [{metric!r}, {rows[0].direction!r}]"
+            f"{metric} has several directions: {', '.join(known)}; choose one, as [{metric!r}, {rows[0].direction!r}]"
             if rows
             else f"there is no {' '.join(filter(None, (metric, direction)))}; there are: {', '.join(known) or 'none'}"
         )

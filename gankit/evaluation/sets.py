@@ -158,7 +158,7 @@ class FID(SetMetric):
     """Fréchet inception distance (arXiv 1706.08500): of the normal distributions with the sets' means and covariances.
 
     It is far too large for few pictures: two samples of 100 pictures of one and the same distribution can be more than
-    100 apart. Compare it between sets of the same size alone, and look at KID below 2,000 pictures. The interval tells
+    100 apart. Compare it only between sets of the same size, and look at KID below 2,000 pictures. The interval tells
     what the choice of pictures does at this size, not that bias.
     """
 
@@ -188,7 +188,9 @@ class FID(SetMetric):
 
     def warning(self, output: int, reference: int) -> str:
         few = min(output, reference)
-        small = f"{few:,} pictures are few for FID: compare only at this number, and prefer KID" if few < SMALL else ""
+        small = (
+            f"{few:,} pictures are few for FID: compare only figures of this number, or use KID" if few < SMALL else ""
+        )
         return "; ".join(filter(None, (small, super().warning(output, reference))))
 
 

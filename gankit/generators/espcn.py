@@ -27,7 +27,7 @@ class ESPCNGenerator(nn.Module):
     Args:
         factor: how many times larger.
         channels: width of the first two layers; the third has half.
-        colour: of RGB pictures, `luma` enlarges the luma (Y) alone by the network and the two colour differences
+        colour: of RGB pictures, `luma` enlarges only the luma (Y) by the network and the two colour differences
             bicubically, as that code does; `rgb` gives all three channels to the network.
 
     Raises:

@@ -37,7 +37,7 @@ class MUNITGenerator(nn.Module):
     (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]: the picture decoded with its own style. In
     parts: `encode_content(x)` -> content (N, channels * 2^downs, H / 2^downs, W / 2^downs); `encode_style(x)` -> style
     (N, style_channels); `decode(content, style)` -> picture. Sides must be multiples of 2^downs and at least `min_size`
-    (16 by default); the style encoder alone takes any side of at least that.
+    (16 by default); only the style encoder takes any side of at least that.
 
     A perceptron turns the style into the scales and offsets of the decoder's residual blocks; they are used as they
     are, not added to 1. The style encoder has no norm, which would take the style away.

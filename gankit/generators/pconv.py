@@ -40,7 +40,7 @@ class PConvUNet(nn.Module):
         image: `linear`, as in the paper: in [-1, 1] when evaluated, where it is clamped, and near it in training;
             or `tanh`.
         normalize: `imagenet`: inside, values are not in [0, 1] but less ImageNet's mean, by its deviation, and so is
-            what a `linear` image is made of; for weights of naoto0804's code. RGB alone.
+            what a `linear` image is made of; for weights of naoto0804's code. Only for RGB.
 
     Raises:
         ValueError: an adaptive norm, `imagenet` for other pictures than RGB, widths that are not `downs`; in the

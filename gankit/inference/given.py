@@ -32,9 +32,9 @@ def pairs(texts: Sequence[str]) -> dict[str, str]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name or not value:
-            raise DataError(f"--given {text}: write it as NAME=VALUE, such as label=2")
+            raise DataError(f"--given {text}: write NAME=VALUE, such as label=2")
         if name in values:
-            raise DataError(f"--given {name} is said twice")
+            raise DataError(f"--given {name} is given twice")
         values[name] = value
     return values
 
@@ -87,14 +87,13 @@ def check_names(method: Method, direction: str, names: set[str] | Mapping[str, A
     for name in names:
         if name not in wanted and name != HOLE:
             near = suggest(name, list(wanted))
-            takes = f"it takes {', '.join(wanted)}" if wanted else "it takes the picture alone"
+            takes = f"it takes {', '.join(wanted)}" if wanted else "it takes only the picture"
             hint = f"; did you mean `{near}`?" if near else ""
-            raise DataError(f"a translation by this run takes no `{name}`: {takes}{hint}")
+            raise DataError(f"this run takes no `{name}`: {takes}{hint}")
     for name, kind in wanted.items():
         if name not in names and name not in method.optional:
             raise DataError(
-                f"a translation by this run needs `{name}`, {kind.words}: {kind.asked(name)}; in Python "
-                f"given={{{name!r}: ...}}"
+                f"this run needs `{name}`, {kind.words}: {kind.asked(name)}; in Python given={{{name!r}: ...}}"
             )
 
 
@@ -141,8 +140,12 @@ class _Files:
             return self.path
         paths = self.named.get(source.stem, [])
         if len(paths) != 1:
-            what = f"{' and '.join(map(str, paths))} have its name" if paths else f"{self.path} has none of its name"
-            raise DataError(f"{source}: one `{self.name}` is needed, but {what}")
+            what = (
+                f"{' and '.join(map(str, paths))} have the same name"
+                if paths
+                else f"{self.path} has no file of that name"
+            )
+            raise DataError(f"{source}: it needs one `{self.name}`, but {what}")
         return paths[0]
 
 

@@ -44,8 +44,10 @@ def hole_provider(method: Method, mask: Path | None, codec: Codec) -> Provider |
     def of_folder(source: Path, picture: Tensor) -> Mapping[str, Tensor]:
         paths = named.get(source.stem, [])
         if len(paths) != 1:
-            what = f"{' and '.join(map(str, paths))} have its name" if paths else f"{mask} has none of its name"
-            raise DataError(f"{source}: one mask is needed, but {what}")
+            what = (
+                f"{' and '.join(map(str, paths))} have the same name" if paths else f"{mask} has no file of that name"
+            )
+            raise DataError(f"{source}: it needs one mask, but {what}")
         return {"hole": _read(paths[0], source, picture)}
 
     return of_folder
@@ -65,7 +67,7 @@ def _transparent(codec: Codec, source: Path, picture: Tensor) -> Mapping[str, Te
     hole = codec.transparent(source)
     if hole is None or not hole.any():
         raise DataError(
-            f"{source}: its hole is not known; give a mask, white where the picture is to be filled, with --mask, or"
+            f"{source}: its hole is unknown; give a mask, white where the picture is to be filled, with --mask, or"
             " make those pixels transparent"
         )
     if hole.all():

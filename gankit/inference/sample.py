@@ -34,7 +34,7 @@ def sample(method: Method, count: int, seed: int = 0, progress: Callable[[int, i
     that are not finite.
     """
     if not method.draws:
-        raise DataError("this run translates pictures: give it some, by `gankit translate RUN PICTURES --out DIR`")
+        raise DataError("this run translates pictures: give it some, as with `gankit translate RUN PICTURES --out DIR`")
     if count < 1:
         raise DataError(f"at least one picture is drawn, not {count}")
     pictures, generator = [], torch.Generator().manual_seed(seed)
@@ -73,7 +73,7 @@ def save_samples(
     existing = [path for path in every if path.exists()]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise DataError(f"{existing[0]}{more} exists already; name another folder with --out, or say --overwrite")
+        raise DataError(f"{existing[0]}{more} exists already; name another folder with --out, or add --overwrite")
     make_folder(out)
     for picture, path in zip(pictures, paths, strict=True):
         codec.write(picture, path)

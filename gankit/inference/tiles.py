@@ -58,7 +58,7 @@ def large(
             try:
                 return both()
             except (MemoryError, RuntimeError) as e:
-                raise type(e)(f"{e} (no tiles: {why})") from e
+                raise type(e)(f"{e} (tiles are not possible: {why})") from e
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def translate_paths(
         raise DataError(method.untranslatable)
     way = direction or str(method.directions[0])
     if way not in method.directions:
-        raise DataError(f"direction is one of {', '.join(method.directions)}, not '{way}'")
+        raise DataError(f"direction must be one of {', '.join(method.directions)}, not '{way}'")
     source_side = method.fields[way].get("source", "a")
     target_side = method.fields[way].get("target", source_side)
     ours, theirs = codecs[source_side], codecs[target_side]
@@ -205,7 +205,7 @@ def _refuse_replacing(jobs: list[tuple[Path, Path]], attention: bool, overwrite:
     existing = [path for path in targets if path.exists()]
     if existing and not overwrite:
         more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise DataError(f"{existing[0]}{more} exists already; name another folder with --out, or say --overwrite")
+        raise DataError(f"{existing[0]}{more} exists already; name another folder with --out, or add --overwrite")
 
 
 def _translate(
@@ -246,10 +246,10 @@ def _refuse_resizing(method: Method, direction: str, sources: Sequence[Path]) ->
     beside = [name for name, kind in wanted_of(method, direction).items() if kind.spatial]
     if beside:
         raise DataError(
-            f"pictures are not resized here: {beside[0]} has the size of its picture; leave --load-size out"
+            f"these pictures cannot be resized: {beside[0]} has the size of its picture; leave --load-size out"
         )
     if video := next((source for source in sources if is_video(source)), None):
-        raise DataError(f"{video}: videos are not resized; leave --load-size out")
+        raise DataError(f"{video}: videos cannot be resized; leave out --load-size")
 
 
 def _inputs(source: Path, picture: torch.Tensor, more: Provider | None) -> torch.Tensor | Mapping[str, torch.Tensor]:

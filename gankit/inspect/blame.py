@@ -106,7 +106,7 @@ def _is_bound(path: Path) -> bool:
 def _bound(parts: Assembled, path: Path) -> str:
     """What to do about the `on` of a loss."""
     bound = " and ".join(f"`{name}` to `{tensor}`" for name, tensor in parts.terms[str(path[1])].on.items())
-    return f"This binds {bound}: take it out, or bind to a tensor of the kind and shape that the loss takes"
+    return f"This binds {bound}: remove it, or bind a tensor of the kind and shape that the loss takes"
 
 
 def _pictures(frame: FrameType) -> list[Tensor]:

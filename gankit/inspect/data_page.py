@@ -74,7 +74,7 @@ def _page(found: Inspection, png: bytes) -> str:
     picture = f'<img alt="pictures of each part" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     rows = "".join(f"<tr><td>{escape(part.name)}</td><td>{'<br>'.join(_cells(part))}</td></tr>" for part in found.parts)
     told = "".join(f"<li>{escape(text)}</li>" for text in found.warnings)
-    uses = found.splits or ({"a recipe reads it by": f"data: {found.reads}"} if found.reads else {})
+    uses = found.splits or ({"a recipe reads it with": f"data: {found.reads}"} if found.reads else {})
     items = "".join(f"<tr><td>{escape(name)}</td><td>{escape(text)}</td></tr>" for name, text in uses.items())
     sections = [
         ("Warnings", f"<ul>{told}</ul>" if told else '<p class="soft">none</p>'),

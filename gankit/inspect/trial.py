@@ -82,7 +82,7 @@ def _played(parts: Assembled, batch: Mapping[str, Tensor]) -> list[BuildError]:
             if names := _without(parts.method, turn, set().union(*reached.values())):
                 idle.setdefault(turn.turn.name, _idle(turn, names, when))
     if mute := sorted({term.name for turn in parts.turns for term in turn.terms} - teaching):
-        text = "nothing learns from it: no gradient of it reaches a network of its turn; take it out, or bind it by "
+        text = "nothing learns from it: no gradient of it reaches a network of its turn; remove it, or bind it with "
         faults = [BuildError(("losses", name), f"{text}`on` to other tensors") for name in mute]
     if faults:
         raise parts.recipe.error(*faults)
@@ -126,8 +126,8 @@ def _turns(parts: Assembled, batch: Mapping[str, Tensor]) -> Iterator[tuple[Turn
 def _behind(name: str, loss: object) -> Iterator[int]:
     """The ids of the parameters to which the gradient of a loss goes."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
-        what = f"of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
-        raise BuildError(("losses", name), f"a loss gives one number, and what this gives is {what}")
+        what = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+        raise BuildError(("losses", name), f"a loss must give one number, and this one gives {what}")
     seen, ahead = set(), [loss.grad_fn]
     while ahead:
         node = ahead.pop()

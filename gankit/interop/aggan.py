@@ -91,7 +91,7 @@ def discriminator(state: State) -> Imported:
     what = "a discriminator of AGIT's code"
     depth = max((int(m[1]) for key in state if (m := re.search(r"(?:^|/)c(\d+)/", key))), default=0)
     if depth < 3:
-        raise refuse(what, "they are fewer than three convolutions")
+        raise refuse(what, "there are fewer than three convolutions")
     layers = {f"c{i + 1}": (f"convs.{i}", f"norms.{i}") for i in range(depth - 1)} | {f"c{depth}": ("head", "")}
     ours = _translate(state, layers, what)
     fragment = {

@@ -78,12 +78,12 @@ def export(
     out = Path(out)
     way = direction or model.method.directions[0]
     if way not in model.method.directions:
-        raise DataError(f"direction is one of {', '.join(model.method.directions)}, not '{way}'")
+        raise DataError(f"direction must be one of {', '.join(model.method.directions)}, not '{way}'")
     if out.exists() and not overwrite:
-        raise DataError(f"{out} exists already; name another with --out, or say --overwrite")
+        raise DataError(f"{out} exists already; name another with --out, or add --overwrite")
     translator = graph.Translator(model.method.cpu(), way).eval()
     if not translator.names:
-        raise DataError("this run made a picture, which is in it as result.png; there is no network to export")
+        raise DataError("this run made a picture, result.png in its directory; there is no network to export")
     codec = model.codecs[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, pictures, codec))
     try:
@@ -112,7 +112,7 @@ def _export(
         if difference > graph.TOLERANCE:
             raise GankitError(
                 f"the pictures of the {to} differ from the run's by up to {difference:.2g} of [-1, 1] "
-                f"({graph.TOLERANCE:g} is allowed): nothing was written; please report this method"
+                f"({graph.TOLERANCE:g} is allowed): nothing was written; please report which method it was"
             )
         if out.exists():
             shutil.rmtree(out) if out.is_dir() else out.unlink()

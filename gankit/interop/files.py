@@ -54,7 +54,7 @@ class Given:
             found += some + [("", None, p) for p in inside if not path.is_dir() and not name.fullmatch(stem(p))]
         if len(epochs := {epoch for _, epoch, _ in found}) > 1:
             names = ", ".join(path.name for _, _, path in found)
-            self.notes.append(f"These are of different epochs ({', '.join(map(_shown, epochs))}): {names}.")
+            self.notes.append(f"These files are of different epochs ({', '.join(map(_shown, epochs))}): {names}.")
         return [(net, path) for net, _, path in found]
 
     def _of_one_epoch(
@@ -78,7 +78,7 @@ class Given:
         if others := [_shown(epoch) for epoch in epochs if epoch != chosen[0]]:
             names = ", ".join(path.name for _, _, path in taken)
             shown = ", ".join(others[:6]) + (", ..." if len(others) > 6 else "")
-            self.notes.append(f"Taken of {folder}: {names}. Other epochs there ({shown}): --epoch chooses.")
+            self.notes.append(f"Taken from {folder}: {names}. It has other epochs too ({shown}); --epoch chooses one.")
         return taken
 
     @property

@@ -51,7 +51,9 @@ def _states(given: Given) -> dict[str, Found]:
     by_network: dict[str, Found] = {}
     for net, file in files:
         if not net and len(files) > 1:
-            raise UnfitFile(f"{file}: its name does not tell which network it is; expected is latest_net_G_A.pth, say")
+            raise UnfitFile(
+                f"{file}: its name does not tell which network it is; a name such as latest_net_G_A.pth is expected"
+            )
         for name, found in _of_file(given, net, file).items():
             if name in by_network:
                 raise UnfitFile(f"{file} and {by_network[name][0]} are both the network {name}: give one of them")
@@ -84,7 +86,7 @@ def _parts(states: Mapping[str, Found], generator: Importer) -> Parts:
         raise UnfitFile(f"a generator is needed (G, or G_A and G_B), but only {names} was given")
     parts = _one_way(states, alone, generator, cut=bool(heads))
     if heads:
-        parts.notes.append("F, CUT's patch sampler, not used: translating needs the generator alone.")
+        parts.notes.append("F, CUT's patch sampler, not used: only the generator is needed to translate.")
     return parts
 
 
@@ -131,7 +133,7 @@ def _one_way(states: Mapping[str, Found], net: str, generator: Importer, cut: bo
     if net == "G_B":
         parts.notes.append("The one direction, a2b, translates what was domain B into A.")
     elif net == "G_A":
-        parts.notes.append("One direction only, a2b: G_B was not given.")
+        parts.notes.append("There is one direction only, a2b: G_B was not given.")
     return parts
 
 
@@ -148,7 +150,7 @@ def _origin(net: str, states: Mapping[str, Found], method: Mapping[str, Any]) ->
     if "D" in states and method["conditional"]:
         return True, "pix2pix's have it, and the critic sees the source too, as pix2pix's"
     if "D" in states:
-        return False, f"{CUT[1]}, and the critic sees one picture alone, as CUT's"
+        return False, f"{CUT[1]}, and the critic sees one picture only, as CUT's"
     if method["generator"].get("norm", {}).get("type") == "batch":
         return True, "pix2pix's have it, and batch norms, as these"
     return False, "CycleGAN's and CUT's have none unless it is asked for, and no batch norms, as these"

@@ -59,5 +59,5 @@ def _pair(given: Given, file: Path) -> dict[str, Found]:
     """The networks of both domains, by `a` and `b`."""
     found = given.named(file, tuple(networks.DIRECTIONS))
     if len(found) != len(networks.DIRECTIONS):
-        raise UnfitFile(f"{file}: networks called a and b were expected, but it holds {', '.join(found)} alone")
+        raise UnfitFile(f"{file}: networks called a and b were expected, but it holds only {', '.join(found)}")
     return found

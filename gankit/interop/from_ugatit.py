@@ -51,5 +51,5 @@ def _states(given: Given) -> Mapping[str, Found]:
     file = files[0][1]
     found = given.named(file, NETS)
     if not {"genA2B", "genB2A"} <= found.keys():
-        raise UnfitFile(f"{file}: genA2B and genB2A are needed, but it holds {', '.join(found)} alone")
+        raise UnfitFile(f"{file}: genA2B and genB2A are needed, but it holds only {', '.join(found)}")
     return found

@@ -25,7 +25,7 @@ TOLERANCE = 1e-3
 
 
 class Translator(nn.Module):
-    """One direction of a method as a function of its inputs alone, of any size from `smallest` on.
+    """One direction of a method as a function of only its inputs, of any size from `smallest` on.
 
     (N, C, H, W) in [-1, 1] and what else `names` says -> the picture that `method.translate` makes. It pads and crops
     as that does, by picking rows and columns: that leaves no trace of one size in a graph. A network of one size takes

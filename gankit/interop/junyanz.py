@@ -173,7 +173,7 @@ def discriminator(state: State) -> Imported:
     blurs = [layers.pop(i) for i in list(layers) if "filt" in layers[i]]
     convs = {i: layer for i, layer in sorted(layers.items()) if "weight" in layer and layer["weight"].dim() == 4}
     if len(containers) != 1 or len(convs) < 3:
-        raise refuse(CRITIC, "they are fewer than 3 convolutions")
+        raise refuse(CRITIC, "there are fewer than 3 convolutions")
     norms = {i: layer for i, layer in layers.items() if i not in convs}
     if containers == {"net"}:
         return _pixel(convs, norms)

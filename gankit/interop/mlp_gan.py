@@ -60,7 +60,7 @@ def _layers(what: str, state: State) -> list[dict[str, Tensor]]:
 def _fragment(what: str, hidden: list[int], pixels: int, channels: int) -> dict[str, object]:
     side = math.isqrt(pixels // channels)
     if channels * side**2 != pixels:
-        raise refuse(what, f"{pixels} values are no square picture of {channels} channels")
+        raise refuse(what, f"{pixels} values do not make a square picture of {channels} channels")
     return {"type": "mlp", "hidden": hidden, "image_size": side}
 
 

@@ -46,4 +46,4 @@ def alike(fragments: Mapping[str, dict[str, Any]], states: Mapping[str, Found], 
 
 def missing(names: Sequence[str]) -> str:
     """The note on critics that were not given."""
-    return f"{' and '.join(names)} not given: fresh weights, of no use but to train on."
+    return f"{' and '.join(names)} not given: fresh weights, useful only for further training."

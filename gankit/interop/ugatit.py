@@ -77,7 +77,7 @@ def discriminator(*states: State) -> Imported:
         for key, value in state.items():
             ours[f"critics.{number}.{_critic_key(key, convs)}"] = value
         if len(convs) < 2:
-            raise refuse(CRITIC, "they are fewer than two convolutions")
+            raise refuse(CRITIC, "there are fewer than two convolutions")
         layers.append(len(convs) + 1)
         widths.add(state[f"model.{convs[0]}.weight_orig"].shape[0])
     if len(widths) != 1:

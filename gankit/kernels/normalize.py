@@ -36,7 +36,7 @@ def normalize(
     if groups and x.shape[1] % groups:
         raise ValueError(f"{x.shape[1]} channels cannot be divided into {groups} groups")
     if mix is not None and not groups:
-        raise ValueError("a mix needs groups: with what is the instance norm to be mixed?")
+        raise ValueError("a mix needs groups, which say what the instance norm is mixed with")
     weight, bias = _fitting("weight", weight, x), _fitting("bias", bias, x)
     if mix is not None and mix.shape != x.shape[1:2]:
         raise ValueError(f"mix must be of shape ({x.shape[1]},) for maps {tuple(x.shape)}; got {tuple(mix.shape)}")

@@ -17,7 +17,7 @@ class FeatureMatching(nn.Module):
     """Feature matching (pix2pixHD, arXiv 1711.11585): the critic's features of a fake are near those of the real one.
 
     forward(fake_features, real_features) -> scalar: the sum over the layers of the mean distance, its mean over the
-    critics. Both: for each critic the tensors (N, C, h, w) of its layers, or the layers of one critic alone; from
+    critics. Both: for each critic the tensors (N, C, h, w) of its layers, or only the layers of one critic; from
     `features(x)` of a discriminator. No gradient flows to the real ones. distance: `l1`, the paper's, or `l2`. The
     paper's weight is 10.
     """

@@ -64,7 +64,9 @@ class GramStyle(FeatureLoss):
     def compare(self, ours: Tensor, theirs: Tensor) -> Tensor:
         """The distance of Gram matrices (N, C, C); of `theirs` there may be only one."""
         if len(theirs) not in (1, len(ours)):
-            raise ValueError(f"there are {len(theirs)} styles for {len(ours)} pictures: give one, or as many")
+            raise ValueError(
+                f"there are {len(theirs)} styles for {len(ours)} pictures: give one style, or one for each picture"
+            )
         apart = distance(self.distance, ours, theirs)
         return apart.mean() if self.reduction == "mean" else apart.sum((1, 2)).mean()
 

@@ -18,7 +18,7 @@ class MaskedL1(nn.Module):
     papers whose pictures are in [0, 1] are to be halved.
 
     region: `hole`, or `valid`, all else. over: what the sum is divided by: `all` pixels, as in the papers, so that
-    small holes weigh little; or those of the `region` alone.
+    small holes weigh little; or only those of the `region`.
     """
 
     def __init__(self, region: Literal["hole", "valid"] = "hole", over: Literal["all", "region"] = "all") -> None:

@@ -40,7 +40,7 @@ class AttentionGuided(TwoWayTranslation):
     cycle_to_attention: share of the cycle loss's gradient that reaches the attention networks, 1 in the paper. That
         loss is the smaller the less is changed, so it pulls maps down on the objects too; in short trainings they end
         as low as the generator's range allows, or die. With 0 nothing keeps them off the background (gankit's own).
-    generator_sees: the `whole` picture, as in paper and code, or what is `attended` to alone: picture times map, so
+    generator_sees: the `whole` picture, as in paper and code, or only what is `attended` to: picture times map, so
         that all else is grey (0). Through that product too gradients reach the map, whatever `cycle_to_attention`.
     alternate: the released code's order of moves: generator a2b, its critic, generator b2a, its critic. False: both
         generators, then both critics.
@@ -88,7 +88,7 @@ class AttentionGuided(TwoWayTranslation):
             self.add("attention_net", direction, attention(channels_a))
             self.add("discriminator", direction, discriminator(channels_b))
         if not AttentionContract(self.network("attention_net", "a2b")).has_map:
-            raise ValueError("attention_guided needs an attention head that gives a map: mask, cam or cbam, say")
+            raise ValueError("attention_guided needs an attention head that gives a map, such as mask, cam or cbam")
         initialize(self.networks, init, init_gain)
         self.set_epoch(0)
 

@@ -3,7 +3,7 @@
 A method offers tensors as methods marked `@tensor`. An argument's name is what the function needs, as with pytest's
 fixtures: a network by its role (`generator`), a picture of the batch (`source`, `target`), or another tensor. The
 prefix `back_` means "the same in the other direction". Losses ask the same way, so that any loss whose tensors a method
-offers can be added to it in the recipe alone.
+offers can be added to it by changing only the recipe.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ class Method(nn.Module):
     def infer(
         self, inputs: Tensor | Mapping[str, Tensor], names: tuple[str, ...], direction: str = "a2b"
     ) -> list[Tensor | None]:
-        """Evaluate offered tensors that depend on the inputs alone, at any size.
+        """Evaluate offered tensors that depend only on the inputs, at any size.
 
         inputs: the source, (N, C, H, W) in [-1, 1]; or tensors by name: those of `self.inputs`, and any others that are
         not to be computed (a style, say). Those of the source's size are padded by reflection to what the
@@ -213,7 +213,7 @@ class Method(nn.Module):
         cannot give is None. Raises ValueError for an unknown direction, or a missing input.
         """
         if direction not in self.directions:
-            raise ValueError(f"direction is one of {', '.join(self.directions)}, not '{direction}'")
+            raise ValueError(f"direction must be one of {', '.join(self.directions)}, not '{direction}'")
         tensors = {"source": inputs} if isinstance(inputs, Tensor) else dict(inputs)
         wanted = [*self.inputs, *self.conditions(direction)]
         if missing := [name for name in wanted if name not in tensors]:
@@ -346,7 +346,7 @@ class Translation(Method):
 
     @tensor
     def critic(self, discriminator: nn.Module) -> Callable[[Tensor], Tensor | tuple[Tensor, ...]]:
-        """The discriminator as a function of the picture alone, for penalties on its gradient."""
+        """The discriminator as a function of only the picture, for penalties on its gradient."""
         return discriminator
 
     @tensor
@@ -426,7 +426,7 @@ class TwoWayTranslation(Translation):
             return None
         return (
             f"`a` is {here.words} and `b` {there.words}, so that no generator takes pictures of the domain that it "
-            "makes: take the loss out, or give both the same channels"
+            "makes: remove the loss, or give both the same channels"
         )
 
     @tensor

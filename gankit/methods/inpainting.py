@@ -33,7 +33,7 @@ class Inpainting(Translation):
     A translation is given the picture and its hole; what the picture shows in the hole is never looked at.
 
     generator: one that takes holes is called with picture and hole; any other gets the hole as one more channel of the
-    picture. discriminator: the same, or none: then the losses are the pictures' alone. init: `default` keeps what the
+    picture. discriminator: the same, or none: then only losses on pictures are left. init: `default` keeps what the
     networks start from: LBAM from N(0, 0.02), as its paper; `kaiming` suits PConv, and narrow networks.
     """
 
@@ -65,9 +65,9 @@ class Inpainting(Translation):
 
     def unavailable(self, name: str) -> str | None:
         if name in CRITICAL and "discriminator" not in self.roles:
-            return "it has no discriminator: set method.discriminator, to double_column or patch"
+            return "it has no discriminator: set method.discriminator to double_column or patch"
         if name in ("fake_features", "real_features", "fake_heatmaps", "real_heatmaps"):
-            return "its critic sees the hole beside the picture, and is asked for logits alone"
+            return "its critic sees the hole beside the picture, and gives only logits"
         return super().unavailable(name)
 
     @tensor

@@ -219,5 +219,9 @@ def _explain_unused(method: Method, name: str, term: Term) -> None:
         return  # switched off on purpose
     sides = sorted({t.side for t in method.turns()})
     if term.turn is not None and term.turn not in sides:
-        raise BuildError(("losses", name, "turn"), f"no turn is called '{term.turn}'; there are {', '.join(sides)}")
-    raise BuildError(("losses", name), f"loss '{name}' trains nothing: no network of a turn stands behind its tensors")
+        raise BuildError(
+            ("losses", name, "turn"), f"there is no turn called '{term.turn}'; there are {', '.join(sides)}"
+        )
+    raise BuildError(
+        ("losses", name), f"loss '{name}' trains nothing: its tensors come from no network that a turn trains"
+    )

@@ -115,7 +115,7 @@ class Resolver:
         if name in self.given:
             return self.leaf(key)
         if key in trail:
-            raise BuildError((), f"the tensors {' -> '.join((*trail, key))} need one another")
+            raise BuildError((), f"the tensors {' -> '.join((*trail, key))} depend on each other")
         if why := self.method.unavailable(name):
             raise Unavailable(name, why)
         function = getattr(self.method, name)

@@ -74,5 +74,5 @@ class SuperResolution(Translation):
 
     def unavailable(self, name: str) -> str | None:
         if name in ("critic", "fake_logits", "real_logits") and "discriminator" not in self.roles:
-            return "it has no discriminator: set method.discriminator, to patch for example"
+            return "it has no discriminator: set method.discriminator, for example to patch"
         return super().unavailable(name)

@@ -44,7 +44,7 @@ class Linear:
         self, *, decay_from: Fraction = 0.5, every: Unit = "epoch", convention: Convention = "epoch_end"
     ) -> None:
         if convention not in _CONVENTIONS:
-            raise ValueError(f"convention is one of {', '.join(_CONVENTIONS)}, not '{convention}'")
+            raise ValueError(f"convention must be one of {', '.join(_CONVENTIONS)}, not '{convention}'")
         self.decay_from, self.convention = _share(decay_from), convention
         self.every: Unit = _unit(every)
 

@@ -107,7 +107,7 @@ def grid(over: Sequence[str], sets: Sequence[str] = ()) -> list[Point]:
             problems += e.problems
     keys = [one.key for one in axes]
     problems += [
-        _wrong(key, "is here twice: give all values in one --over") for key in set(keys) if keys.count(key) > 1
+        _wrong(key, "is given twice: give all values in one --over") for key in set(keys) if keys.count(key) > 1
     ]
     if SEED in keys or any(option.partition("=")[0].strip() == SEED for option in sets):
         problems.append(Problem(f"{SEED} is what --seeds N counts: 0 to N - 1", file="gankit ablate"))
@@ -172,7 +172,7 @@ def _checked(source: str, points: Sequence[Point], sets: Sequence[str], check: C
         raise RecipeError([_at(problem, where, len(points)) for problem, where in faults.items()])
     for (one, ours), (other, theirs) in itertools.combinations(zip(points, recipes, strict=True), 2):
         if next(differing([ours.filled(), theirs.filled()]), None) is None:
-            raise RecipeError(Problem(f"{one} and {other} train the same: take one away", file="--over"))
+            raise RecipeError(Problem(f"{one} and {other} train the same: leave one of them out", file="--over"))
     return recipes
 
 

@@ -131,14 +131,14 @@ class Comparison:
 def compare(paths: Iterable[Path], load: Load) -> Comparison:
     """Compare runs, and every run in folders of runs; measures those that have no evaluation.json.
 
-    Runs whose filled recipes differ in `train.seed` alone (and in what changes no trained network) are one group.
+    Runs whose filled recipes differ only in `train.seed` (and in what changes no trained network) are one group.
     Raises CheckpointError for what is no run, for fewer than two runs, and for a damaged file of one.
     """
     folders = list({run.resolve(): run for path in paths for run in runs_of(Path(path))}.values())
     if len(folders) < 2:
-        there = f"only {folders[0]} is there" if folders else "none is there"
+        there = f"there is only {folders[0]}" if folders else "there is none"
         raise CheckpointError(
-            f"a comparison takes two runs or more, and {there}: name another run, or a folder of runs"
+            f"a comparison needs at least two runs, and {there}: name another run, or a folder of runs"
         )
     recipes = [(path, read_recipe(path)) for path in folders]  # before anything is measured, which may take long
     known = {path: read_results(path) for path in folders if Run(path).evaluation.exists()}
@@ -295,17 +295,17 @@ def notes(comparison: Comparison) -> list[str]:
     seeds = sorted(len({run.seed for run in group.runs}) for group in comparison.groups)
     told = []
     if comparison.pictures:
-        told.append(f"Nothing is compared: {comparison.pictures}.")
+        told.append(f"Nothing can be compared: {comparison.pictures}.")
     told.append(
         "In brackets: the range over the seeds of a group, or the 95 % interval over test pictures of a single run."
     )
     if len(seeds) > 1:
         told[-1] += " * is the best value; groups differ where brackets do not overlap the best one's."
         if seeds[0] == 1:
-            told.append("A single run tells nothing of other seeds: train several to know what chance does.")
+            told.append("A single run says nothing about other seeds: train several to see the influence of chance.")
         else:
             chance = math.comb(seeds[0] + seeds[1], seeds[0]) // 2
-            told.append(f"By chance alone, ranges of {seeds[0]} and {seeds[1]} seeds lie apart 1 time in {chance}.")
+            told.append(f"By mere chance, ranges of {seeds[0]} and {seeds[1]} seeds lie apart 1 time in {chance}.")
     if reached := [f"{line.metric} {line.direction}".strip() for line in comparison.lines if line.reached]:
         told.append(f"A trivial answer is as good as the best group: {', '.join(reached)}.")
     return told

@@ -36,7 +36,9 @@ def runs_of(path: Path) -> list[Path]:
         return [path]
     inside = sorted(child for child in path.iterdir() if child.is_dir() and Run(child).recipe.is_file())
     if not inside:
-        raise CheckpointError(f"{path} is no run, and no folder of runs: name a directory that `gankit train` has made")
+        raise CheckpointError(
+            f"{path} is neither a run nor a folder of runs: name a directory that `gankit train` has made"
+        )
     return inside
 
 

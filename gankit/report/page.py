@@ -60,7 +60,7 @@ def write(run_dir: str | os.PathLike[str]) -> Path:
         raise CheckpointError(f"{run.path}: there is no such run directory")
     if not run.begun:
         traces = ", ".join(place.name for place in (run.recipe, run.metrics, run.checkpoints))
-        raise CheckpointError(f"{run.path} is no run directory: none of {traces} is there")
+        raise CheckpointError(f"{run.path} is not a run directory: it has none of {traces}")
     write_whole(run.report, html(run))
     return run.report
 

@@ -74,7 +74,7 @@ def judge_state(callback: Any, other: Any) -> None:
 def stored(value: Any, place: str = "the state") -> Any:
     """A state as a checkpoint keeps it. AssertionError where it cannot."""
     if isinstance(value, dict):
-        require(all(isinstance(key, str) for key in value), f"{place} has keys that are no text")
+        require(all(isinstance(key, str) for key in value), f"{place} has keys that are not text")
         return {key: stored(one, f"{place}[{key!r}]") for key, one in value.items()}
     if isinstance(value, list | tuple):
         return type(value)(stored(one, f"{place}[{i}]") for i, one in enumerate(value))

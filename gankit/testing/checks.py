@@ -263,7 +263,7 @@ def check_state_dict(subject: Subject) -> None:
     component = subject.built()
     saved = component.state_dict()
     others = [name for name, value in saved.items() if not isinstance(value, Tensor)]
-    require(not others, f"the state dict holds what is no tensor: {', '.join(others)}")
+    require(not others, f"the state dict holds something that is not a tensor: {', '.join(others)}")
     buffer = io.BytesIO()
     torch.save(saved, buffer)
     buffer.seek(0)
@@ -329,7 +329,7 @@ def check_export(subject: Subject) -> None:
             program = torch.export.export(wrapped, inputs, strict=False)
             require_same(run(program.module(), inputs), run(wrapped, inputs), "the exported program")
     if takers := [call.label or "forward()" for call in calls if call.networks]:
-        raise NotApplicable(f"{' and '.join(takers)} takes a network; exported programs take tensors alone")
+        raise NotApplicable(f"{' and '.join(takers)} takes a network; exported programs take only tensors")
 
 
 @check("inputs", after=(*REPEATS, "gradients"))

@@ -82,7 +82,10 @@ def check_stateless(subject: Subject) -> None:
         require(not strays, f"{mode} a call {call.of}changes `{', '.join(strays)}`")
         restore(component, before)
         same = near(copies(run(wrapped, inputs)), first)
-        require(same, f"{mode} the same call {call.of}gives another result after others: it keeps what is no buffer")
+        require(
+            same,
+            f"{mode} the same call {call.of}gives another result after others: it keeps something that is not a buffer",
+        )
 
 
 @check("inputs", after=REPEATS)

@@ -49,7 +49,7 @@ def judge_places(fields: Mapping[str, Field], item: Mapping[str, Tensor]) -> Non
     """What lies on a picture has its size."""
     for name, field in fields.items():
         if isinstance(field, Mask | Segmentation) and field.of is not None:
-            require(field.of in item, f"`{name}` lies on `{field.of}`, which is no field")
+            require(field.of in item, f"`{name}` lies on `{field.of}`, which is not a field")
             ours, theirs = tuple(item[name].shape[-2:]), tuple(item[field.of].shape[-2:])
             require(ours == theirs, f"`{name}` is of {ours}, and `{field.of}`, on which it lies, of {theirs}")
 

@@ -139,7 +139,7 @@ def load(path: Path) -> Checkpoint:
     try:
         state = unpack(index["state"], tensors[STATE])
         if not isinstance(state, dict):
-            raise TypeError("it is no mapping")
+            raise TypeError("it is not a mapping")
         info = {k: v for k, v in index.items() if k not in ("files", "state")}
         return Checkpoint(tensors[NETWORKS], tensors.get(EMA), state, info)
     except KeyError as e:
@@ -156,7 +156,7 @@ def read_index(path: Path) -> dict[str, Any]:
         raise _unreadable(path / INDEX, e.strerror if isinstance(e, OSError) and e.strerror else str(e)) from e
     wanted = {"format": int, "step": int, "epoch": int, "recipe": dict, "files": dict}
     if not isinstance(index, dict) or not all(isinstance(index.get(k), t) for k, t in wanted.items()):
-        raise _unreadable(path / INDEX, "it is no index of a checkpoint")
+        raise _unreadable(path / INDEX, "it is not the index of a checkpoint")
     if index["format"] > FORMAT:
         raise CheckpointError(f"{path} is of format {index['format']}, but this gankit reads {FORMAT}: upgrade gankit")
     if index.pop(OWN, None) != _digest(index):

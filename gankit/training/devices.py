@@ -53,10 +53,10 @@ class Devices:
         chosen = cls.choose(device)
         if precision == "tf32" and chosen.type != "cuda":
             raise DeviceError(
-                f"tf32 is of CUDA devices, and this is {chosen.type}: set train.precision to fp32 or bf16"
+                f"tf32 needs a CUDA device, and this is {chosen.type}: set train.precision to fp32 or bf16"
             )
         if precision in DTYPES and rank == 0 and (why := too_slow(DTYPES[precision], chosen)):
-            text = "train.precision is %s, and %s (39 times in a step of CycleGAN with AVX2 alone): set it to fp32"
+            text = "train.precision is %s, and %s (39 times in a step of CycleGAN with only AVX2): set it to fp32"
             logging.getLogger(__name__).warning(text, precision, why)
         if chosen.type == "cuda" and chosen.index is None:
             chosen = torch.device("cuda", local)
@@ -77,9 +77,11 @@ class Devices:
         try:
             chosen = torch.device(device)
         except RuntimeError:
-            raise DeviceError(f"no device is called '{device}'; there are auto, cpu, cuda, cuda:1 ...") from None
+            raise DeviceError(
+                f"there is no device called '{device}'; the devices are auto, cpu, cuda, cuda:1 ..."
+            ) from None
         if not _is_here(chosen):
-            raise DeviceError(f"torch sees no device {device} here: take auto or cpu")
+            raise DeviceError(f"torch finds no device {device} on this machine: use auto or cpu")
         return chosen
 
     def close(self) -> None:

@@ -45,7 +45,7 @@ def _of(given: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
 
 def _faults(method: Method, network: str, state: Mapping[str, Tensor]) -> list[str]:
     ours = method.networks[network].state_dict()
-    faults = [f"{network}.{key} is not in it" for key in ours.keys() - state.keys()]
+    faults = [f"{network}.{key} is missing" for key in ours.keys() - state.keys()]
     faults += [f"{network}.{key} is unknown here" for key in state.keys() - ours.keys()]
     faults += [
         f"{network}.{key} is {tuple(state[key].shape)} there and {tuple(ours[key].shape)} here"

@@ -91,7 +91,7 @@ class Listeners:
             text = str(error).strip().partition("\n")[0]
             why = f"{what}: {type(error).__name__}{f': {text}' if text else ''}"
             if one.decides and what != "end":
-                ended = "The training depends on it: mend it, and go on with --resume"
+                ended = "The training depends on it: repair it, and continue with --resume"
                 raise GankitError(f"the callback {one.name} failed at {why}. {ended}") from error
             self._leave_out(one, why)
             return None

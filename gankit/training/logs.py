@@ -188,5 +188,5 @@ def _guarded(path: Path, action: Any) -> Any:
     try:
         return action()
     except OSError as e:
-        text = f"{path}: cannot be written: {(e.strerror or str(e)).lower()}; make room and go on with --resume"
+        text = f"{path}: cannot be written: {(e.strerror or str(e)).lower()}; make room and continue with --resume"
         raise GankitError(text) from e

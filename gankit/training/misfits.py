@@ -33,7 +33,7 @@ def faults_of_plans(method: Method, terms: Mapping[str, Term]) -> list[BuildErro
 def faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
     known = sorted({key for turn in method.turns() for key in (turn.name, turn.side)})
     return [
-        BuildError(("train", "optimizers", name), f"no turn is called '{name}'; there are {', '.join(known)}")
+        BuildError(("train", "optimizers", name), f"there is no turn called '{name}'; there are {', '.join(known)}")
         for name in recipe.train.optimizers
         if name not in known
     ]
@@ -44,7 +44,7 @@ def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback]) -> list[B
     if recipe.train.measure is not None:
         return []
     needy = [number for number, callback in enumerate(callbacks) if CallbackContract(callback).watches]
-    text = "it watches a figure that nothing measures: say `train.measure`, as `measure: {every: 500}`"
+    text = "it watches a figure that nothing measures: set `train.measure`, as `measure: {every: 500}`"
     return [BuildError(("train", "callbacks", number), text) for number in needy]
 
 

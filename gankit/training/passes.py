@@ -144,7 +144,7 @@ def _refuse_recording(method: Method, turns: Sequence[TurnModule], speed: Speed,
         why = f"only a CUDA device records its work, and this is {devices.device.type}"
     elif speed.checkpoint_activations:
         why = (
-            "what is recorded cannot keep the random state that train.checkpoint_activations needs: take one of the two"
+            "what is recorded cannot keep the random state that train.checkpoint_activations needs: use one of the two"
         )
     elif decisions:
         why = f"{own.__name__} decides in each step by {' and '.join(decisions)}, which a recording would fix"

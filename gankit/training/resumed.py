@@ -13,7 +13,7 @@ from gankit.training.checkpoint import Checkpoint
 from gankit.training.fingerprint import Files, difference, digest
 from gankit.training.run import Run, differences
 
-CHANGED = "To go on with these all the same, not bit for bit, say --data-changed"
+CHANGED = "To continue with the changed data, no longer bit for bit, add --data-changed"
 
 
 def refuse_misfits(
@@ -32,8 +32,8 @@ def refuse_misfits(
     if difference := next(differences(recipe.filled(), _filled(path, stored)), None):
         place, ours, theirs = difference
         raise CheckpointError(
-            f"{path} is of another recipe than its run: {dotted(place)} is {theirs!r} there and {ours!r} here. "
-            "Put the run's own checkpoint back, or remove this one"
+            f"{path} was written by another recipe than that of its run: {dotted(place)} is {theirs!r} there and "
+            f"{ours!r} here. Put the run's own checkpoint back, or remove this one"
         )
     pools = stored.state["pools"]
     processes = len(pools) if isinstance(pools, list) else None

@@ -46,7 +46,7 @@ def choices(device: str, batch_size: int) -> dict[str, Choice]:
     if device != "cuda":
         return {
             "compile": Choice(False, "1.1 times as fast in bf16 measured on a CPU, after minutes of compiling"),
-            "cuda_graph": Choice(False, "is of CUDA devices"),
+            "cuda_graph": Choice(False, "needs a CUDA device"),
             "channels_last": Choice(False, "0.9 times as fast in fp32, 0.97 in bf16, measured on a CPU"),
             "join_calls": Choice(False, "0.95 to 1.07 times as fast measured on a CPU: within the noise"),
             "checkpoint_activations": Choice(False, "0.7 times as fast measured on a CPU; saves memory"),

@@ -48,13 +48,13 @@ class Stepper:
     method: the networks and tensors; moved to the device.
     terms: name -> a `Term`, or a loss (weight 1).
     optimizer: a factory, such as `partial(AdamW, lr=1e-4)`: called with the parameters of each turn.
-    optimizers: factories for some turns alone, by the turn's name or side.
+    optimizers: factories for only some turns, by the turn's name or side.
     pool_size: past fakes that critics are shown again (Shrivastava et al., arXiv 1612.07828); 0: none.
     ema: decay of the running mean of the generators' weights, kept as `self.ema`; None: none.
     clip_norm: largest norm of a turn's gradient.
     devices: device, precision, processes; default: this process, fp32, CPU or the first GPU.
     speed: what makes steps faster or smaller; default: nothing, plain eager torch.
-    augments: what stands between pictures and critics, one after the other.
+    augments: the augments between pictures and critics, in their order.
     turns: what `plan_turns` made of these, where it has been called; default: it is called here.
     watch: what a step tells of itself besides what critics say: `gradients`, the norms of the gradients.
 
@@ -368,7 +368,7 @@ class Stepper:
                 text = f"{name} cannot scale its losses, as fp16 needs: set train.precision to fp32 or bf16"
                 raise BuildError(("train", "optimizer"), text)
             if contract.plain_layout and self.speed.channels_last:
-                raise BuildError(("train", "channels_last"), f"{name} takes parameters in the usual layout alone")
+                raise BuildError(("train", "channels_last"), f"{name} takes parameters only in the usual memory layout")
         return optimizers
 
 

@@ -55,7 +55,7 @@ def _read_safetensors(path: Path) -> State:
     try:
         return safetensors.torch.load_file(path)
     except (OSError, safetensors.SafetensorError) as e:
-        raise UnfitFile(f"{path}: this is no whole safetensors file: {e}") from e
+        raise UnfitFile(f"{path}: this is not a whole safetensors file: {e}") from e
 
 
 def _read_npz(path: Path) -> State:
@@ -63,7 +63,7 @@ def _read_npz(path: Path) -> State:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except Exception as e:  # on a damaged file it may raise anything: BadZipFile, zlib.error, ValueError, ...
-        raise UnfitFile(f"{path}: this is no whole file of NumPy arrays: {e}") from e
+        raise UnfitFile(f"{path}: this is not a whole file of NumPy arrays: {e}") from e
 
 
 def _read_torch(path: Path, mapped: bool) -> Any:
@@ -78,10 +78,10 @@ def _read_torch(path: Path, mapped: bool) -> Any:
 def _of_pickle(path: Path, reason: str) -> str:
     """In words why the restricted unpickler refuses a file."""
     if "GLOBAL" in reason or "global" in reason:
-        name = reason.partition("GLOBAL ")[2].split(" ")[0].strip("`'\".,\n") or "something that is no tensor"
+        name = reason.partition("GLOBAL ")[2].split(" ")[0].strip("`'\".,\n") or "something that is not a tensor"
         return (
             f"the file holds more than weights: it would run or rebuild {name}, so it is not opened. Save "
-            "the network's `state_dict()` alone, where you trust the file"
+            "only the network's `state_dict()`, if you trust the file"
         )
     if not zipfile.is_zipfile(path) and _start(path)[:1] == b"\x80" and "truncated" not in reason:
         return "the file is a pickle of something other than weights: it may run code, so it is not opened"
@@ -96,7 +96,7 @@ def _damaged(path: Path) -> str:
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
         return "this is a web page, not the file itself: download it again"
     if not start.startswith((b"PK", b"\x80")):
-        return f"this is no file of torch.save: it begins with {start[:16]!r}"
+        return f"this is not a file of torch.save: it begins with {start[:16]!r}"
     size = path.stat().st_size
     return f"torch cannot read this file: of its {size} bytes some are missing or damaged; copy or download it again"
 

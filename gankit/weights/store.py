@@ -55,7 +55,7 @@ def folders() -> dict[str, Path]:
     """The folders that are searched, in order, by what to call them. Raises WeightsError for a wrong GANKIT_WEIGHTS."""
     own = os.environ.get("GANKIT_WEIGHTS")
     if own and not Path(own).is_dir():
-        raise WeightsError(f"GANKIT_WEIGHTS names {own}, which is no folder")
+        raise WeightsError(f"GANKIT_WEIGHTS names {own}, which is not a folder")
     named = {"GANKIT_WEIGHTS": Path(own)} if own else {}
     return named | {"store": own_folder(), "torch hub": hub()}
 
@@ -95,7 +95,7 @@ def _given(network: str, path: Path) -> Found:
         inside = next(_candidates(path, network), None)
         if inside is None:
             names = ", ".join(known.file for known in known_of(network)) or f"{network}.safetensors"
-            raise WeightsError(f"{path} has no weights of {network}: it would be called {names}")
+            raise WeightsError(f"{path} has no weights of {network}: they would be called {names}")
         path = inside
     if not path.is_file():
         hint = "" if path.suffix else "; weights are `pretrained`, `random`, or the path of a file"
@@ -145,8 +145,8 @@ def missing(network: str, why: str = "", source: KnownFile | None = None) -> str
     tried = f"; fetching it failed: {why}" if why else ""
     searched = ", ".join(f"{path} ({name})" for name, path in folders().items())
     return (
-        f"the pretrained weights of {network} are not here: {what}{tried}. Run `gankit weights add {usual} --as "
-        f"{network}`, put the file into a folder and name that by GANKIT_WEIGHTS, or say `weights: PATH` here "
+        f"the pretrained weights of {network} are not on this machine: {what}{tried}. Run `gankit weights add {usual} "
+        f"--as {network}`, put the file into a folder and name that by GANKIT_WEIGHTS, or set `weights: PATH` "
         f"(`weights: random` for untrained features). Looked into {searched}"
     )
 

@@ -113,7 +113,7 @@ def test_other_values_are_safe_and_unique_file_names() -> None:
         (["--over", "=1"], ["should look like"]),
         (["--over", "a=1,,2"], ["has an empty value"]),
         (["--over", "a=1,1"], ["has the value 1 twice"]),
-        (["--over", "a=1", "--over", "a=2"], ["--over a: is here twice"]),
+        (["--over", "a=1", "--over", "a=2"], ["--over a: is given twice"]),
         (["--over", "train.seed=1,2"], ["train.seed is what --seeds N counts"]),
         (["--over", "a=1", "--set", "train.seed=1"], ["train.seed is what --seeds N counts"]),
         (["--over", "b", "--over", "a=,"], ["--over b", "--over a=,", "2 mistakes"]),
@@ -161,7 +161,7 @@ GRID = ("tiny.yaml", "--over", "method.generator.channels=2,4", "--out", "grid",
 def test_a_grid_is_trained_and_compared_and_done_once(trained: list[str]) -> None:
     told = ablate(*GRID, "--html", "page.html")
     assert trained == [f"tiny-channels={c}-seed{s}" for c in (2, 4) for s in (0, 1)]
-    assert "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log beside it; 0 are" in told.stderr
+    assert "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log file beside it; 0 are" in told.stderr
     assert Path("page.html").is_file()
     again = ablate(*GRID)
     assert len(trained) == 4 and again.stdout == told.stdout and "4 are finished" in again.stderr
@@ -197,7 +197,7 @@ def test_one_failing_run_ends_no_other(trained: list[str], monkeypatch: pytest.M
     told = ablate(*GRID, code=1)
     assert len(trained) == 4 and "channels=2" in told.stdout
     assert "grid/tiny-channels=2-seed1 failed: exit code 1: a loss is NaN (all of it: grid/" in told.stderr
-    assert "1 of 4 runs failed; the same command tries them again" in told.stderr
+    assert "1 of 4 runs failed; repeat the command to try them again" in told.stderr
     monkeypatch.setattr(gankit, "train", original)
     ablate(*GRID)
     assert trained[4:] == ["tiny-channels=2-seed1"]
@@ -318,4 +318,4 @@ def test_an_interrupted_ablation_ends_with_130(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Processes, "run", interrupted)
     told = ablate(*GRID, code=130).stderr
-    assert "interrupted: 0 of 4 runs are finished; the same command goes on" in told
+    assert "interrupted: 0 of 4 runs are finished; the same command continues" in told

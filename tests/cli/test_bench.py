@@ -84,7 +84,7 @@ def test_a_file_that_is_no_result_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     path.write_text("[]")
     result = invoke("norm", "--compare", path)
-    assert result.exit_code == 2 and "is no stored result" in result.output
+    assert result.exit_code == 2 and "is not a stored result" in result.output
 
 
 def test_without_the_checkout_it_says_where_the_suite_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -95,14 +95,14 @@ def test_doctor_and_plugins() -> None:
     assert all(line.startswith(("on: ", "off: ")) for line in found["speed"].values())
     assert any(name.startswith("train.join_calls") for name in found["speed"])
     assert isinstance(json.loads(run("plugins", "--json")), list)
-    assert "no plugin nothing is installed" in run("plugins", "--trace", "nothing", code=2)
+    assert "no plugin called nothing is installed" in run("plugins", "--trace", "nothing", code=2)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["list", "norms"], "there is no kind 'norms'; did you mean 'norm'?"),
-        (["show", "adalinn"], "no component is called 'adalinn'; did you mean 'adalin'?"),
+        (["show", "adalinn"], "there is no part called 'adalinn'; did you mean 'adalin'?"),
         (["lst"], "Did you mean 'list'?"),
         (["list", "--jsn"], "--json"),
         (["build", "nothing.yaml"], "nothing.yaml: there is no such file"),

@@ -138,7 +138,7 @@ def test_split(two: Path) -> None:
 def test_split_refuses(two: Path) -> None:
     assert "is divided already" in run("split", two, code=2)
     assert "lies in" in run("split", two / "trainA", "--out", two / "trainA" / "out", code=2)
-    assert "a list names the pictures" in run("split", two / "trainA", "--links", "--out", "a.csv", code=2)
+    assert "a list refers to the pictures" in run("split", two / "trainA", "--links", "--out", "a.csv", code=2)
     assert "does not exist" in run("split", two / "nothing", code=2)
     assert "--val" in run("split", two / "trainA", "--val", "1.5", code=2)
 

@@ -39,7 +39,7 @@ def test_data_may_be_changed_and_the_figures_are_not_kept(run: Path) -> None:
 
 def test_what_was_trained_stays(run: Path) -> None:
     result = evaluate(run, "--set", "method.generator.blocks=2")
-    assert result.exit_code == 2 and "data.* and evaluate.* alone" in result.output
+    assert result.exit_code == 2 and "only data.* and evaluate.* can be changed" in result.output
 
 
 def test_the_pictures_of_the_training(run: Path) -> None:

@@ -242,7 +242,7 @@ def wrong_files(folder: Path, tmp_path: Path) -> dict[str, tuple[str, list[Path]
             [old],
             "old_net_G.pth: torch cannot read this file: of its 3 bytes some are missing or damaged",
         ),
-        "no safetensors": ("junyanz", [odd], "no whole safetensors file"),
+        "no safetensors": ("junyanz", [odd], "not a whole safetensors file"),
         "only a critic": ("junyanz", [critic], "a generator is needed"),
         "of the other project": ("ugatit", [folder / "latest_net_G_A.pth"], "genA2B"),
         "two of one": ("junyanz", [folder / "latest_net_G_A.pth", folder / "5_net_G_A.pth"], "both the network G_A"),

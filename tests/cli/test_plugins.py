@@ -99,12 +99,12 @@ def test_in_words(two: None, monkeypatch: pytest.MonkeyPatch, install: Site) -> 
     install("pp-c", "import no_such_module_at_all")
     install("pp-d", "", requires=["gankit>=99"])
     text = run("plugins").stdout
-    assert "command hello is also of pp-a: this one is pp-b/hello" in text
-    assert "loss lsgan is also of gankit, pp-b: this one is pp-a/lsgan" in text
+    assert "command hello is also a name of pp-a: call this one pp-b/hello" in text
+    assert "loss lsgan is also a name of gankit, pp-b: call this one pp-a/lsgan" in text
     assert (
         "method " not in text and "loss lsgan, loss own, recipe demo, recipe mine, command train, command hello" in text
     )
-    assert text.count("is slow to load") == 4
+    assert text.count("loads slowly") == 4
     rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("pp-")}
     assert "failed" in rows["pp-c"] and "No module named 'no_such_module_at_all'" in rows["pp-c"]
     assert "refused" in rows["pp-d"] and "it asks for gankit>=99" in rows["pp-d"]
@@ -131,7 +131,7 @@ def test_broken_commands_cost_a_line_and_nothing_else(
     [line] = [record.getMessage() for record in caplog.records]
     assert line.startswith(f"gankit: the commands of the plugin pp-b did not load: {reason}") and "\n" not in line
     assert run("hello").stdout == "hello from pp_a\n"
-    assert listed()["pp-b"]["reason"].startswith(f"its commands did not load: {reason}")
+    assert listed()["pp-b"]["reason"].startswith(f"its commands could not be loaded: {reason}")
 
 
 def test_commands_of_a_plugin_that_is_left_out_are_not_there(install: Site, tmp_path: Path) -> None:

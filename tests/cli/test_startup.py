@@ -69,7 +69,7 @@ def test_garbage_is_refused_without_torch(tmp_path: Path, command: str) -> None:
     path.write_bytes(b"[" * 10_000_000)
     done = python(PROBE.replace("not e.code, e.code", "e.code == 2"), command, str(path))
     assert done.returncode == 0, done.stderr
-    assert done.stderr == f"{path}: is larger than 256 kB: this is no recipe\n"
+    assert done.stderr == f"{path}: is larger than 256 kB: this is not a recipe\n"
 
 
 @pytest.mark.parametrize("recipe", ["cyclegan", "agit", "ugatit", "munit", "pix2pix", "dcgan"])

@@ -261,7 +261,7 @@ REFUSED: list[tuple[str, Callable[[], Codec], Callable[[Path], Any], str]] = [
     ("x.npy", Npy, lambda p: np.savez(p.with_suffix(".npz"), GREY) or p.with_suffix(".npz").rename(p), "archive"),
     ("x.npy", Npy, lambda p: np.save(p, GREY.astype(bool)), "bool: none of float16"),
     ("x.npy", Npy, lambda p: np.save(p, np.zeros((2, 2, 2, 2), np.uint8)), r"\(2, 2, 2, 2\): a picture is \(H, W\)"),
-    ("x.npy", Npy, lambda p: np.save(p, np.zeros((0, 4), np.uint8)), "has nothing to show"),
+    ("x.npy", Npy, lambda p: np.save(p, np.zeros((0, 4), np.uint8)), "is empty"),
     ("x.npy", Npy, lambda p: np.save(p, np.full((2, 2), np.nan)), "NaN or infinite"),
     ("x.npy", Npy, lambda p: p.write_bytes(b""), "x.npy: "),
     ("x.tif", Tiff, lambda p: p.write_bytes(b"II*\0"), "damaged or cut off"),

@@ -265,7 +265,7 @@ def test_a_codec_of_others_trains_translates_and_writes_units(scan: Any, tmp_pat
     Image.fromarray(np.full((16, 16), 255, np.uint8) * (np.arange(16) < 8).astype(np.uint8)).save(tmp_path / "hole.png")
     (source, out) = tmp_path / "test" / "0.scan", tmp_path / "out"
     how: dict[str, Any] = {"channels": trained.channels, "codecs": trained.codecs}
-    assert "its hole is not known" in translate_paths(trained.method, [source], out, **how).failed[0]
+    assert "its hole is unknown" in translate_paths(trained.method, [source], out, **how).failed[0]
     translate_paths(trained.method, [source], out, mask=tmp_path / "hole.png", **how)
     assert b'"slope": 2, "intercept": -1024' in (out / "0.scan").read_bytes()
     assert codec.read(out / "0.scan").shape == (1, 16, 16)

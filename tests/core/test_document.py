@@ -72,23 +72,23 @@ def test_anchors_aliases_and_merge() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: 1\na: 2\n", "x:2:1: the key `a` is here twice: first in line 1\n    a: 2\n    ^"),
+        ("a: 1\na: 2\n", "x:2:1: the key `a` appears twice: first in line 1\n    a: 2\n    ^"),
         ("a: &a [*a]", "x:1:8: the alias *a contains itself"),
         ("a: &a {b: *a}", "the alias *a contains itself"),
         ("a: *b", "the alias *b has no anchor &b before it"),
-        ("a: !!python/object/apply:os.system [ls]", "a recipe has no tags"),
-        ("a: !!str 5", "a recipe has no tags"),
-        ("[a, b]: 1", "a key is a word"),
-        ("? {a: 1}\n: 2", "a key is a word"),
+        ("a: !!python/object/apply:os.system [ls]", "a recipe may not have tags"),
+        ("a: !!str 5", "a recipe may not have tags"),
+        ("[a, b]: 1", "a key must be a word"),
+        ("? {a: 1}\n: 2", "a key must be a word"),
         ("&k a: &k b\n*k : 1", "an anchor belongs to a value"),
         ("<<: 3", "`<<` takes a mapping"),
-        ("a: 1\n--- \nb: 2", "a recipe is one document"),
-        ("a: b: c", "x:1:5: is no YAML: mapping values are not allowed here"),
+        ("a: 1\n--- \nb: 2", "a recipe must be one document"),
+        ("a: b: c", "x:1:5: is not YAML: mapping values are not allowed here"),
         ("a:\n\tb: 1", "a tab; indent with spaces"),
-        ("a: [1, 2", "is no YAML"),
-        ("a: 'open", "is no YAML"),
+        ("a: [1, 2", "is not YAML"),
+        ("a: 'open", "is not YAML"),
         ("a: \x00", "x:1:4: the character '\\x00' has no place in YAML"),
-        ("\n".join(["a: 1"] * 100), "and so on: this is no recipe"),
+        ("\n".join(["a: 1"] * 100), "and so on: this is not a recipe"),
         ("a: " + "9" * 5000, "has too many digits"),
         ("[" * 10_000, "is nested deeper than 40 levels"),
         ("{a: " * 10_000, "is nested deeper than 40 levels"),
@@ -100,7 +100,7 @@ def test_refused_documents(text: str, message: str) -> None:
 
 
 def test_all_duplicate_keys_are_reported() -> None:
-    assert refusal("a: 1\nb: {c: 1, c: 2}\na: 2\n").count("is here twice") == 2
+    assert refusal("a: 1\nb: {c: 1, c: 2}\na: 2\n").count("appears twice") == 2
 
 
 def test_a_small_bomb_of_aliases_is_refused() -> None:
@@ -197,9 +197,9 @@ def test_assign(assigned: Callable[..., Any], data: Any, option: str, expected: 
         ("a.5=1", "the list has 2 items: no '5'\n    --set a.5=1\n            ^"),
         ("n.x=1", "n holds a value, not a mapping"),
         (f"a.{'9' * 5000}=1", "the list has 2 items"),
-        ("a.0=[1", "--set: is no YAML while parsing a flow sequence"),
+        ("a.0=[1", "--set: is not YAML while parsing a flow sequence"),
         ("a.0=a: b: c", "\n    --set a.0=a: b: c\n                  ^"),
-        ("b={x: 1, x: 2}", "--set: the key `x` is here twice"),
+        ("b={x: 1, x: 2}", "--set: the key `x` appears twice"),
     ],
 )
 def test_assign_refuses(assigned: Callable[..., Any], option: str, message: str) -> None:

@@ -118,7 +118,7 @@ def test_two_plugins_may_share_an_entry_point_but_not_a_bare_name(install: Site,
     install("pp-a", GOOD, entry="same")
     install("pp-b", GOOD, entry="same")
     assert {s.state for s in load().values()} == {"ok"}
-    with pytest.raises(RecipeError, match="'spade' is offered by 'pp-a/spade' and 'pp-b/spade': write the one"):
+    with pytest.raises(RecipeError, match="'spade' is the name of 'pp-a/spade' and 'pp-b/spade': write the one"):
         Recipe.load(recipe(losses={"a": "spade"}))
 
 

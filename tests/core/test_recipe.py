@@ -109,7 +109,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(report: Report) -> None
         train: {epochs: 0, optimizer: {type: adma}}
         """
     )
-    assert "`main` is here twice" in report(bad)
+    assert "`main` appears twice" in report(bad)
     bad = bad.replace("  main: {type: toyloss}\n", "")
     assert report(bad) == textwrap.dedent(
         """\
@@ -146,7 +146,10 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(report: Report) -> None
             "method.generator: must be the name of a generator, or a mapping",
         ),
         ({"method": {"type": "toy", "generator": None}}, "method.generator: must be the name of a generator"),
-        ({"method": {"tpye": "toy"}}, "method: needs `type`, the name of a method; did you mean `type` where it says"),
+        (
+            {"method": {"tpye": "toy"}},
+            "method: needs `type`, which is the name of a method; did you mean `type` where it says",
+        ),
         ({"method": {"type": 5}}, "method: `type` must be the name of a method"),
         ({"method": {"type": "toy", "generator": {"channels": True}}}, "must be a whole number >= 1, not true"),
         ({"method": {"type": "toy", "generator": {"channels": "6"}}}, "must be a whole number >= 1, not '6'"),
@@ -217,7 +220,7 @@ def test_every_mistake_at_once_in_the_order_of_the_lines(report: Report) -> None
         ({"gankit": 2}, "gankit: is of format 2, but this gankit reads 1: upgrade gankit"),
         ({"plugins": {"gankit-none": ">=1"}}, "gankit-none is not installed; `pip install 'gankit-none>=1'`"),
         ({"plugins": {"pydantic": ">=999"}}, "is installed; `pip install 'pydantic>=999'`"),
-        ({"plugins": {"pydantic": "new"}}, "'new' is no version; write it as '>=0.2'"),
+        ({"plugins": {"pydantic": "new"}}, "'new' is not a version; write it as '>=0.2'"),
         ({"method": {"type": "gankit-cut/cut"}}, "no plugin gankit-cut is installed; try `pip install gankit-cut`"),
         ({"evaluate": {"metric": []}}, "evaluate takes no `metric`; did you mean `metrics`?"),
     ],
@@ -241,10 +244,10 @@ def test_missing_keys_of_the_recipe(report: Report) -> None:
     [
         ("", "x.yaml: is empty: a recipe needs"),
         ("# nothing\n", "is empty"),
-        ("- a\n", "x.yaml:1:1: a recipe is a mapping"),
-        ("just text", "a recipe is a mapping"),
-        (b"\xff\xfe\x00", "x.yaml: line 1 is not UTF-8 text: this is no recipe"),
-        (b"a" * (MAX_BYTES + 1), "x.yaml: is larger than 256 kB: this is no recipe"),
+        ("- a\n", "x.yaml:1:1: a recipe must be a mapping"),
+        ("just text", "a recipe must be a mapping"),
+        (b"\xff\xfe\x00", "x.yaml: line 1 is not UTF-8 text: this is not a recipe"),
+        (b"a" * (MAX_BYTES + 1), "x.yaml: is larger than 256 kB: this is not a recipe"),
         (b"[" * 200_000, "is nested deeper than 40 levels"),
     ],
 )
@@ -313,13 +316,13 @@ def test_sources_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path, "cannot be read: Is a directory"),
         (tmp_path / "no.yaml", "cannot be read: No such file"),
         ("no/such.yaml", "no/such.yaml: there is no such file"),
-        ("cyclegn", "no recipe is called 'cyclegn', nor is there such a file; did you mean 'cyclegan'?"),
+        ("cyclegn", "there is no recipe called 'cyclegn', and no such file; did you mean 'cyclegan'?"),
         ({1: 2}, "the keys of a recipe are strings"),
         ({"a": [[[[[[[[]]]]]]]]}, "needs"),
     ):
         with pytest.raises(RecipeError, match=message):
             Recipe.load(source)
-    with pytest.raises(TypeError, match="a recipe is a path"):
+    with pytest.raises(TypeError, match="a recipe must be a path"):
         Recipe.load(3)
 
 

@@ -33,7 +33,7 @@ def test_a_builtin_keeps_its_bare_name(small: Registry) -> None:
 @pytest.mark.parametrize(
     ("ref", "message"),
     [
-        ("two", "'two' is offered by 'gankit-b/two' and 'gankit-c/two': write the one you mean in full"),
+        ("two", "'two' is the name of 'gankit-b/two' and 'gankit-c/two': write the one that you mean in full"),
         ("plian", "no norm is called 'plian'; did you mean 'plain'?"),
         ("zzz", "no norm is called 'zzz'; there are: plain, two"),
         ("gankit-d/plain", "no plugin gankit-d is installed; try `pip install gankit-d`"),
@@ -107,7 +107,7 @@ def test_listing_and_details() -> None:
     assert by_name["norm"].type == "a norm"
     assert by_name["norm"].default == {"type": "local/plain", "eps": 1e-5}
     assert by_name["attention"].type == "an attention or null"
-    with pytest.raises(GankitError, match="no component is called 'nett'; did you mean 'net'"):
+    with pytest.raises(GankitError, match="there is no part called 'nett'; did you mean 'net'"):
         named("nett")
 
 

@@ -194,7 +194,7 @@ def test_a_recipe_of_a_newer_plugin_is_read_with_a_warning(install: Site, caplog
 
 
 def test_a_version_is_one() -> None:
-    with pytest.raises(RecipeError, match=r"'one' is no version; write it as '0\.2\.1'") as caught:
+    with pytest.raises(RecipeError, match=r"'one' is not a version; write it as '0\.2\.1'") as caught:
         load(recipe(versions={"pp-a": "one"}))
     assert [problem.path for problem in caught.value.problems] == ["versions.pp-a"]
 

@@ -146,7 +146,7 @@ def test_holes_in_deep_pictures(tmp_path: Path) -> None:
     [
         (Grey16(), {}, r"0.png: its values, uint16, are from 0 to 40\d\d, .*type: grey16, low: 0, high: 4095"),
         (Grey16(**TWELVE), {"channels": 3}, r"0.png has 1 channel, not 3"),
-        (Npy(**TWELVE), {}, r"holds no picture; looked for files ending in .npy"),
+        (Npy(**TWELVE), {}, r"holds no picture; pictures are files ending in .npy"),
     ],
 )
 def test_what_is_refused_at_the_start(tmp_path: Path, codec: Codec, options: dict[str, Any], words: str) -> None:
@@ -158,7 +158,7 @@ def test_what_is_refused_at_the_start(tmp_path: Path, codec: Codec, options: dic
 
 def test_channels_that_the_codec_does_not_give(tmp_path: Path) -> None:
     grey(tmp_path / "train")
-    with pytest.raises(DataError, match=r"its codec gives 1 or 3 channels, not 5: name another, such as tiff or npy"):
+    with pytest.raises(DataError, match=r"its codec gives 1 or 3 channels, not 5: choose another, such as tiff or npy"):
         Single(root=str(tmp_path), channels=5, **SIZES)
 
 

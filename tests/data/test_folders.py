@@ -127,7 +127,7 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
     root = str(domains)
     for options, words in (
         ({"root": f"{root}/nowhere"}, r"nowhere/trainA does not exist"),
-        ({"root": root, "b": "empty", "crop_size": 16}, r"empty holds no picture; looked for files ending in"),
+        ({"root": root, "b": "empty", "crop_size": 16}, r"empty holds no picture; pictures are files ending in"),
         ({"root": root, "b": "broken", "crop_size": 16}, r"none of the 1 pictures beside .*x.png can be read"),
         (
             {"root": root, "b": "small", "preprocess": "crop", "crop_size": 16},
@@ -138,7 +138,7 @@ def test_what_is_refused_at_the_start(domains: Path, tmp_path: Path):
             Unpaired(**options)
     with pytest.raises(ValueError, match="load_size 100 is smaller than crop_size 256"):
         Unpaired(root=root, load_size=100)
-    with pytest.raises(DataError, match="lower crop_size, take them out, or set enlarge: true"):
+    with pytest.raises(DataError, match="lower crop_size, remove them, or set enlarge: true"):
         Unpaired(root=root, b="small", **SIZES)  # large enough only once it is resized
     Unpaired(root=root, b="small", enlarge=True, **SIZES)
     with pytest.raises(DataError, match="testB"):
@@ -285,7 +285,7 @@ def test_two_folders_that_do_not_match(tmp_path: Path):
     plain(2).save(b / "01.bmp")
     with pytest.raises(DataError, match=r"01.bmp and .*01.png have one name"):
         PairedFolder(a=str(a), b=str(b))
-    with pytest.raises(ValueError, match="both must be named"):
+    with pytest.raises(ValueError, match="name both folders"):
         PairedFolder(a=str(a))
 
 

@@ -65,7 +65,7 @@ def test_refusals(tmp_path: Path) -> None:
         (b"", "does not begin"),
         (b"\x00\x00\x08\x01" + whole[4:], "does not begin"),
         (whole[:-1], "cut off"),
-        (whole[:4] + b"\xff" * 12, "not to be read"),
+        (whole[:4] + b"\xff" * 12, "more than gankit reads"),
     ):
         path.write_bytes(content)
         with pytest.raises(DataError, match=reason):

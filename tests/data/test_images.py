@@ -34,7 +34,7 @@ def test_pictures_of_a_folder_and_its_subfolders(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"note.txt is not a folder"):
         list_images(tmp_path / "note.txt")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty holds no picture; looked for files ending in .*\.png"):
+    with pytest.raises(DataError, match=r"empty holds no picture; pictures are files ending in .*\.png"):
         list_images(tmp_path / "empty")
 
 
@@ -86,7 +86,7 @@ def test_files_of_other_endings_are_counted_once(tmp_path: Path, caplog: pytest.
         ("INFO", f"{root}: 2 pictures: 1 .jfif, 1 .png"),
         (
             "WARNING",
-            f"{root}: left out 4 files that are no pictures by their endings: 2 .heic, 1 .psd, 1 .txt; the first is "
+            f"{root}: left out 4 files whose endings are not those of pictures: 2 .heic, 1 .psd, 1 .txt; the first is "
             "c.heic",
         ),
     ]

@@ -48,7 +48,7 @@ def test_groups_and_copies_stay_together(tmp_path: Path) -> None:
     assert any({"p0/copy", "p5/1_5"} <= set(names) for names in alone.values())
     with pytest.raises(DataError, match=r"p0/0_0.png: '\^q' finds nothing in its name"):
         divide(folder, group="^q")
-    with pytest.raises(DataError, match="is no regular expression"):
+    with pytest.raises(DataError, match="is not a regular expression"):
         divide(folder, group="(")
 
 

@@ -1,4 +1,4 @@
-"""Pictures that are put by for validation."""
+"""Pictures that are set aside for validation."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_pairs(tmp_path: Path) -> None:
         pictures(tmp_path / name, 30)
     two = PairedFolder(root=str(tmp_path), a="a", b="b", val=0.3, **SIDES)
     assert (len(two), len(two.split("val"))) == (len(data), len(data.split("val")))
-    with pytest.raises(DataError, match="put a share of the training pairs by"):
+    with pytest.raises(DataError, match="set a share of the training pairs aside"):
         PairedFolder(root=str(tmp_path), a="a", b="b", **SIDES).split("val")
 
 

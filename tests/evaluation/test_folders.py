@@ -128,7 +128,7 @@ def test_folders_that_cannot_be_measured(ours: Path, tmp_path: Path) -> None:
     for arguments, said in (
         ([ours, "--against", tmp_path / "empty"], "holds no picture"),
         ([tmp_path / "none", "--against", ours], "does not exist"),
-        ([ours], "measured --against another"),
+        ([ours], "name another with --against"),
         ([ours, "--against", ours, "--reference", "mean"], "two folders have no source"),
         ([ours, "--against", ours, "--direction", "a2b"], "no direction"),
     ):

@@ -155,9 +155,9 @@ def test_a_hole_from_a_dim_mask(photo: Path, tmp_path: Path) -> None:
 
 def test_no_hole(photo: Path, tmp_path: Path) -> None:
     outcome = translate_paths(method(), [photo], tmp_path / "out")
-    assert outcome.written == [] and "its hole is not known; give a mask" in outcome.failed[0]
+    assert outcome.written == [] and "its hole is unknown; give a mask" in outcome.failed[0]
     opaque = save(tmp_path / "opaque.png", np.full((20, 24, 4), 255, dtype=np.uint8))
-    assert "its hole is not known" in translate_paths(method(), [opaque], tmp_path / "out").failed[0]
+    assert "its hole is unknown" in translate_paths(method(), [opaque], tmp_path / "out").failed[0]
     small = save(tmp_path / "small.png", white(3, (10, 12)))
     outcome = translate_paths(method(), [photo], tmp_path / "out", mask=small)
     assert f"is 24 x 20 px, but its mask {small} is 12 x 10: make them equal" in outcome.failed[0]
@@ -169,7 +169,7 @@ def test_no_hole(photo: Path, tmp_path: Path) -> None:
     assert "all of it is transparent" in translate_paths(method(), [clear], tmp_path / "out").failed[0]
     save(tmp_path / "masks" / "other.png", white(3))
     outcome = translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "masks")
-    assert "one mask is needed, but" in outcome.failed[0] and "has none of its name" in outcome.failed[0]
+    assert "it needs one mask, but" in outcome.failed[0] and "has no file of that name" in outcome.failed[0]
     with pytest.raises(DataError, match="there is no such mask"):
         translate_paths(method(), [photo], tmp_path / "out", mask=tmp_path / "nowhere.png")
 

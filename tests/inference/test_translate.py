@@ -189,7 +189,7 @@ def test_pictures_are_resized_as_those_of_the_test_split(tmp_path: Path, preproc
 def test_what_is_not_resized(tmp_path: Path) -> None:
     resize = resizing(Recipe.load("cyclegan"), 8)
     (tmp_path / "film.mp4").write_bytes(b"")
-    with pytest.raises(DataError, match="videos are not resized"):
+    with pytest.raises(DataError, match="videos cannot be resized"):
         translate_paths(Brighten(attends=False), [tmp_path / "film.mp4"], tmp_path / "out", resize=resize)
     assert resizing(Recipe.load("cyclegan"), None) is None
 

@@ -100,4 +100,4 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "agit.npz", **variables(agit()))
     (tmp_path / "agit.npz").write_bytes((tmp_path / "agit.npz").read_bytes()[:500])
     done = imported(tmp_path / "agit.npz", tmp_path / "run")
-    assert done.exit_code == 2 and "no whole file of NumPy arrays" in done.output
+    assert done.exit_code == 2 and "not a whole file of NumPy arrays" in done.output

@@ -171,5 +171,5 @@ def test_what_exists_is_kept(tmp_path: Path) -> None:
         export(model, "safetensors", out)
     assert out.read_text() == "mine"
     export(model, "safetensors", out, overwrite=True)
-    with pytest.raises(DataError, match="direction is one of a2b, b2a, not 'c'"):
+    with pytest.raises(DataError, match="direction must be one of a2b, b2a, not 'c'"):
         export(model, "safetensors", tmp_path / "y", "c")

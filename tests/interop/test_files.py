@@ -38,7 +38,7 @@ def test_latest_or_else_the_highest_number(tmp_path: Path, there: list[str], cho
     touched(tmp_path, *(f"{epoch}_net_G.pth" for epoch in there))
     names, note = taken(tmp_path)
     assert names == [f"{chosen}_net_G.pth"]
-    assert note == "" if len(there) == 1 else f"{chosen}_net_G.pth. Other epochs there" in note
+    assert note == "" if len(there) == 1 else f"{chosen}_net_G.pth. It has other epochs too" in note
     for epoch in there:
         assert taken(tmp_path, epoch)[0] == [f"{epoch}_net_G.pth"]
 

@@ -101,7 +101,7 @@ def test_perceptrons() -> None:
 
 
 def test_perceptrons_refuse() -> None:
-    for widths, reason in (((7, 5, 8), "no square picture"), ((7, 9), "two or more linear layers")):
+    for widths, reason in (((7, 5, 8), "do not make a square picture"), ((7, 9), "two or more linear layers")):
         with pytest.raises(CheckpointError, match=reason):
             mlp_gan.generator(perceptron(*widths).state_dict())
     with pytest.raises(CheckpointError, match="end with 3 values"):

@@ -113,7 +113,7 @@ def test_cut_keeps_the_sampler_out(tmp_path: Path) -> None:
     ("net", "norm", "beside", "dropout", "words"),
     [
         ("G", "batch", {"D": 6}, True, "the critic sees the source too, as pix2pix's"),
-        ("G", "batch", {"D": 3}, False, "the critic sees one picture alone, as CUT's"),
+        ("G", "batch", {"D": 3}, False, "the critic sees one picture only, as CUT's"),
         ("G", "batch", {"F": 0}, False, "CUT's have none"),
         ("G_A", "batch", {}, False, "CycleGAN's have none"),
         ("G", "batch", {}, True, "pix2pix's have it, and batch norms"),
@@ -184,7 +184,7 @@ def test_channels_that_a_codec_does_not_have_are_told_before_anything_runs(tmp_p
         result.exit_code == 2
         and "pictures of `b` have 6 channels, and those of its codec image 1 or 3" in result.output
     )
-    with pytest.raises(DataError, match="a picture of 6 channels is no image of 8 bits"):
+    with pytest.raises(DataError, match="a picture of 6 channels is not an 8-bit picture"):
         model.translate(tmp_path / "x.png")
 
 
@@ -263,7 +263,7 @@ def test_munit(tmp_path: Path) -> None:
     model, output = run_of(
         "munit", tmp_path, out=tmp_path / "run", sets=("method.discriminator.discriminator.channels=2",)
     )
-    assert "dis_XXXXXXXX.pt not given" in output and "gen_00000200.pt. Other epochs there (00000100)" in output
+    assert "dis_XXXXXXXX.pt not given" in output and "gen_00000200.pt. It has other epochs too (00000100)" in output
     assert model.translate(torch.rand(3, 24, 20), "b2a").shape == (3, 24, 20)
     assert "padding and activation: taken as reflect and relu" in output
     theirs = torch.load(tmp_path / "gen_00000200.pt")["b"]["mlp.model.0.fc.weight"]

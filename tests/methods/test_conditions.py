@@ -65,7 +65,7 @@ def test_a_unit_gives_its_norm_what_it_asks_for_and_says_what_is_missing() -> No
     x, found = torch.randn(1, 3, 4, 4), Segmentation(4).draw(1, (8, 8))
     given = {"segmentation": found, "label": torch.tensor([1])}
     torch.testing.assert_close(unit(x, given), unit.norm(unit.conv(x), found))
-    with pytest.raises(ValueError, match="a part needs `segmentation`, which is not given here; there are label"):
+    with pytest.raises(ValueError, match="a part needs `segmentation`, which is not given here; given are label"):
         unit(x, {"label": found})
 
 

@@ -72,7 +72,7 @@ def test_the_smallest_side_is_that_of_all_that_makes_the_picture() -> None:
 
 
 def test_an_unknown_direction() -> None:
-    with pytest.raises(ValueError, match="direction is one of a2b, not 'b2a'"):
+    with pytest.raises(ValueError, match="direction must be one of a2b, not 'b2a'"):
         paired().translate(torch.zeros(1, 3, 8, 8), "b2a")
 
 

@@ -151,7 +151,7 @@ def test_tensors_that_need_one_another() -> None:
             return egg
 
     error = refused(Circle(generator, critic), which=Term(L1(), on={"output": "egg"}))
-    assert "egg@a2b -> hen@a2b -> egg@a2b need one another" in error.message
+    assert "egg@a2b -> hen@a2b -> egg@a2b depend on each other" in error.message
 
 
 # -- the envelope --------------------------------------------------------------------------------------------

@@ -284,8 +284,8 @@ def test_the_command(runs: Path) -> None:
 def test_what_is_no_run_is_refused(runs: Path) -> None:
     Path("empty").mkdir()
     assert "nothing: there is no such run directory" in command("nothing", code=2).stderr
-    assert "empty is no run, and no folder of runs" in command("empty", runs, code=2).stderr
-    assert "only runs/narrow is there" in command(runs / "narrow", runs / "narrow", code=2).stderr
+    assert "empty is neither a run nor a folder of runs" in command("empty", runs, code=2).stderr
+    assert "there is only runs/narrow" in command(runs / "narrow", runs / "narrow", code=2).stderr
     assert command(code=2)
 
 

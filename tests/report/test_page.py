@@ -123,7 +123,7 @@ def test_broken_files_are_taken_as_missing(run: Path) -> None:
 def test_no_run_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="there is no such run directory"):
         write(tmp_path / "none")
-    with pytest.raises(CheckpointError, match="is no run directory"):
+    with pytest.raises(CheckpointError, match="is not a run directory"):
         write(tmp_path)
     assert not list(tmp_path.iterdir())
 

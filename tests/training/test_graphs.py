@@ -272,7 +272,7 @@ def test_a_recipe_that_records_needs_a_gpu() -> None:
 
 def test_not_with_checkpointed_activations() -> None:
     both = Speed(cuda_graph=True, checkpoint_activations=True)
-    assert "take one of the two" in refusal(cyclegan(), both)
+    assert "use one of the two" in refusal(cyclegan(), both)
 
 
 class Deciding(type(cyclegan())):

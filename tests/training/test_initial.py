@@ -70,7 +70,7 @@ def test_missing_networks() -> None:
     ]
     assert method.network("generator", "b2a").head.weight.eq(1).all()  # type: ignore[union-attr]
     del given["generator_b2a.head.weight"]
-    with pytest.raises(CheckpointError, match=r"generator_b2a\.head\.weight is not in it"):
+    with pytest.raises(CheckpointError, match=r"generator_b2a\.head\.weight is missing"):
         begin_from(method, given, "runs/x")
     with pytest.raises(CheckpointError, match="runs/x has no generator_b2a to begin from; it has generator_a2b"):
         begin_from(method, {k: v for k, v in given.items() if "a2b" in k}, "runs/x")

@@ -88,7 +88,7 @@ def test_checkpoints_are_called_by_name(tmp_path: Path) -> None:
             gankit.load(run.path, "cpu", checkpoint=wrong)
     with pytest.raises(CheckpointError, match="the callback `best` keeps one"):
         run.checkpoint("best")
-    with pytest.raises(CheckpointError, match="is a checkpoint itself"):
+    with pytest.raises(CheckpointError, match="is itself a checkpoint"):
         gankit.load(run.checkpoint("3"), "cpu", checkpoint="best")
 
 

@@ -31,7 +31,7 @@ def test_what_fits_is_let_through() -> None:
 
 def test_a_checkpoint_of_another_run_is_refused() -> None:
     with pytest.raises(
-        CheckpointError, match=r"another recipe than its run: train.optimizer.lr is 0.1 there and 0.0005"
+        CheckpointError, match=r"another recipe than that of its run: train.optimizer.lr is 0.1 there and 0.0005"
     ):
         refuse_misfits(PLACE, stored(recipe("train.optimizer.lr=0.1")), recipe(), HERE)
 

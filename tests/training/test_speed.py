@@ -168,7 +168,7 @@ def test_bf16_gives_the_losses_of_fp32_within_its_rounding(name: str) -> None:
 
 
 def test_tf32_is_of_gpus() -> None:
-    with pytest.raises(DeviceError, match=r"tf32 is of CUDA devices.*train\.precision"):
+    with pytest.raises(DeviceError, match=r"tf32 needs a CUDA device.*train\.precision"):
         Devices.open("cpu", "tf32")
 
 

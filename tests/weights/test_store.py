@@ -67,7 +67,7 @@ def test_the_order_of_the_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert VGG16(("relu1_1",)).features[0].weight[0, 0, 0, 0] == pytest.approx(0.2, abs=1e-4)
     assert net.key[-1] == ("sha256", hashlib.sha256(file.read_bytes()).hexdigest())
     monkeypatch.setenv("GANKIT_WEIGHTS", str(file))
-    with pytest.raises(WeightsError, match=r"GANKIT_WEIGHTS names .*, which is no folder"):
+    with pytest.raises(WeightsError, match=r"GANKIT_WEIGHTS names .*, which is not a folder"):
         weights.find("vgg16")
 
 

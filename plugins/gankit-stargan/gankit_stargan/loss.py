@@ -12,7 +12,7 @@ class DomainClassification(nn.Module):
     """Which domain the critic names: the mean cross-entropy with the label (arXiv 1711.09020).
 
     forward(fake_classes, domain): the generator pays where its translations are not taken for the target domain.
-    discriminator(real_classes, source_domain): the critic learns the domains from real pictures alone. Logits
+    discriminator(real_classes, source_domain): the critic learns the domains only from real pictures. Logits
     (N, domains) before the softmax, labels (N,) int64; both return a scalar. The paper's weight is 1.
     """
 
