@@ -57,6 +57,12 @@ ROWS = [
     ),
     Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
     Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
+    Row(
+        "ugatit-texture",
+        "U-GAT-IT light, `texture`, 48 px, 1000 steps",
+        "demo-ugatit",
+        ("data.task=texture",),
+    ),
     Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
     Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
