@@ -41,9 +41,14 @@ def import_(
         str | None,
         typer.Option(metavar="NAME", help="Of several in a folder; else latest, else the highest.", show_default=False),
     ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of several networks in a file this one, as g_ema.", show_default=False),
+    keys: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="[FILE=]NAME",
+            help="Of several networks in a file this one, as g_ema; with FILE= in that file alone. Repeatable.",
+            show_default=False,
+        ),
     ] = None,
     sets: Sets = None,
 ) -> None:
@@ -55,7 +60,7 @@ def import_(
     """
     from gankit.interop.runs import import_run
 
-    run, notes = import_run(source, files, out, sets or (), epoch=epoch, key=key)
+    run, notes = import_run(source, files, out, sets or (), epoch=epoch, keys=keys or ())
     for note in notes:
         typer.echo(note, err=True)
     typer.echo(run.path)
