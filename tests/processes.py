@@ -40,6 +40,7 @@ class Other:
 
 
 def _inside(log: str, folder: str, environment: dict[str, str], function: Callable[..., Any], arguments: Any) -> None:
+    multiprocessing.set_start_method(None, force=True)  # its own processes are its children, not the server's
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
