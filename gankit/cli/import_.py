@@ -47,10 +47,13 @@ def import_(
             show_default=False,
         ),
     ] = None,
-    key: Annotated[
-        str | None,
+    keys: Annotated[
+        list[str] | None,
         typer.Option(
-            metavar="NAME", help="Which network to take, if a file holds several, such as g_ema.", show_default=False
+            "--key",
+            metavar="[FILE=]NAME",
+            help="Which network to take, if a file holds several, such as g_ema; FILE=NAME is for that file. Repeatable.",
+            show_default=False,
         ),
     ] = None,
     sets: Sets = None,
@@ -63,7 +66,7 @@ def import_(
     """
     from gankit.interop.runs import import_run
 
-    run, notes = import_run(source, files, out, sets or (), epoch=epoch, key=key)
+    run, notes = import_run(source, files, out, sets or (), epoch=epoch, keys=keys or ())
     for note in notes:
         typer.echo(note, err=True)
     typer.echo(run.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import pkgutil
@@ -93,7 +94,8 @@ class Commands(TyperGroup):
             if isinstance(e, typer.Exit | typer.Abort | USAGE_ERROR):
                 raise
             _report(e, ctx.params.get("trace"))
-            raise typer.Exit(1) from None
+            of_a_name = isinstance(e, OSError) and e.errno == errno.ENAMETOOLONG  # whoever asked for it first
+            raise typer.Exit(2 if of_a_name else 1) from None
 
 
 def _command(name: str, target: Any) -> Any:

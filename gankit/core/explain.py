@@ -120,12 +120,17 @@ def _say(e: ErrorDetails, field: FieldInfo | None, model: type[Named]) -> str:
         return str(context.get("error", e["msg"]))
     if field is not None and (len(e["loc"]) == 1 or kind == "missing"):
         return f"must be {describe(_full(field))}, not {shown(value)}"
-    plain = {"int_type": "a whole number", "string_type": "text", "bool_type": "true or false", "number": "a number"}
-    if kind in plain:
-        return f"must be {plain[kind]}, not {shown(value)}"
+    if kind in PLAIN:
+        return f"must be {PLAIN[kind]}, not {shown(value)}"
     return f"{e['msg'][:1].lower()}{e['msg'][1:]}, not {shown(value)}"
 
 
+PLAIN = {
+    **{"int_type": "a whole number", "string_type": "text", "bool_type": "true or false", "number": "a number"},
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "a mapping"),
+    **dict.fromkeys(("list_type", "tuple_type"), "a list"),
+}
+"""Types in words, by the names of pydantic's faults."""
 TEXTUAL = ("string_pattern_mismatch", "string_too_short", "string_unicode")
 
 

@@ -19,7 +19,7 @@ from gankit.data.dataset import Split
 from gankit.data.disk_cache import identity
 from gankit.data.files import PictureFiles
 from gankit.data.folder import channels_of, check_room
-from gankit.data.pairs import Pair, named, side_by_side, split_folder, two_folders
+from gankit.data.pairs import Pair, named, refuse_unpaired_layout, side_by_side, split_folder, two_folders
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, to_bytes
 from gankit.fields import Picture, Segmentation
@@ -109,6 +109,7 @@ class PairedFolder(PictureFiles):
             one = self._one_folder(split)
             if (two := split_folder(one)) is None:
                 self._refuse_two_codecs()
+                refuse_unpaired_layout(one, ("test_a", "test_b") if split == "test" else ("a", "b"))
                 return side_by_side(one, self.codecs["a"])
             a, b = two
         return self._of_one_size(*two_folders(a, b, codecs))

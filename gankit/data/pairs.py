@@ -70,6 +70,18 @@ def split_folder(folder: Path) -> tuple[Path, Path] | None:
     return sides["a"], sides["b"]
 
 
+def refuse_unpaired_layout(folder: Path, names: tuple[str, str]) -> None:
+    """Raise DataError where the folder of pairs is not there, and trainA and trainB are, with the options that take
+    them."""
+    sides = [folder.with_name(f"{folder.name}{side}") for side in "AB"]
+    if not folder.exists() and all(side.is_dir() for side in sides):
+        a, b = (side.name for side in sides)
+        raise DataError(
+            f"{folder} does not exist; where {a} and {b} beside it hold pairs, pictures of equal names, say "
+            f"data.{names[0]}: {a} and data.{names[1]}: {b}"
+        )
+
+
 def sides_of(folder: Path, below: str = "") -> dict[str, Path]:
     """Those of the folders A and B (in them, `below`) that are there."""
     found = {path.name.lower(): path / below for path in sorted(folder.glob("[abAB]"), reverse=True)}

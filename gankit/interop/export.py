@@ -29,10 +29,12 @@ from gankit.interop import graph
 from gankit.interop.card import model_card
 from gankit.methods.base import Method
 from gankit.training import checkpoint
-from gankit.training.checkpoint import Checkpoint
+from gankit.training.checkpoint import EMA, INDEX, NETWORKS, STATE, Checkpoint
 from gankit.training.run import Run
 
 Format = Literal["onnx", "torch-export", "safetensors", "hub-folder"]
+OF_A_FOLDER = {NETWORKS, EMA, STATE, INDEX, "recipe.yaml", "evaluation.json", "README.md"}
+"""What a hub-folder consists of."""
 SIDE = 512
 """Pictures larger than this are cut to it for the comparison."""
 
@@ -69,11 +71,11 @@ def export(
     `smallest_side` of the metadata on, but of `fixed_side` where a network takes one size only; dropout is off.
     safetensors: the weights of all generators, the recipe in the metadata. hub-folder: a folder that `gankit.load`
     takes, with a model card. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are
-    given.
+    given. overwrite: replace a file, or a hub-folder as a whole, so that nothing of an older one stays.
 
-    Raises DataError when there is no network to export (`gatys`), `out` exists, a picture is unfit or the direction
-    unknown; GankitError when a package is missing, the graph cannot be made, or its pictures differ by more than
-    `graph.TOLERANCE`. Nothing is left of a failed export.
+    Raises DataError when there is no network to export (`gatys`), `out` exists, or holds other things than an export, a
+    picture is unfit or the direction unknown; GankitError when a package is missing, the graph cannot be made, or its
+    pictures differ by more than `graph.TOLERANCE`. Nothing is left of a failed export.
     """
     out = Path(out)
     way = direction or model.method.directions[0]
@@ -81,6 +83,7 @@ def export(
         raise DataError(f"direction must be one of {', '.join(model.method.directions)}, not '{way}'")
     if out.exists() and not overwrite:
         raise DataError(f"{out} exists already; name another with --out, or add --overwrite")
+    _refuse_to_replace(out, to)
     translator = graph.Translator(model.method.cpu(), way).eval()
     if not translator.names:
         raise DataError("this run made a picture, result.png in its directory; there is no network to export")
@@ -92,6 +95,18 @@ def export(
         raise GankitError(f"{out}: cannot be written: {reason(e)}") from e
     on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
     return Export(out, difference, f"{on} of {len({x[0].shape for x in inputs})} sizes")
+
+
+def _refuse_to_replace(out: Path, to: Format) -> None:
+    """Raise DataError where a folder holds more than an older export: it goes as a whole."""
+    if not out.is_dir():
+        return
+    if to != "hub-folder":
+        raise DataError(f"{out} is a folder, and {to} is one file: name a file with --out")
+    if others := sorted(entry.name for entry in out.iterdir() if entry.name not in OF_A_FOLDER):
+        raise DataError(
+            f"{out} holds what no export has written, as {others[0]}, which would be lost: name another folder"
+        )
 
 
 def _export(

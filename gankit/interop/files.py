@@ -24,13 +24,13 @@ LATEST = "latest"
 class Given:
     """Files of weights, or the folders that hold them, and what was said about them.
 
-    epoch: of the files of several epochs those of this one. key: of several networks in one file this one. taken: the
-    files that were read. notes: what was chosen, in words.
+    epoch: of the files of several epochs those of this one. keys: of several networks in each file the one of this
+    name; as `FILE=NAME` in that file alone. taken: the files that were read. notes: what was chosen, in words.
     """
 
     paths: Sequence[Path]
     epoch: str | None = None
-    key: str | None = None
+    keys: Sequence[str] = ()
     taken: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -90,7 +90,20 @@ class Given:
     def networks(self, file: Path, names: Collection[str] = ()) -> dict[str, Wrapped]:
         """The networks of a file by name; one may be without. Raises UnfitFile."""
         self.taken.append(file)
-        return read(file, names=names, key=self.key)
+        return read(file, names=names, key=self._key(file))
+
+    def _key(self, file: Path) -> str | None:
+        """The last that is for this file alone; else the last that is for all."""
+        chosen = [key.rpartition("=") for key in self.keys]
+        own = [name for where, _, name in chosen if where in (file.name, str(file))]
+        return next(reversed(own or [name for where, _, name in chosen if not where]), None)
+
+    def refuse_unused_keys(self) -> None:
+        """Raise UnfitFile where a key is for a file that was not read."""
+        known = {name for file in self.taken for name in (file.name, str(file), "")}
+        if unused := [key for key in self.keys if key.rpartition("=")[0] not in known]:
+            read_ones = ", ".join(file.name for file in self.taken)
+            raise UnfitFile(f"--key {unused[0]}: no such file was read; there are {read_ones}")
 
     def named(self, file: Path, names: Collection[str]) -> dict[str, Found]:
         """The networks of a file that are called so. Raises UnfitFile where there is none."""
@@ -113,7 +126,9 @@ class Given:
         fitting = networks if critic else without_critics(networks)
         if len(fitting) > 1:
             names = ", ".join(fitting)
-            raise UnfitFile(f"{file}: one network was expected, not {names}: choose by --key NAME")
+            raise UnfitFile(
+                f"{file}: one network was expected, not {names}: choose by --key NAME, or --key {file.name}=NAME"
+            )
         name, wrapped = next(iter(fitting.items()))
         if wrapped.note:
             self.notes.append(f"The weights were found {wrapped.note} of {file.name}.")

@@ -30,14 +30,14 @@ def import_run(
     sets: Sequence[str] = (),
     *,
     epoch: str | None = None,
-    key: str | None = None,
+    keys: Sequence[str] = (),
 ) -> tuple[run.Run, list[str]]:
     """Write the run directory `out` from another project's files; returns it and notes in words.
 
     source: a key of `gankit.core.sources.SOURCES`. paths: files of weights, or the folder that holds them. sets:
     changes of the recipe for what weights do not tell, as `method.generator.padding=replicate`. epoch: of several in a
-    folder this one, as `200` or `iter_5000`; else `latest`, else the highest number. key: of several networks in a file
-    the one of this name, as `g_ema`.
+    folder this one, as `200` or `iter_5000`; else `latest`, else the highest number. keys: of several networks in a
+    file the one of this name, as `g_ema`; of one file alone as `latest_net_G.pth=g_ema`.
 
     A lone generator becomes a method of one direction. Critics that are missing start from fresh weights. Half
     precision is stored as fp32. Optimizers are never in these files, so the run cannot be continued exactly: it can be
@@ -46,8 +46,9 @@ def import_run(
     Raises CheckpointError when a file is not what was expected, RecipeError for `sets`.
     """
     entry = SOURCES[source]
-    given = Given(paths, epoch, key)
+    given = Given(paths, epoch, keys)
     parts: Parts = pkgutil.resolve_name(entry.read)(given)
+    given.refuse_unused_keys()
     notes = [*given.notes, *parts.notes]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", out.name).strip("-._") or "imported"
     data = Recipe.load(parts.base, parts.sets).filled() | {"name": name, "method": parts.method, "plugins": {}}

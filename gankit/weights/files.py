@@ -115,6 +115,8 @@ def _unwrapped(path: Path, content: object, names: Collection[str], key: str | N
         there = ", ".join(filter(None, unwrap(content, names))) or "one network without a name"
         raise UnfitFile(f"{path}: nothing in it is called '{key}'; there is {there}") from None
     if not found:
+        if unnamed := [k for k in content if not isinstance(k, str)]:
+            raise UnfitFile(f"{path}: names of tensors were expected, not {_what(unnamed[0])}, as {unnamed[0]!r}")
         odd = next(k for k, v in content.items() if not isinstance(v, Tensor))
         raise UnfitFile(f"{path}: '{odd}' was expected to be a tensor, not {_what(content[odd])}")
     return found

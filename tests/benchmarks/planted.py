@@ -20,7 +20,10 @@ def raises(tell: Telling) -> None:
 
 
 def dies(tell: Telling) -> None:
-    tell("before", ms=1.0)
+    """In the middle of a line."""
+    tell("before", ms=float("nan"), ratios=[1.0, float("inf")])
+    with (tell.options.out / "figures.jsonl").open("a") as file:
+        file.write('{"stage": "dies", "fig')
     os.kill(os.getpid(), signal.SIGKILL)
 
 

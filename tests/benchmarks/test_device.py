@@ -41,7 +41,10 @@ def test_stages_that_fail_cost_themselves_alone(
     assert outcomes["raises"]["why"] == "ValueError: this stage is broken"
     assert outcomes["dies"]["why"] == "it was ended by SIGKILL"
     assert "absent" in outcomes["absent"]["why"]
-    told = [line["stage"] for line in device.read(tmp_path) if "figure" in line]
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in (tmp_path / "figures.jsonl").open()]
+    assert lines == device.read(tmp_path)  # each is whole, and JSON, which has no word for what is no number
+    assert {"stage": "dies", "figure": "before", "ms": "nan", "ratios": [1.0, "inf"]} in lines
+    told = [line["stage"] for line in lines if "figure" in line]
     assert told == ["works", "raises", "dies", "last"]  # also what a stage told before it failed
     text = (tmp_path / "table.txt").read_text()
     assert text in capsys.readouterr().out

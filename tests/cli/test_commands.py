@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -132,6 +133,8 @@ def test_wrong_input_ends_with_2(arguments: list[str], message: str) -> None:
         (PluginError("broken"), 1, "gankit: broken"),
         (GankitError("some"), 1, "gankit: some"),
         (OSError("disk full"), 1, "gankit: OSError: disk full (`gankit --trace ...` shows where)"),
+        (OSError(errno.ENOSPC, "No space left", "x"), 1, "gankit: x: no space left\n"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "x"), 2, "gankit: x: file name too long\n"),
         (ZeroDivisionError("x"), 1, "gankit: ZeroDivisionError: x"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (KeyboardInterrupt("stopped after step 3"), 130, "interrupted: stopped after step 3\n"),

@@ -368,3 +368,7 @@ def test_reports_end() -> None:
         Recipe.load(recipe() | {f"{i}{'x' * 1000}": 1 for i in range(5000)})
     assert len(caught.value.problems) == 5000
     assert len(str(caught.value)) < 200_000 and str(caught.value).endswith("and 4940 more mistakes")
+
+
+def test_what_is_no_mapping_is_told_in_words(report: Callable[..., str]) -> None:
+    assert "train: must be a mapping, not a list" in report(GOOD, "train=[]")

@@ -87,6 +87,18 @@ def test_a_folder_is_decoded_once_to_be_judged(tmp_path: Path, monkeypatch: pyte
     assert read[8:] == [tmp_path / "test" / "0.png"]  # which has changed
 
 
+def test_the_layout_of_unpaired_folders_is_named(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        for side in "AB":
+            save(tmp_path / f"{split}{side}", [scene(1)])
+    with pytest.raises(DataError, match=r"train does not exist; .* say data.a: trainA and data.b: trainB$"):
+        PairedFolder(root=str(tmp_path), **SIZES)
+    named = PairedFolder(root=str(tmp_path), a="trainA", b="trainB", **SIZES)
+    assert len(named) == 1
+    with pytest.raises(DataError, match=r"name their folders by test_a and test_b"):
+        named.split("test")
+
+
 def test_unpaired_warns_of_pairs(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     save(tmp_path / "trainA", wide())
     save(tmp_path / "trainB", pairs())

@@ -16,7 +16,7 @@ from gankit.api import Model
 from gankit.core.errors import DataError, GankitError
 from gankit.core.recipe import Recipe
 from gankit.interop import graph
-from gankit.interop.export import export
+from gankit.interop.export import OF_A_FOLDER, export
 from gankit.methods.base import Method
 from gankit.training.assemble import build_method
 
@@ -162,6 +162,20 @@ def test_nothing_is_left_of_what_fails(tmp_path: Path, monkeypatch) -> None:
     with pytest.raises(GankitError, match="differ from the run's by up to"):
         export(model, "safetensors", out)
     assert list(out.parent.iterdir()) == []
+
+
+def test_no_folder_of_other_things_is_replaced(tmp_path: Path) -> None:
+    model, out = model_of("agit", tmp_path), tmp_path / "out"
+    (out / ".git").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"out holds what no export has written, as \.git, which would be lost"):
+        export(model, "hub-folder", out, overwrite=True)
+    with pytest.raises(DataError, match="out is a folder, and safetensors is one file"):
+        export(model, "safetensors", out, overwrite=True)
+    assert (out / ".git").is_dir()
+    (out / ".git").rmdir()
+    (out / "ema.safetensors").write_text("of an older export")
+    export(model, "hub-folder", out, overwrite=True)
+    assert {path.name for path in out.iterdir()} <= OF_A_FOLDER - {"ema.safetensors"}
 
 
 def test_what_exists_is_kept(tmp_path: Path) -> None:

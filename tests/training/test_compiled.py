@@ -15,7 +15,8 @@ from gankit.training.compiled import Compiled
 from gankit.training.seeds import reseed
 from gankit.training.speed import Speed
 from gankit.training.step import Stepper
-from tests.training.test_speed import batch, stepper, train
+from tests.training.test_speed import CRITIC_FIRST, TRAININGS, batch, stepper, train
+from tests.training.tiny import AGIT
 
 WHOLE = Speed(compile=True)
 
@@ -52,7 +53,11 @@ def test_compiled_turns_give_the_same_training(name: str, graphs: list[Any]) -> 
     assert compiled_turns(one) == {"generator", "discriminator"} and len(graphs) == 2
 
 
-def test_a_forward_that_serves_two_turns_is_a_graph_of_its_own(graphs: list[Any]) -> None:
+def test_a_forward_that_serves_two_turns_is_a_graph_of_its_own(
+    graphs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = {"adversarial": "lsgan", "penalty": {"type": "gradient_penalty", "weight": 1}}
+    monkeypatch.setitem(TRAININGS, "penalty, critic first", (CRITIC_FIRST, losses))
     losses, _ = train(stepper("penalty, critic first", WHOLE), steps=2)
     assert losses == [pytest.approx(step, rel=1e-5) for step in train(stepper("penalty, critic first"))[0]]
     assert len(graphs) == 2  # the critic's turn differentiates twice
@@ -64,7 +69,9 @@ def test_joined_and_checkpointed_calls_compile(graphs: list[Any]) -> None:
     assert len(graphs) == 2 and len(compiled_turns(one)) == 2
 
 
-def test_turns_are_compiled_anew_for_phases_not_for_steps(graphs: list[Any]) -> None:
+def test_turns_are_compiled_anew_for_phases_not_for_steps(graphs: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(TRAININGS, "agit", (AGIT, {"adversarial": "lsgan"}))  # each graph takes its seconds
+
     def play(speed: Speed | None) -> list[dict[str, float]]:
         one = stepper("agit", speed, late={"type": "total_variation", "from_step": 1})
         losses = []
@@ -109,6 +116,9 @@ def test_an_error_of_the_function_is_its_own(graphs: list[Any], caplog: pytest.L
 
 @pytest.mark.slow
 def test_the_default_compiler_gives_the_same_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = {"type": "unet", "channels": 2, "downs": 2}
+    small = {"type": "paired", "generator": generator, "discriminator": {"type": "patch", "channels": 2, "layers": 1}}
+    monkeypatch.setitem(TRAININGS, "paired", (small, {"adversarial": "lsgan", "l1": "l1"}))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # what a killed compiler has left must not be found
     torch.compiler.reset()
     one = stepper("paired", WHOLE)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import os
 import socket
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -16,34 +14,33 @@ import gankit
 from gankit.training import checkpoint
 from gankit.training.run import Run
 from gankit.training.seeds import reseed
+from tests.processes import Other
 from tests.training.tiny import lines, recipe
 
-SCRIPT = "import sys, json, gankit; gankit.train(json.loads(sys.argv[1]), sys.argv[2], resume=sys.argv[3] == 'resume')"
+
+def train(before: Callable[[], Any] | None, chosen: dict, out: str, resume: bool) -> None:
+    if before is not None:
+        before()
+    gankit.train(chosen, out, resume=resume)
 
 
-def launch(chosen: dict, out: str, resume: str = "", world: int = 2, before: str = "") -> list[subprocess.Popen[str]]:
-    """As torchrun does: the variables, and one process for each rank, which first runs the line `before`."""
+def launch(
+    chosen: dict, out: str, resume: bool = False, code: int = 0, before: Callable[[], Any] | None = None
+) -> list[str]:
+    """As torchrun does: the variables, and one process for each of two ranks, which first calls `before`.
+
+    What they said, once both have ended with this code.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(world), "OMP_NUM_THREADS": "1"}
-    environment = os.environ | common | {"PYTHONPATH": str(Path(gankit.__file__).parents[1])}
-    command = [sys.executable, "-c", before + SCRIPT, json.dumps(chosen), out, resume]
-    return [
-        subprocess.Popen(command, env=environment | {"RANK": str(rank)}, stderr=subprocess.PIPE, text=True)
-        for rank in range(world)
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    ranks = [
+        Other(Path(f"rank_{rank}.log"), train, before, chosen, out, resume, **common, RANK=str(rank)) for rank in (0, 1)
     ]
-
-
-def finish(processes: list[subprocess.Popen[str]], code: int = 0) -> list[str]:
-    """What they said on stderr."""
-    try:
-        said = [process.communicate(timeout=600)[1] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    assert [process.returncode for process in processes] == [code] * len(processes), said
-    return said
+    ended = [rank.end() for rank in ranks]
+    assert [found for found, _ in ended] == [code] * 2, ended
+    return [said for _, said in ended]
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
@@ -59,7 +56,7 @@ def test_two_processes_are_one_with_the_joined_batch(tmp_path: Path) -> None:
     """
     options = {"steps": 3, "pool_size": 0, "optimizer": {"type": "sgd", "lr": 0.001}, "log_every": 1, "seed": 5}
     rough = {"grain": 0.25}  # instance norm magnifies the rounding of what is nearly flat
-    finish(launch(recipe(data=rough, batch_size=1, **options), "two"))
+    launch(recipe(data=rough, batch_size=1, **options), "two")
     gankit.train(recipe(data=rough, batch_size=2, **options), "one")
     two, one = weights(tmp_path / "two"), weights(tmp_path / "one")
     reseed(5)
@@ -76,12 +73,12 @@ def test_two_processes_are_one_with_the_joined_batch(tmp_path: Path) -> None:
 def test_two_processes_resume_with_their_own_pools(tmp_path: Path) -> None:
     """One of 4 steps, and one of 2 that is made longer: the second process's pool is in the checkpoint."""
     options = {"batch_size": 1, "pool_size": 1, "schedule": "constant", "save_every": 2}
-    finish(launch(recipe(steps=4, **options), "alone"))
-    finish(launch(recipe(steps=2, **options), "run"))
+    launch(recipe(steps=4, **options), "alone")
+    launch(recipe(steps=2, **options), "run")
     stored = checkpoint.load(tmp_path / "run" / "checkpoints" / "step_00000002")
     first, second = (pools["a2b"]["0.0"] for pools in stored.state["pools"])
     assert not torch.equal(first, second)
-    finish(launch(recipe(steps=4, **options), "run", "resume"))
+    launch(recipe(steps=4, **options), "run", resume=True)
     ours, alone = weights(tmp_path / "run"), weights(tmp_path / "alone")
     assert all(torch.equal(ours[name], alone[name]) for name in alone)
 
@@ -89,5 +86,5 @@ def test_two_processes_resume_with_their_own_pools(tmp_path: Path) -> None:
 def test_every_process_gets_the_first_ones_error(tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").touch()
-    for said in finish(launch(recipe(batch_size=1), "used"), code=1):
+    for said in launch(recipe(batch_size=1), "used", code=1):
         assert "exists and is not empty" in said

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,9 +16,12 @@ import yaml
 from PIL import Image
 
 import gankit
+from gankit.cli.main import main
 from gankit.core.errors import CheckpointError, RecipeError
 from gankit.training import checkpoint
 from gankit.training.run import Run
+from gankit.training.step import Stepper
+from tests.processes import Other
 from tests.training.conftest import Killed
 from tests.training.tiny import AGIT, CYCLE, MUNIT, NOISY, PAIRED, STYLED, UGATIT, digests, lines, recipe
 
@@ -194,50 +196,41 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
 
 
 # -- with real processes -----------------------------------------------------------------------------------------------
-SIGNALLED = """
-import os, sys
-from gankit.cli.main import main
-from gankit.training.step import Stepper
+def signalled(arguments: list[str], number: int, at: int, writes: int) -> None:
+    """`gankit` in a process that, in a step, sends itself a signal when it has begun so many writes."""
+    step, left = Stepper.step, -1
 
-number, at, writes = (int(sys.argv.pop(1)) for _ in range(3))
-step, left = Stepper.step, None
+    def stepped(self: Stepper, batches: Any) -> Any:
+        nonlocal left
+        if self.steps + 1 == at:
+            left = writes
+        return step(self, batches)
 
-def stepped(self, batches):
-    global left
-    if self.steps + 1 == at:
-        left = writes
-    return step(self, batches)
+    def watch(event: str, given: Any) -> None:
+        nonlocal left
+        written = event in ("os.rename", "os.remove", "os.mkdir") or (event == "open" and "w" in str(given[1]))
+        if left >= 0 and written:
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), number)
 
-def watch(event, arguments):
-    global left
-    writes = event in ("os.rename", "os.remove", "os.mkdir") or event == "open" and "w" in str(arguments[1])
-    if left is not None and writes:
-        left -= 1
-        if left < 0:
-            left = None
-            os.kill(os.getpid(), number)
-
-Stepper.step = stepped
-sys.addaudithook(watch)
-main()
-"""
+    Stepper.step = stepped
+    sys.addaudithook(watch)
+    sys.argv = ["gankit", *arguments]
+    main()
 
 
-def train_signalled(source: Path, number: int, step: int, writes: int) -> tuple[int, str]:
-    """`gankit train` in another process that, in a step, sends itself a signal when it has begun so many writes."""
-    command = [sys.executable, "-c", SIGNALLED, *map(str, (number, step, writes))]
-    command += ["train", str(source), "--resume", "--out", "run"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(gankit.__file__).parents[1])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
-    return done.returncode, done.stderr
+def train_signalled(source: Path, number: int, step: int, writes: int) -> tuple[int | None, str]:
+    arguments = ["train", str(source), "--resume", "--out", "run"]
+    return Other(Path("signalled.log"), signalled, arguments, number, step, writes).end()
 
 
 @pytest.fixture(scope="module")
-def forty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A recipe of 40 steps with all that has a memory, and the digests of a run left alone."""
-    chosen = recipe(method=NOISY, steps=40, batch_size=1, ema=0.9, log_every=1, save_every=1)
-    folder = tmp_path_factory.mktemp("forty")
-    source = folder / "forty.yaml"
+def sixteen(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A recipe of 16 steps with all that has a memory, and the digests of a run left alone."""
+    chosen = recipe(method=NOISY, steps=16, batch_size=1, ema=0.9, log_every=1, save_every=1)
+    folder = tmp_path_factory.mktemp("sixteen")
+    source = folder / "sixteen.yaml"
     source.write_text(yaml.safe_dump(chosen))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gankit.api, "_finish", lambda run, device: None)
@@ -245,31 +238,31 @@ def forty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str
     return source, digests(folder / "alone")
 
 
-@pytest.mark.parametrize(("workers", "kills"), [(0, [(9, 0), (23, 4)]), (2, [(9, 2), (10, 7)]), (0, [(6, 1), (7, 9)])])
+@pytest.mark.parametrize(("workers", "kills"), [(0, [(9, 0), (13, 4)]), (2, [(9, 2), (10, 7)]), (0, [(6, 1), (7, 9)])])
 def test_sigkill_at_any_moment(
-    workers: int, kills: list[tuple[int, int]], forty: tuple[Path, dict[str, str]], tmp_path: Path
+    workers: int, kills: list[tuple[int, int]], sixteen: tuple[Path, dict[str, str]], tmp_path: Path
 ) -> None:
     """Killed twice; it saves at each step, and the kill falls before, into or after its writes."""
-    source, expected = forty
+    source, expected = sixteen
     text = source.read_text().replace("workers: 0", f"workers: {workers}")
-    (tmp_path / "forty.yaml").write_text(text)
+    (tmp_path / "sixteen.yaml").write_text(text)
     for step, writes in kills:
-        code, said = train_signalled(tmp_path / "forty.yaml", signal.SIGKILL, step, writes)
+        code, said = train_signalled(tmp_path / "sixteen.yaml", signal.SIGKILL, step, writes)
         assert code == -signal.SIGKILL, said
-    model = gankit.train(tmp_path / "forty.yaml", "run", resume=True)
-    assert model.step == 40
+    model = gankit.train(tmp_path / "sixteen.yaml", "run", resume=True)
+    assert model.step == 16
     assert digests(tmp_path / "run") == expected
-    assert [line["step"] for line in lines(tmp_path / "run")] == list(range(1, 41))
+    assert [line["step"] for line in lines(tmp_path / "run")] == list(range(1, 17))
 
 
-def test_ctrl_c_saves_and_exits_with_130(forty: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
-    source, expected = forty
-    (tmp_path / "forty.yaml").write_text(source.read_text().replace("save_every: 1\n", "save_every: 5\n"))
-    code, said = train_signalled(tmp_path / "forty.yaml", signal.SIGINT, 5, 1)
+def test_ctrl_c_saves_and_exits_with_130(sixteen: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    source, expected = sixteen
+    (tmp_path / "sixteen.yaml").write_text(source.read_text().replace("save_every: 1\n", "save_every: 5\n"))
+    code, said = train_signalled(tmp_path / "sixteen.yaml", signal.SIGINT, 5, 1)
     assert code == 130, said
     assert "Traceback" not in said
     saved = Run(tmp_path / "run").latest()
     assert saved is not None
     assert checkpoint.read_index(saved)["step"] == 5
-    gankit.train(tmp_path / "forty.yaml", "run", resume=True)
+    gankit.train(tmp_path / "sixteen.yaml", "run", resume=True)
     assert digests(tmp_path / "run") == expected

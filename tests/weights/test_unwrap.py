@@ -66,6 +66,12 @@ def test_no_network_at_all(tmp_path: Path) -> None:
         read(tmp_path / "x.pth")
 
 
+def test_names_that_are_none(tmp_path: Path) -> None:
+    torch.save({1: torch.zeros(2), "a": torch.zeros(2)}, tmp_path / "x.pth")
+    with pytest.raises(UnfitFile, match="names of tensors were expected, not a int, as 1"):
+        read(tmp_path / "x.pth")
+
+
 # -- as the command has it -------------------------------------------------------------------------------------------
 def import_(tmp_path: Path, content: dict[str, Any], *options: str, name: str = "G.ckpt") -> tuple[int, str]:
     torch.save(content, tmp_path / name)
@@ -87,6 +93,25 @@ def test_a_choice_is_the_users(tmp_path: Path) -> None:
     assert code == 2 and "nothing in it is called 'ema'; there is params, params_ema" in output
     code, output = import_(tmp_path, both, "--key", "params_ema")
     assert code == 0 and "found under 'params_ema'" in output
+
+
+def test_a_choice_may_be_of_one_file(tmp_path: Path) -> None:
+    torch.save({"params": resnet(), "params_ema": resnet()}, tmp_path / "latest_net_G_A.pth")
+    torch.save({"ema": resnet(), "raw": resnet()}, tmp_path / "latest_net_G_B.pth")
+    torch.save(patch(), tmp_path / "latest_net_D_A.pth")
+
+    def folder(*keys: str) -> tuple[int, str]:
+        options = [option for key in keys for option in ("--key", key)]
+        out = ["--out", str(tmp_path / "run")]
+        result = CliRunner().invoke(app, ["import", "junyanz", str(tmp_path), *out, *options])
+        return result.exit_code, " ".join(result.output.split())
+
+    code, said = folder("params_ema")
+    assert code == 2 and "'params_ema'" in said and not (tmp_path / "run").exists()
+    code, said = folder("latest_net_G_A.pth=params_ema", "latest_net_G_B.pth=ema", "latest_net_G.pth=raw")
+    assert code == 2 and "--key latest_net_G.pth=raw: no such file was read; there are latest_net_D_A.pth" in said
+    code, said = folder("latest_net_G_A.pth=params_ema", "latest_net_G_B.pth=ema")
+    assert code == 0 and "'params_ema' of latest_net_G_A.pth" in said and "'ema' of latest_net_G_B.pth" in said
 
 
 def test_a_generator_is_known_beside_its_critic(tmp_path: Path) -> None:
