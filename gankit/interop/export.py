@@ -27,12 +27,13 @@ from gankit.fields import Picture
 from gankit.inference.given import read_file
 from gankit.interop import graph
 from gankit.interop.card import model_card
+from gankit.interop.web import Runtime, refuse_unfit, write_web
 from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training.checkpoint import Checkpoint
 from gankit.training.run import Run
 
-Format = Literal["onnx", "torch-export", "safetensors", "hub-folder"]
+Format = Literal["onnx", "torch-export", "safetensors", "hub-folder", "web"]
 SIDE = 512
 """Pictures larger than this are cut to it for the comparison."""
 
@@ -62,14 +63,16 @@ def export(
     pictures: Sequence[Path] = (),
     licence: str = "unknown",
     overwrite: bool = False,
+    runtime: Path | None = None,
 ) -> Export:
     """Write a loaded run (`gankit.load`) in another form, once that form gives the same pictures.
 
     onnx, torch-export: one direction as a graph; its inputs are called as `method.inputs`; pictures of any size from
     `smallest_side` of the metadata on, but of `fixed_side` where a network takes one size only; dropout is off.
     safetensors: the weights of all generators, the recipe in the metadata. hub-folder: a folder that `gankit.load`
-    takes, with a model card. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are
-    given.
+    takes, with a model card. web: a folder with a page that runs the network in the browser; runtime: a folder with the
+    files of onnxruntime-web, to be copied (see `gankit.interop.web.Runtime`). pictures: what the comparison is made on,
+    each cut to two sizes; drawn ones when none are given.
 
     Raises DataError when there is no network to export (`gatys`), `out` exists, a picture is unfit or the direction
     unknown; GankitError when a package is missing, the graph cannot be made, or its pictures differ by more than
@@ -84,10 +87,15 @@ def export(
     translator = graph.Translator(model.method.cpu(), way).eval()
     if not translator.names:
         raise DataError("this run made a picture, which is in it as result.png; there is no network to export")
+    if runtime is not None and to != "web":
+        raise DataError("--runtime is for --to web: leave it out")
+    if to == "web":
+        refuse_unfit(translator, any(codec.stored != torch.uint8 for codec in model.codecs.values()))
+    served = Runtime(runtime)
     codec = model.codecs[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, pictures, codec))
     try:
-        difference = _export(model, translator, to, out, licence, inputs)
+        difference = _export(model, translator, to, out, licence, inputs, served)
     except OSError as e:
         raise GankitError(f"{out}: cannot be written: {reason(e)}") from e
     on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
@@ -101,13 +109,14 @@ def _export(
     out: Path,
     licence: str,
     inputs: Sequence[tuple[Tensor, ...]],
+    runtime: Runtime,
 ) -> float:
     """Write beside `out`, compare, put into its place; the largest difference. Raises GankitError, OSError."""
     make_folder(out.parent)
     with drafting(out) as folder:
         folder.mkdir()
         draft = folder / out.name
-        run = _write(model, translator, to, draft, licence)
+        run = _write(model, translator, to, draft, licence, runtime)
         difference = graph.largest_difference(translator, run, inputs)
         if difference > graph.TOLERANCE:
             raise GankitError(
@@ -121,7 +130,7 @@ def _export(
 
 
 def _write(
-    model: LoadedWithFiles, translator: graph.Translator, to: Format, path: Path, licence: str
+    model: LoadedWithFiles, translator: graph.Translator, to: Format, path: Path, licence: str, runtime: Runtime
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     """Write one form; returns what translates with what was written."""
     if to == "hub-folder":
@@ -143,6 +152,8 @@ def _write(
         kept = {key: value.contiguous() for key, value in makers(model.method).items()}
         path.write_bytes(safetensors.torch.save(kept, metadata=about))
         return _reread(model, translator, lambda: safetensors.torch.load_file(path))
+    if to == "web":
+        return write_web(model, translator, path, about, runtime)
     program = graph.capture(translator)
     if to == "torch-export":
         return graph.write_torch(program, path, about)
