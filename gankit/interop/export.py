@@ -26,7 +26,7 @@ from gankit.evaluation.kept import results
 from gankit.fields import Picture
 from gankit.inference.given import read_file
 from gankit.interop import graph
-from gankit.interop.card import model_card
+from gankit.interop.card import Shown, model_card
 from gankit.interop.web import Runtime, refuse_unfit, write_web
 from gankit.methods.base import Method
 from gankit.training import checkpoint
@@ -64,6 +64,7 @@ def export(
     licence: str = "unknown",
     overwrite: bool = False,
     runtime: Path | None = None,
+    shown: Shown = Shown(),
 ) -> Export:
     """Write a loaded run (`gankit.load`) in another form, once that form gives the same pictures.
 
@@ -71,8 +72,8 @@ def export(
     `smallest_side` of the metadata on, but of `fixed_side` where a network takes one size only; dropout is off.
     safetensors: the weights of all generators, the recipe in the metadata. hub-folder: a folder that `gankit.load`
     takes, with a model card. web: a folder with a page that runs the network in the browser; runtime: a folder with the
-    files of onnxruntime-web, to be copied (see `gankit.interop.web.Runtime`). pictures: what the comparison is made on,
-    each cut to two sizes; drawn ones when none are given.
+    files of onnxruntime-web, to be copied (see `gankit.interop.web.Runtime`). shown: what the card shows beside the
+    run. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are given.
 
     Raises DataError when there is no network to export (`gatys`), `out` exists, a picture is unfit or the direction
     unknown; GankitError when a package is missing, the graph cannot be made, or its pictures differ by more than
@@ -95,7 +96,7 @@ def export(
     codec = model.codecs[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, pictures, codec))
     try:
-        difference = _export(model, translator, to, out, licence, inputs, served)
+        difference = _export(model, translator, to, out, licence, inputs, served, shown)
     except OSError as e:
         raise GankitError(f"{out}: cannot be written: {reason(e)}") from e
     on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
@@ -110,13 +111,14 @@ def _export(
     licence: str,
     inputs: Sequence[tuple[Tensor, ...]],
     runtime: Runtime,
+    shown: Shown,
 ) -> float:
     """Write beside `out`, compare, put into its place; the largest difference. Raises GankitError, OSError."""
     make_folder(out.parent)
     with drafting(out) as folder:
         folder.mkdir()
         draft = folder / out.name
-        run = _write(model, translator, to, draft, licence, runtime)
+        run = _write(model, translator, to, draft, licence, runtime, shown)
         difference = graph.largest_difference(translator, run, inputs)
         if difference > graph.TOLERANCE:
             raise GankitError(
@@ -130,11 +132,17 @@ def _export(
 
 
 def _write(
-    model: LoadedWithFiles, translator: graph.Translator, to: Format, path: Path, licence: str, runtime: Runtime
+    model: LoadedWithFiles,
+    translator: graph.Translator,
+    to: Format,
+    path: Path,
+    licence: str,
+    runtime: Runtime,
+    shown: Shown,
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     """Write one form; returns what translates with what was written."""
     if to == "hub-folder":
-        return _write_folder(model, translator, path, licence)
+        return _write_folder(model, translator, path, licence, shown)
     about = {
         "gankit": __version__,
         "recipe": json.dumps(model.recipe.filled()),
@@ -167,7 +175,7 @@ def makers(method: Method) -> dict[str, Tensor]:
 
 
 def _write_folder(
-    model: LoadedWithFiles, translator: graph.Translator, path: Path, licence: str
+    model: LoadedWithFiles, translator: graph.Translator, path: Path, licence: str, shown: Shown
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     own = {k: v for k, v in model.method.state_dict().items() if not k.startswith("networks.")}
     info = {"step": model.step, "epoch": 0, "recipe": model.recipe.filled()}
@@ -182,7 +190,7 @@ def _write_folder(
     rows = results(measured) if measured.exists() else []
     if rows:
         shutil.copy(measured, Run(path).evaluation)
-    (path / "README.md").write_text(model_card(model, rows, licence), encoding="utf-8")
+    (path / "README.md").write_text(model_card(model, rows, licence, shown), encoding="utf-8")
 
     def state() -> dict[str, Tensor]:
         return dict(checkpoint.load(path).networks)
