@@ -10,6 +10,7 @@ from typing import Any
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported, which is when it calls home
 
 import gradio as gr
+from gradio.themes import Default
 from PIL import Image
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +25,7 @@ HOME = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-sr
 USUAL, RANDOM, LIKE = "usual", "random, by the seed", "that of a picture"
 SIDES = (64, 2048)
 QUEUE = 16
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+THEME = Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 CSS = "footer{display:none !important}"
 
 
