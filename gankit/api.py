@@ -37,6 +37,7 @@ from gankit.inference.given import check_names, items_of, tensor_of, wanted_of
 from gankit.inference.sample import NOTHING_TO_TRANSLATE, sample
 from gankit.inference.styles import require_styled
 from gankit.inspect.trial import try_out
+from gankit.interop import hub
 from gankit.methods.base import Method
 from gankit.report.samples import Samples
 from gankit.training import checkpoint as checkpoints
@@ -132,8 +133,9 @@ def _finish(run: runs.Run, device: str) -> list[dict[str, Any]]:
 
 
 def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last") -> Model:
-    """The trained model of a run directory, or of one checkpoint's directory.
+    """The trained model of a run directory, of one checkpoint's directory, or of a repository of the Hugging Face Hub.
 
+    run_dir: a path, or `hf:USER/NAME` or `hf:USER/NAME@REVISION` (see `gankit.interop.hub`).
     checkpoint: of a run: `last`, the newest; `best`, which the callback of that name keeps; or the number of a step.
 
     Networks are the averaged ones where the recipe asks for an average, in evaluation mode. They are rebuilt from the
@@ -141,7 +143,7 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
     may be missing. Raises CheckpointError when there is no checkpoint or it is damaged, RecipeError when a plugin is
     missing that the method needs.
     """
-    path = Path(run_dir)
+    path = hub.fetch(os.fspath(run_dir)) if hub.is_hub(run_dir) else Path(run_dir)
     place = path if (path / checkpoints.INDEX).is_file() else runs.Run(path).latest()
     if place is None:
         reason = "has no checkpoint yet" if runs.Run(path).recipe.is_file() else "is not a run directory"
@@ -160,8 +162,10 @@ def load(run_dir: StrPath, device: str = "auto", checkpoint: str | int = "last")
         raise CheckpointError(f"{place}: the networks do not fit their recipe: {e}") from e
     method.set_epoch(stored.info["epoch"])
     method.to(Devices.choose(device)).eval().requires_grad_(False)
-    run_dir = path if place != path else path.parent.parent
-    return Model(method, recipe, run_dir, stored.step, stored.ema is not None)
+    inside = (
+        place == path and path.parent.name == runs.Run(path).checkpoints.name
+    )  # of a run; a hub folder is one itself
+    return Model(method, recipe, path.parent.parent if inside else path, stored.step, stored.ema is not None)
 
 
 def _most(stored: checkpoints.Checkpoint) -> int:

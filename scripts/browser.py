@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
+FAILED = Path(tempfile.gettempdir()) / "failed.png"
 SECONDS = 120
 """A page may be slow on a machine that has other work."""
 
@@ -42,10 +44,10 @@ def wait(page: webdriver.Chrome, what: str, until: Callable[[webdriver.Chrome], 
     try:
         return WebDriverWait(page, SECONDS, ignored_exceptions=(Exception,)).until(until)
     except Exception:
-        page.save_screenshot("failed.png")
+        page.save_screenshot(str(FAILED))
         for entry in page.get_log("browser")[-10:]:
             print(entry["message"], file=sys.stderr)
-        sys.exit(f"{what}: not within {SECONDS} seconds; see failed.png")
+        sys.exit(f"{what}: not within {SECONDS} seconds; see {FAILED}")
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from gankit.cli.common import Checkpoint
 def export(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
     to: Annotated[
-        Literal["onnx", "torch-export", "safetensors", "hub-folder"],
+        Literal["onnx", "torch-export", "safetensors", "hub-folder", "web"],
         typer.Option(help="The format to write.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="The file or folder to write.", show_default=False)],
@@ -27,14 +27,21 @@ def export(
     licence: Annotated[
         str, typer.Option(help="The licence that the model card states, as the weights and the data require it.")
     ] = "unknown",
+    runtime: Annotated[
+        Path | None,
+        typer.Option(
+            help="With web: a folder with the files of onnxruntime-web, which are copied; without it the page fetches them."
+        ),
+    ] = None,
     checkpoint: Checkpoint = "last",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")] = False,
 ) -> None:
-    """Export a run for other programs: ONNX, torch.export, safetensors, or a folder with a model card.
+    """Export a run for other programs: ONNX, torch.export, safetensors, a folder with a model card, or a web page.
 
     The export is read back and compared with the run. The largest difference is printed; if it is above 0.001 of
     [-1, 1], nothing is written and the exit code is 1. Graphs take any batch and any size from `smallest_side` in their
-    metadata on; they pad and crop pictures themselves. onnx needs pip install 'gankit[export]'.
+    metadata on; they pad and crop pictures themselves. web writes a folder for any host of static files, whose page
+    runs the network in the browser. onnx and web need pip install 'gankit[export]'.
     """
     import gankit
     from gankit.interop.export import export as write
@@ -47,6 +54,7 @@ def export(
         pictures=pictures or (),
         licence=licence,
         overwrite=overwrite,
+        runtime=runtime,
     )
     typer.echo(f"the largest difference from the run is {exported.difference:.1e} of [-1, 1] ({exported.on})", err=True)
     typer.echo(exported.path)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, str] = {
     "data": "gankit.cli.data:app",
     "import": "gankit.cli.import_:import_",
     "export": "gankit.cli.export:export",
+    "push": "gankit.cli.push:push",
     "serve": "gankit.cli.serve:serve",
     "demo": "gankit.cli.demo:demo",
     "list": "gankit.cli.list:list_",

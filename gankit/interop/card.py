@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,17 @@ from gankit.core.errors import printable
 from gankit.evaluation.evaluate import Loaded
 
 
-def model_card(model: Loaded, results: Sequence[dict[str, Any]], licence: str) -> str:
+@dataclass(frozen=True)
+class Shown:
+    """What a card shows beside the run. source: what `gankit.load` takes. pictures: file name -> caption, beside the
+    card. data_licence: of the pictures that it was trained on."""
+
+    source: str = "this folder"
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    data_licence: str = "unknown"
+
+
+def model_card(model: Loaded, results: Sequence[dict[str, Any]], licence: str, shown: Shown = Shown()) -> str:
     """README.md of a hub folder: what it is, what it was trained on, its figures, how it is used.
 
     model: of `gankit.load`. results: rows of evaluation.json. licence: as the owner of the data and of the run says.
@@ -38,13 +49,17 @@ def model_card(model: Loaded, results: Sequence[dict[str, Any]], licence: str) -
         "```python",
         "import gankit",
         "",
-        'model = gankit.load("this folder")',
+        f'model = gankit.load("{shown.source}")',
         _usage(model),
         "```",
         "",
+        *(["## Pictures", ""] if shown.pictures else []),
+        *(line for name, caption in shown.pictures.items() for line in (f"![{caption}]({name})", "")),
         "## Data",
         "",
         _code(json.dumps(data)) if model.step else "That of the project which trained these weights.",
+        "",
+        f"Licence of the data: {_plain(shown.data_licence)}.",
         "",
         "## Figures",
         "",

@@ -26,15 +26,19 @@ from gankit.evaluation.kept import results
 from gankit.fields import Picture
 from gankit.inference.given import read_file
 from gankit.interop import graph
-from gankit.interop.card import model_card
+from gankit.interop.card import Shown, model_card
+from gankit.interop.web import PAGE, Runtime, refuse_unfit, write_web
 from gankit.methods.base import Method
 from gankit.training import checkpoint
 from gankit.training.checkpoint import EMA, INDEX, NETWORKS, STATE, Checkpoint
 from gankit.training.run import Run
 
-Format = Literal["onnx", "torch-export", "safetensors", "hub-folder"]
-OF_A_FOLDER = {NETWORKS, EMA, STATE, INDEX, "recipe.yaml", "evaluation.json", "README.md"}
-"""What a hub-folder consists of."""
+Format = Literal["onnx", "torch-export", "safetensors", "hub-folder", "web"]
+OF_A_FOLDER = {
+    "hub-folder": {NETWORKS, EMA, STATE, INDEX, "recipe.yaml", "evaluation.json", "README.md"},
+    "web": {"model.onnx", "about.json", "README.md", "runtime", *(file.name for file in PAGE.iterdir())},
+}
+"""What a folder of each format consists of."""
 SIDE = 512
 """Pictures larger than this are cut to it for the comparison."""
 
@@ -64,14 +68,18 @@ def export(
     pictures: Sequence[Path] = (),
     licence: str = "unknown",
     overwrite: bool = False,
+    runtime: Path | None = None,
+    shown: Shown = Shown(),
 ) -> Export:
     """Write a loaded run (`gankit.load`) in another form, once that form gives the same pictures.
 
     onnx, torch-export: one direction as a graph; its inputs are called as `method.inputs`; pictures of any size from
     `smallest_side` of the metadata on, but of `fixed_side` where a network takes one size only; dropout is off.
     safetensors: the weights of all generators, the recipe in the metadata. hub-folder: a folder that `gankit.load`
-    takes, with a model card. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are
-    given. overwrite: replace a file, or a hub-folder as a whole, so that nothing of an older one stays.
+    takes, with a model card. web: a folder with a page that runs the network in the browser; runtime: a folder with the
+    files of onnxruntime-web, to be copied (see `gankit.interop.web.Runtime`). shown: what the card shows beside the
+    run. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are given. overwrite: replace a file, or a
+    folder as a whole, so that nothing of an older one stays.
 
     Raises DataError when there is no network to export (`gatys`), `out` exists, or holds other things than an export, a
     picture is unfit or the direction unknown; GankitError when a package is missing, the graph cannot be made, or its
@@ -87,10 +95,15 @@ def export(
     translator = graph.Translator(model.method.cpu(), way).eval()
     if not translator.names:
         raise DataError("this run made a picture, result.png in its directory; there is no network to export")
+    if runtime is not None and to != "web":
+        raise DataError("--runtime is for --to web: leave it out")
+    if to == "web":
+        refuse_unfit(translator, any(codec.stored != torch.uint8 for codec in model.codecs.values()))
+    served = Runtime(runtime)
     codec = model.codecs[model.method.fields[way].get("source", "a")]
     inputs = list(_inputs(translator, pictures, codec))
     try:
-        difference = _export(model, translator, to, out, licence, inputs)
+        difference = _export(model, translator, to, out, licence, inputs, served, shown)
     except OSError as e:
         raise GankitError(f"{out}: cannot be written: {reason(e)}") from e
     on = f"{len(inputs)} {'cuts of pictures' if pictures and translator.takes_pictures else 'drawn inputs'}"
@@ -101,9 +114,9 @@ def _refuse_to_replace(out: Path, to: Format) -> None:
     """Raise DataError where a folder holds more than an older export: it goes as a whole."""
     if not out.is_dir():
         return
-    if to != "hub-folder":
+    if to not in OF_A_FOLDER:
         raise DataError(f"{out} is a folder, and {to} is one file: name a file with --out")
-    if others := sorted(entry.name for entry in out.iterdir() if entry.name not in OF_A_FOLDER):
+    if others := sorted(entry.name for entry in out.iterdir() if entry.name not in OF_A_FOLDER[to]):
         raise DataError(
             f"{out} holds what no export has written, as {others[0]}, which would be lost: name another folder"
         )
@@ -116,13 +129,15 @@ def _export(
     out: Path,
     licence: str,
     inputs: Sequence[tuple[Tensor, ...]],
+    runtime: Runtime,
+    shown: Shown,
 ) -> float:
     """Write beside `out`, compare, put into its place; the largest difference. Raises GankitError, OSError."""
     make_folder(out.parent)
     with drafting(out) as folder:
         folder.mkdir()
         draft = folder / out.name
-        run = _write(model, translator, to, draft, licence)
+        run = _write(model, translator, to, draft, licence, runtime, shown)
         difference = graph.largest_difference(translator, run, inputs)
         if difference > graph.TOLERANCE:
             raise GankitError(
@@ -136,11 +151,17 @@ def _export(
 
 
 def _write(
-    model: LoadedWithFiles, translator: graph.Translator, to: Format, path: Path, licence: str
+    model: LoadedWithFiles,
+    translator: graph.Translator,
+    to: Format,
+    path: Path,
+    licence: str,
+    runtime: Runtime,
+    shown: Shown,
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     """Write one form; returns what translates with what was written."""
     if to == "hub-folder":
-        return _write_folder(model, translator, path, licence)
+        return _write_folder(model, translator, path, licence, shown)
     about = {
         "gankit": __version__,
         "recipe": json.dumps(model.recipe.filled()),
@@ -158,6 +179,8 @@ def _write(
         kept = {key: value.contiguous() for key, value in makers(model.method).items()}
         path.write_bytes(safetensors.torch.save(kept, metadata=about))
         return _reread(model, translator, lambda: safetensors.torch.load_file(path))
+    if to == "web":
+        return write_web(model, translator, path, about, runtime)
     program = graph.capture(translator)
     if to == "torch-export":
         return graph.write_torch(program, path, about)
@@ -171,7 +194,7 @@ def makers(method: Method) -> dict[str, Tensor]:
 
 
 def _write_folder(
-    model: LoadedWithFiles, translator: graph.Translator, path: Path, licence: str
+    model: LoadedWithFiles, translator: graph.Translator, path: Path, licence: str, shown: Shown
 ) -> Callable[[Sequence[Tensor]], Tensor]:
     own = {k: v for k, v in model.method.state_dict().items() if not k.startswith("networks.")}
     info = {"step": model.step, "epoch": 0, "recipe": model.recipe.filled()}
@@ -186,7 +209,7 @@ def _write_folder(
     rows = results(measured) if measured.exists() else []
     if rows:
         shutil.copy(measured, Run(path).evaluation)
-    (path / "README.md").write_text(model_card(model, rows, licence), encoding="utf-8")
+    (path / "README.md").write_text(model_card(model, rows, licence, shown), encoding="utf-8")
 
     def state() -> dict[str, Tensor]:
         return dict(checkpoint.load(path).networks)

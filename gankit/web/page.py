@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before it is imported, which is when it calls home
 
 import gradio as gr
+from gradio.themes import Default
 from PIL import Image
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,7 +25,7 @@ HOME = "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-sr
 USUAL, RANDOM, LIKE = "usual", "random, by the seed", "that of a picture"
 SIDES = (64, 2048)
 QUEUE = 16
-THEME = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+THEME = Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
 CSS = "footer{display:none !important}"
 
 
@@ -110,11 +111,32 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
             except GankitError as e:
                 raise gr.Error(str(e), duration=None, title="This did not work", print_exception=False) from e
 
+        _in_words(picture, _path_of)
+        _in_words(example, _path_of)
+        _in_words(editor, editor.preprocess)
         parts = [picture, editor, direction, styles, *inputs.values()]
         runs.change(chosen, runs, parts, show_progress="hidden", api_visibility="private")
         asked = [runs, picture, editor, direction, side, style, seed, example, *inputs.values()]
         button.click(translate, asked, gallery, api_visibility="private")
     return page.queue(max_size=QUEUE, default_concurrency_limit=1)
+
+
+def _in_words(part: Any, preprocess: Callable[[Any], Any]) -> None:
+    """Let a part of the page refuse what is no picture with a sentence, where Gradio shows a bare "Error"."""
+
+    def read(payload: Any) -> Any:
+        try:
+            return preprocess(payload)
+        except Exception as e:  # PIL raises many kinds
+            text = "this is not a picture that can be read, or it is damaged"
+            raise gr.Error(text, title="This did not work", print_exception=False) from e
+
+    part.preprocess = read
+
+
+def _path_of(payload: Any) -> str | None:
+    """Where an upload lies; whether it is a picture is found out by those who read it, in words."""
+    return None if payload is None else payload.path
 
 
 def _input(name: str, kind: Any, visible: bool) -> Any:

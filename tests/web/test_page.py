@@ -6,6 +6,8 @@ import pytest
 
 gradio = pytest.importorskip("gradio")
 
+from gradio.data_classes import FileData  # noqa: E402
+
 from gankit.web.page import make_page  # noqa: E402
 from gankit.web.station import stations  # noqa: E402
 from tests.training import tiny  # noqa: E402
@@ -19,4 +21,10 @@ def test_the_page_has_what_its_runs_need_and_tells_nobody() -> None:
     named = {part.elem_id: part for part in page.blocks.values() if getattr(part, "elem_id", None)}
     assert {"runs", "picture", "editor", "direction", "side", "style", "seed", "results"} <= set(named)
     assert named["runs"].choices == [(name, name) for name in ("agit", "holes", "munit")]
+    assert (
+        named["picture"].preprocess(FileData(path="no picture")) == "no picture"
+    )  # not opened, which would not be told
+    with pytest.raises(gradio.Error, match="not a picture that can be read"):
+        named["editor"].preprocess("no payload")
+    assert named["picture"].preprocess(None) is None
     assert named["picture"].visible and not named["editor"].visible
