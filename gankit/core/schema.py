@@ -311,7 +311,7 @@ def parameters_of(entry: Entry) -> dict[str, inspect.Parameter]:
     own = parameters[inspect.isclass(make) + LEADING_ARGUMENTS[entry.kind] :]
     for p in own:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            raise _refuse(entry, p.name, "takes any number of values, which a recipe cannot name")
+            raise _refuse(entry, p.name, "is variadic: a recipe cannot name the values of it")
     return {p.name: p for p in own}
 
 
