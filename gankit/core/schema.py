@@ -378,7 +378,7 @@ def _default(entry: Entry, name: str, hint: Any, default: Any) -> Any:
             raise ComponentError(f"the default must be a class or a partial, not the object {default!r}")
         return slot.of_default(default)
     except ComponentError as e:
-        raise _refuse(entry, name, f"has a type that cannot be described: {e}") from e
+        raise _refuse(entry, name, f"cannot be described: {e}") from e
     except ValidationError as e:
         raise _refuse(entry, name, f"has a default that its own schema refuses: {e.errors()[0]['msg']}") from e
 

@@ -103,7 +103,7 @@ def test_inpainting_and_a_share(tmp_path: Path) -> None:
         ("x.csv", "path\n1.png\n2.png\n1.png\n", "x.csv:4: .*1.png is already in line 2"),
         ("x.csv", "path,split\n1.png,dev\n", "x.csv:2: split is 'dev', and can be train, val or test"),
         ("x.csv", "path\n1.png\n3.png\n~nobody/4.png\n", r"lists 2 files that do not exist: the first is .*x.csv:3"),
-        ("x.csv", "path\n" + "x" * 5000 + "\n", "1 files that are not there"),
+        ("x.csv", "path\n" + "x" * 5000 + "\n", "1 files that do not exist"),
         ("x.csv", "path,label\n1.png,-1\n", "x.csv:2: label is '-1'"),
         ("x.csv", "path,label\n1.png,cat\n", "x.csv:2: label is 'cat', and can be a whole number"),
         ("x.csv", "path,label\n,1\n", "x.csv:2: path names no file"),
@@ -112,7 +112,7 @@ def test_inpainting_and_a_share(tmp_path: Path) -> None:
         ("x.jsonl", '{"path": "1.png"}\n["2.png"]', "x.jsonl:2: a line is an object"),
         ("x.jsonl", '{"path": ["1.png"]}', "x.jsonl:1: path is neither a text nor a whole number"),
         ("x.jsonl", '{"path": "1.png", "label": 1}\n{"path": "2.png"}', "some lines have a label and others none"),
-        ("x.jsonl", '{"path": "\\ud800"}', "1 files that are not there"),
+        ("x.jsonl", '{"path": "\\ud800"}', "1 files that do not exist"),
     ],
 )
 def test_wrong_lists(tmp_path: Path, name: str, text: str, message: str) -> None:

@@ -112,7 +112,7 @@ def test_folders_that_cannot_be_divided(tmp_path: Path) -> None:
     files(tmp_path / "beside", "A/a.png", "B/b.png", "c.png")
     for name, message in (
         ("done", "is divided already"),
-        ("half", "none of the other side"),
+        ("half", "none for the other side"),
         ("beside", "lies beside"),
     ):
         with pytest.raises(DataError, match=message):
