@@ -84,7 +84,12 @@ def tried(method: dict[str, Any], losses: dict[str, Any], **more: Any) -> list[s
             "backbone of the loss content fails on a network.*binds `output` to `back_generator`",
         ),
         (CYCLEGAN, CYCLE | {"lit": "counted"}, "losses.lit", "nothing learns from it: no gradient.*remove it"),
-        (CYCLEGAN, CYCLE | {"each": "perpicture"}, "losses.each", r"must give one number, and this one gives a tensor of shape"),
+        (
+            CYCLEGAN,
+            CYCLE | {"each": "perpicture"},
+            "losses.each",
+            r"must give one number, and this one gives a tensor of shape",
+        ),
         (CYCLEGAN, CYCLE | {"broken": "broken"}, "losses.broken", r"the loss broken fails on output \(2, 3, .*missing"),
         (
             PAIRED | {"generator": {"type": "dcgan", "channels": 4, "image_size": 32}},

@@ -30,7 +30,7 @@ def export(
     runtime: Annotated[
         Path | None,
         typer.Option(
-            help="With web: a folder with the files of onnxruntime-web, which are copied; without it the page fetches them."
+            help="With web: a folder with the files of onnxruntime-web, which are copied; without it pages fetch them."
         ),
     ] = None,
     checkpoint: Checkpoint = "last",

@@ -52,7 +52,7 @@ def import_(
         typer.Option(
             "--key",
             metavar="[FILE=]NAME",
-            help="Which network to take, if a file holds several, such as g_ema; FILE=NAME is for that file. Repeatable.",
+            help="Which network to take, if a file holds several, such as g_ema; FILE=NAME is for that file.",
             show_default=False,
         ),
     ] = None,

@@ -17,7 +17,7 @@ class Npy(Deep):
     """NumPy's .npy <-> float32 (C, H, W), low..high <-> [-1, 1]: integers of 8, 16, 32 bits, floats of 16, 32, 64.
 
     A file holds one array, (H, W), or with channels in the order of `layout`: `hwc` or `chw`. Nothing in it can run
-    code: pickled objects are refused. low, high: the window; 8-bit files have 0..255 where none is said. units,
+    code: pickled objects are refused. low, high: the window; 8-bit files have 0..255 if none is given. units,
     outside: see `gankit.codecs.base.Codec`. dtype: of what is written; that of the source if None, where it holds the
     window, else float32.
     """

@@ -311,7 +311,7 @@ def parameters_of(entry: Entry) -> dict[str, inspect.Parameter]:
     own = parameters[inspect.isclass(make) + LEADING_ARGUMENTS[entry.kind] :]
     for p in own:
         if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-            raise _refuse(entry, p.name, "takes any number of values, which a recipe cannot name")
+            raise _refuse(entry, p.name, "is variadic: a recipe cannot name the values of it")
     return {p.name: p for p in own}
 
 
@@ -378,7 +378,7 @@ def _default(entry: Entry, name: str, hint: Any, default: Any) -> Any:
             raise ComponentError(f"the default must be a class or a partial, not the object {default!r}")
         return slot.of_default(default)
     except ComponentError as e:
-        raise _refuse(entry, name, f"has a type that cannot be described: {e}") from e
+        raise _refuse(entry, name, f"cannot be described: {e}") from e
     except ValidationError as e:
         raise _refuse(entry, name, f"has a default that its own schema refuses: {e.errors()[0]['msg']}") from e
 

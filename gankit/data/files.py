@@ -37,7 +37,7 @@ class PictureFiles(PlacedDataset):
     `gankit.data.listed.read_list`; below `root`, or as it is written. preprocess, load_size, crop_size, flip, enlarge,
     exact, interpolation: see `gankit.data.transforms.Transform`; pictures of `val` and `test` are resized straight to
     `crop_size`, exact and never random. crop_height: where the crop, `crop_size` wide, has another height. limit: of
-    each folder the first so many pictures, by their names. codec: how files are read, see `gankit.codecs`. max_bad:
+    each folder only the first N pictures, by their names. codec: how files are read, see `gankit.codecs`. max_bad:
     broken files of a folder that are named and stepped over before the run stops. cache, cache_folder: where decoded,
     resized training pictures are kept, see `gankit.data.keeping.Keeping`.
 

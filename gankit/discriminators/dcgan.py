@@ -24,7 +24,7 @@ class DCGANDiscriminator(nn.Module):
     `image_size` give a map of logits, one for each window of that size. Smaller ones are refused with a ValueError.
 
     Args:
-        channels: of the first convolution; twice as many after each other one.
+        channels: of the first convolution; doubled by each following one.
         image_size: of the pictures: a power of two, 8 at least.
         widest: no layer has more than this times `channels`.
         norm: after all convolutions but the first and the last; any that is not adaptive.

@@ -133,7 +133,7 @@ def evaluate_run(
 ) -> Evaluation:
     """Measure a loaded run (`gankit.load`) on its own data, as its recipe says, and keep the results in it.
 
-    limit: the first so many pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
+    limit: only the first N pictures, instead of the recipe's `evaluate.samples`. metrics, reference: instead of the
     recipe's. against, direction, protocol, split: see `evaluate`. Puts the figures into `evaluation.json`, beside those
     of other measurements, but for other splits than `test`, or unless `keep`; says so where that cannot be written.
     Raises RecipeError for a metric of the recipe that is not here.

@@ -34,7 +34,7 @@ def evaluate_folders(
 
     Sets are compared as they are. Pictures are pairs where every output has a counterpart of its name (extensions and
     capitals do not count) and of its size; only then PSNR and the like can be measured. Without `metrics`: KID, FID,
-    and for pairs all that need no network. limit: the first so many pictures of each folder.
+    and for pairs all that need no network. limit: only the first N pictures of each folder.
 
     Returns what `gankit.evaluation.evaluate.evaluate` does, with the direction "". Raises DataError for a folder that
     is missing or holds no picture, for a broken picture, and for a reference other than the target, which is `against`.

@@ -22,7 +22,7 @@ class DCGANGenerator(nn.Module):
     features of 4 x 4, each other one doubles them.
 
     Args:
-        channels: width before the picture; twice as many for each halving of the size.
+        channels: width before the picture; doubled at each halving of the size.
         image_size: of the pictures: a power of two, 8 at least.
         widest: no layer has more than this times `channels`: 8 is what 64 px need, and keeps larger ones affordable.
         norm: any norm that is not adaptive.

@@ -78,8 +78,8 @@ def export(
     safetensors: the weights of all generators, the recipe in the metadata. hub-folder: a folder that `gankit.load`
     takes, with a model card. web: a folder with a page that runs the network in the browser; runtime: a folder with the
     files of onnxruntime-web, to be copied (see `gankit.interop.web.Runtime`). shown: what the card shows beside the
-    run. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are given. overwrite: replace a file, or a
-    folder as a whole, so that nothing of an older one stays.
+    run. pictures: what the comparison is made on, each cut to two sizes; drawn ones when none are given. overwrite:
+    replace a file, or a folder as a whole, so that nothing of an older one stays.
 
     Raises DataError when there is no network to export (`gatys`), `out` exists, or holds other things than an export, a
     picture is unfit or the direction unknown; GankitError when a package is missing, the graph cannot be made, or its

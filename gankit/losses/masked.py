@@ -15,7 +15,7 @@ class MaskedL1(nn.Module):
     """Mean |output - target| in the hole, or in the known part (PConv, arXiv 1804.07723; LBAM, arXiv 1909.00968).
 
     forward(output, target, hole) -> scalar. Pictures (N, C, H, W) in [-1, 1]; hole (N, 1, H, W), 1 = hole. Weights of
-    papers whose pictures are in [0, 1] are to be halved.
+    papers whose pictures are in [0, 1] must be halved.
 
     region: `hole`, or `valid`, all else. over: what the sum is divided by: `all` pixels, as in the papers, so that
     small holes weigh little; or only those of the `region`.

@@ -115,7 +115,7 @@ def _untrained(recipe: Mapping[str, Any]) -> str:
         return isinstance(part, list) and any(map(random, part))
 
     names = [name for name, term in (recipe.get("losses") or {}).items() if random(term)]
-    what = f"Features with random weights, which nobody has trained, stand behind: {', '.join(names)}"
+    what = f"Features with random weights, which nobody has trained, are used by: {', '.join(names)}"
     return f'<p class="soft">{escape(what)}.</p>' if names else ""
 
 

@@ -158,7 +158,7 @@ def read_index(path: Path) -> dict[str, Any]:
     if not isinstance(index, dict) or not all(isinstance(index.get(k), t) for k, t in wanted.items()):
         raise _unreadable(path / INDEX, "it is not the index of a checkpoint")
     if index["format"] > FORMAT:
-        raise CheckpointError(f"{path} is of format {index['format']}, but this gankit reads {FORMAT}: upgrade gankit")
+        raise CheckpointError(f"{path} has format {index['format']}, but this gankit reads {FORMAT}: upgrade gankit")
     if index.pop(OWN, None) != _digest(index):
         raise _unreadable(path / INDEX, "its content is not what was written (SHA-256 differs)")
     if stranger := set(index["files"]) - {NETWORKS, EMA, STATE}:

@@ -161,7 +161,9 @@ GRID = ("tiny.yaml", "--over", "method.generator.channels=2,4", "--out", "grid",
 def test_a_grid_is_trained_and_compared_and_done_once(trained: list[str]) -> None:
     told = ablate(*GRID, "--html", "page.html")
     assert trained == [f"tiny-channels={c}-seed{s}" for c in (2, 4) for s in (0, 1)]
-    assert "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log file beside it; 0 are" in told.stderr
+    assert (
+        "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log file beside it; 0 are" in told.stderr
+    )
     assert Path("page.html").is_file()
     again = ablate(*GRID)
     assert len(trained) == 4 and again.stdout == told.stdout and "4 are finished" in again.stderr

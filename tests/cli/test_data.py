@@ -132,7 +132,7 @@ def test_split(two: Path) -> None:
     run("split", folder, "--out", two / "list.csv")
     assert (two / "list.csv").read_text().startswith("path,split\ntrainA/")
     assert str(two / "trainA-split") in run("split", folder, "--links")
-    assert "is there already" in run("split", folder, code=2)
+    assert "exists already" in run("split", folder, code=2)
 
 
 def test_split_refuses(two: Path) -> None:

@@ -129,7 +129,9 @@ def test_broken_commands_cost_a_line_and_nothing_else(
     install("pp-c", SOURCE.replace("hello", "bye"), files=FILES)
     assert "bye" in run("--help").stdout
     [line] = [record.getMessage() for record in caplog.records]
-    assert line.startswith(f"gankit: the commands of the plugin pp-b did not load: {reason}") and "\n" not in line
+    assert (
+        line.startswith(f"gankit: the commands of the plugin pp-b could not be loaded: {reason}") and "\n" not in line
+    )
     assert run("hello").stdout == "hello from pp_a\n"
     assert listed()["pp-b"]["reason"].startswith(f"its commands could not be loaded: {reason}")
 

@@ -86,7 +86,7 @@ def test_compressed_masks(tmp_path: Path) -> None:
     [
         (np.zeros((8, 8), np.uint8), "m.png: .* has one grey, 0"),
         (np.full((8, 8), 255, np.uint8), "one grey, 255"),
-        (np.arange(64, dtype=np.uint8).reshape(8, 8) % 4, "greys from 0 to 3 alone"),
+        (np.arange(64, dtype=np.uint8).reshape(8, 8) % 4, "only greys from 0 to 3"),
         (np.dstack([np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8) * 255]), "one grey, 0"),
     ],
     ids=["black", "white", "noise", "black strokes on transparent ground"],

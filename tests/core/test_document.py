@@ -194,7 +194,7 @@ def test_assign(assigned: Callable[..., Any], data: Any, option: str, expected: 
         ("a", "--set: should look like `a.b=value`\n    --set a\n          ^"),
         ("a..b=1", "should look like"),
         ("=1", "should look like"),
-        ("a.5=1", "the list has 2 items: no '5'\n    --set a.5=1\n            ^"),
+        ("a.5=1", "the list has 2 items: there is no '5'\n    --set a.5=1\n            ^"),
         ("n.x=1", "n holds a value, not a mapping"),
         (f"a.{'9' * 5000}=1", "the list has 2 items"),
         ("a.0=[1", "--set: is not YAML while parsing a flow sequence"),

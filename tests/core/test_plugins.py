@@ -129,7 +129,7 @@ def test_a_plugin_cannot_pose_as_gankit(install: Site, load: Load) -> None:
     assert catalogue().find("loss", "pp-a/lsgan").source == "pp-a"
     install("local", GOOD, module="pp_local")
     load()
-    assert {s.dist: s.reason for s in plugins.statuses()}["local"] == "the name local is taken"
+    assert {s.dist: s.reason for s in plugins.statuses()}["local"] == "another plugin has the name local"
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_two_folders_that_do_not_match(tmp_path: Path):
         PairedFolder(a=str(a), b=str(b), preprocess="crop", crop_size=16)
     assert len(PairedFolder(a=str(a), b=str(b), **SIZES)) == 2
     plain(2).save(b / "01.bmp")
-    with pytest.raises(DataError, match=r"01.bmp and .*01.png have one name"):
+    with pytest.raises(DataError, match=r"01.bmp and .*01.png have the same name"):
         PairedFolder(a=str(a), b=str(b))
     with pytest.raises(ValueError, match="name both folders"):
         PairedFolder(a=str(a))

@@ -127,7 +127,7 @@ def test_two_folders_called_a_and_b(tmp_path: Path, layout: str, sides: str) -> 
 
 def test_one_of_two_folders_alone_or_pictures_beside_them(tmp_path: Path) -> None:
     save(tmp_path / "train" / "A", [scene(1)])
-    with pytest.raises(DataError, match="none of the other side, B"):
+    with pytest.raises(DataError, match="none for the other side, B"):
         PairedFolder(root=str(tmp_path), **SIZES)
     save(tmp_path / "train" / "B", [scene(2)])
     Image.fromarray(scene(3)).save(tmp_path / "train" / "z.png")

@@ -112,8 +112,8 @@ def test_folders_that_cannot_be_divided(tmp_path: Path) -> None:
     files(tmp_path / "beside", "A/a.png", "B/b.png", "c.png")
     for name, message in (
         ("done", "is divided already"),
-        ("half", "none of the other side"),
-        ("beside", "lies beside"),
+        ("half", "none for the other side"),
+        ("beside", "is beside"),
     ):
         with pytest.raises(DataError, match=message):
             divide(tmp_path / name)
@@ -128,5 +128,5 @@ def test_nothing_is_half_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all"]
     (tmp_path / "out").mkdir()
     for write, place in ((write_folders, "out"), (write_list, "out")):
-        with pytest.raises(DataError, match="is there already"):
+        with pytest.raises(DataError, match="exists already"):
             write(divided, tmp_path / place)

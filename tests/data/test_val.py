@@ -61,7 +61,7 @@ def test_pairs(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     pictures(tmp_path / "train", 2)
-    with pytest.raises(DataError, match=r"there is no folder .*val, and no share `val: 0.1`"):
+    with pytest.raises(DataError, match=r"there is no folder .*val, and no share is set aside, as by `val: 0.1`"):
         Single(root=str(tmp_path), **SIDES).split("val")
     with pytest.raises(DataError, match=r"val: 1e-09 of the 2 pictures beside .* leaves none for validation"):
         Single(root=str(tmp_path), val=1e-9, **SIDES).split("val")

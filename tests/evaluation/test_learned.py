@@ -84,7 +84,7 @@ def test_diversity_is_of_the_outputs_of_one_source() -> None:
     few, many = (evaluate(m, Large(2), metrics=metric, direction="a2b").rows[0] for m in (little, much))
     assert 0 < few.value < many.value and many.protocol["pairs"] == 2
     (row,) = evaluate(Brighten(), Large(2), metrics=metric, direction="a2b").rows
-    assert "draws nothing" in row.unavailable
+    assert "nothing in it is random" in row.unavailable
 
 
 def test_diversity_asks_a_method_for_samples() -> None:

@@ -218,7 +218,7 @@ def test_random_weights_are_named(caplog: pytest.LogCaptureFixture, tmp_path: Pa
     make_stepper(parts, Devices.open("cpu"))
     assert "random weights to the backbone of losses.content and losses.style" in caplog.text
     (tmp_path / "recipe.json").write_text(json.dumps(recipe("paired", PATCH)))
-    assert "stand behind: content, style." in html(Run(tmp_path))
+    assert "are used by: content, style." in html(Run(tmp_path))
 
 
 def test_a_critic_without_features_is_refused_in_words() -> None:
