@@ -27,7 +27,7 @@ class BenchError(GankitError):
 
 def bench(
     group: Annotated[
-        str | None, typer.Argument(help="norm, block, net, loss, step, data or cli; all when left out.")
+        str | None, typer.Argument(metavar="PART", help="norm, block, net, loss, step, data or cli; all when left out.")
     ] = None,
     compare: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Set the figures beside those of a stored result.")

@@ -35,7 +35,9 @@ def import_(
             show_default=False,
         ),
     ],
-    files: Annotated[list[Path], typer.Argument(help="Files of weights, or their folder.", show_default=False)],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE|DIR...", help="Files of weights, or their folder.", show_default=False)
+    ],
     out: Annotated[Path, typer.Option(help="The run directory to make.", show_default=False)],
     epoch: Annotated[
         str | None,

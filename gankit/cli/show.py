@@ -15,9 +15,13 @@ from gankit.core.listing import Details, details, named
 def show(
     name: Annotated[
         str,
-        typer.Argument(help="A part: `adalin`, `loss:cam`, `gankit-cut/patchnce`.", autocompletion=complete_component),
+        typer.Argument(
+            metavar="PART",
+            help="A part: `adalin`, `loss:cam`, `gankit-cut/patchnce`.",
+            autocompletion=complete_component,
+        ),
     ],
-    kind: Annotated[str | None, typer.Option(help="Of this kind only.", autocompletion=complete_kind)] = None,
+    kind: Annotated[str | None, typer.Option(help="Only a part of this kind.", autocompletion=complete_kind)] = None,
     as_json: Json = False,
 ) -> None:
     """Show a part: its parameters with types and defaults, what it does, its paper, where it comes from."""

@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails
 
 from gankit.core import library
 from gankit.core.catalogue import catalogue
-from gankit.core.document import MAX_BYTES, Document, Text, assign, decode, from_data, parse
+from gankit.core.document import MAX_BYTES, Document, Node, Option, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
 from gankit.core.explain import DIST, NAME, TERM, shown
 from gankit.core.schema import MOST, Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
@@ -282,6 +282,7 @@ class Recipe(Strictly, title="a recipe"):
                 assign(document.root, option)
             except RecipeError as e:
                 problems += e.problems
+        _replace_length(document.root)
         data = _named(document)
         problems += [] if for_use else _plugin_problems(document, data)
         written = _written(data)
@@ -324,6 +325,16 @@ class Recipe(Strictly, title="a recipe"):
         return isinstance(other, Recipe) and self.filled() == other.filled()
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+def _replace_length(root: Node) -> None:
+    """Of `epochs` and `steps` of a training, the one that `--set` gives replaces the one that stands there."""
+    train = root.child("train")
+    lengths = {key: train.child(key) for key in ("epochs", "steps")} if train else {}
+    given = [key for key, node in lengths.items() if node and isinstance(node.origin, Option)]
+    if train and len(given) == 1:
+        for key in lengths.keys() - given:
+            train.value.pop(key, None)
 
 
 def _parts(value: object) -> Iterator[Typed]:

@@ -365,3 +365,15 @@ def test_reports_end() -> None:
         Recipe.load(recipe() | {f"{i}{'x' * 1000}": 1 for i in range(5000)})
     assert len(caught.value.problems) == 5000
     assert len(str(caught.value)) < 200_000 and str(caught.value).endswith("and 4940 more mistakes")
+
+
+def test_a_length_that_set_gives_replaces_the_other(registry: object) -> None:
+    train = {"train": {"epochs": 3}}
+    loaded = Recipe.load(recipe(**train), ["train.steps=60"])
+    assert (loaded.train.steps, loaded.train.epochs) == (60, None)
+    assert Recipe.load(recipe(**train), ["train.epochs=5"]).train.epochs == 5
+    assert Recipe.load(recipe(train={"steps": 3}), ["train.epochs=2"]).train.steps is None
+    with pytest.raises(RecipeError, match="give `epochs` or `steps`, not both"):
+        Recipe.load(recipe(**train), ["train.steps=60", "train.epochs=5"])
+    with pytest.raises(RecipeError, match="train"):
+        Recipe.load(recipe(**train), ["train=3"])
