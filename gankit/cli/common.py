@@ -81,6 +81,8 @@ def print_table(rows: Iterable[Sequence[object]], indent: int = 0) -> None:
         head = " " * indent + "".join(f"{cell:<{width}}  " for cell, width in zip(row[:own], widths, strict=False))
         lines = [row[-1]]
         if wide < sys.maxsize:
-            rest = "  ".join(filter(None, row[own:]))
+            rest = (
+                "".join(f"{cell:<{width}}  " for cell, width in zip(row[own:-1], widths[own:], strict=False)) + row[-1]
+            )
             lines = textwrap.wrap(rest, max(wide - start, LEAST), break_long_words=False, break_on_hyphens=False)
         print((head + ("\n" + " " * start).join(lines or [""])).rstrip())
