@@ -59,10 +59,12 @@ class LossTerm(Spec):
     from which it counts. turn: whose update it belongs to, where the loss does not say.
     """
 
-    weight: Number | dict[Literal["a2b", "b2a"], Number] = 1.0
-    on: dict[Line, Line] = {}
-    from_step: Whole = 0
-    turn: Line | None = None
+    weight: Annotated[
+        Number | dict[Literal["a2b", "b2a"], Number], Field(description="a factor on the loss, or one by direction")
+    ] = 1.0
+    on: Annotated[dict[Line, Line], Field(description="what it asks for -> another tensor of the method")] = {}
+    from_step: Annotated[Whole, Field(description="before this step it is not computed")] = 0
+    turn: Annotated[Line | None, Field(description="whose loss it is, where that does not follow from the loss")] = None
 
     @property
     def spec(self) -> Spec:
@@ -84,12 +86,12 @@ class TermSlot(Slot):
 class About(Strictly, title="about"):
     """What a recipe reproduces."""
 
-    title: Line | None = None
-    authors: Line | None = None
-    year: Count | None = None
-    arxiv: Line | None = None
-    url: Line | None = None
-    notes: Line | None = None
+    title: Annotated[Line | None, Field(description="of the paper")] = None
+    authors: Annotated[Line | None, Field(description="of the paper")] = None
+    year: Annotated[Count | None, Field(description="of the paper")] = None
+    arxiv: Annotated[Line | None, Field(description="the number of the paper there, in quotes: '1703.10593'")] = None
+    url: Annotated[Line | None, Field(description="where more is told")] = None
+    notes: Annotated[Line | None, Field(description="what else is worth knowing")] = None
 
 
 class Measure(Strictly, title="measure"):
@@ -115,9 +117,11 @@ class Train(Strictly, title="train"):
     first_epoch: Annotated[
         Whole, Field(description="begin as if so many epochs were behind: schedule, phases and length count them")
     ] = 0
-    batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000)] = 1
+    batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000), Field(description="items of a step")] = 1
     shuffle: Annotated[bool, Field(description="false: items in the order of the data set, in every epoch")] = True
-    optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
+    optimizer: Annotated[
+        Any, Slot("optimizer"), Field(description="of every turn, with its learning rate", validate_default=True)
+    ] = "adam"
     optimizers: Annotated[
         dict[Line, Annotated[Any, Slot("optimizer")]],
         Field(description="by turn, where it differs; the rest is as in `optimizer`"),
@@ -155,7 +159,7 @@ class Train(Strictly, title="train"):
     init_from: Annotated[
         Line | None, Field(description="a run whose networks this training begins with; its optimizers begin anew")
     ] = None
-    seed: Annotated[int, Strict(), Ge(0), Lt(2**32)] = 0
+    seed: Annotated[int, Strict(), Ge(0), Lt(2**32), Field(description="of all that is random")] = 0
     workers: Annotated[
         int, Strict(), Ge(0), Le(1000), Field(description="processes that read pictures; 0: the training itself does")
     ] = 2
@@ -163,7 +167,7 @@ class Train(Strictly, title="train"):
         Literal["workers", "device"],
         Field(description="who crops and flips, to the same bits; a CPU leaves it to the workers"),
     ] = "workers"
-    log_every: Count = 50
+    log_every: Annotated[Count, Field(description="steps between lines of the log")] = 50
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500
     save_every: Annotated[Count, Field(description="steps between checkpoints")] = 500
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
@@ -177,7 +181,7 @@ class Train(Strictly, title="train"):
             "AdaLIN and LIN by layer"
         ),
     ] = ()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto: the GPU where there is one")] = "auto"
     augments: Annotated[
         tuple[Annotated[Any, Slot("augment")], ...],
         Field(description="what stands between pictures and critics, one after the other"),
@@ -248,19 +252,23 @@ class Recipe(Strictly, title="a recipe"):
     however they were written.
     """
 
-    gankit: Literal[1]
-    name: Annotated[str, Field(pattern=NAME)]
-    about: About = About()
+    gankit: Annotated[Literal[1], Field(description="the version of the format")]
+    name: Annotated[str, Field(pattern=NAME, description="of the run; that of the file where it is not given")]
+    about: Annotated[About, Field(description="what the recipe reproduces")] = About()
     plugins: Annotated[dict[Dist, Line], Field(description="distribution -> version, as in `>=0.2`")] = {}
     versions: Annotated[
         dict[Dist, VersionText],
         Field(description="distribution -> the version that wrote this; gankit fills it in, in the recipes of runs"),
     ] = {}
-    method: Annotated[Spec, Slot("method")]
-    losses: Annotated[dict[Annotated[str, Field(pattern=TERM)], Annotated[Any, TermSlot("loss")]], MinLen(1)]
-    data: Annotated[Spec, Slot("dataset")]
-    train: Train
-    evaluate: Evaluate = Evaluate()
+    method: Annotated[Spec, Slot("method"), Field(description="what is trained, with its networks")]
+    losses: Annotated[
+        dict[Annotated[str, Field(pattern=TERM)], Annotated[Any, TermSlot("loss")]],
+        MinLen(1),
+        Field(description="what it is trained for: each loss by a name of your choice"),
+    ]
+    data: Annotated[Spec, Slot("dataset"), Field(description="what it is trained on")]
+    train: Annotated[Train, Field(description="how long, how fast, on what")]
+    evaluate: Annotated[Evaluate, Field(description="what is measured")] = Evaluate()
 
     _document: Document | None = PrivateAttr(None)
 
