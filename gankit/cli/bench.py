@@ -27,7 +27,8 @@ class BenchError(GankitError):
 
 def bench(
     group: Annotated[
-        str | None, typer.Argument(help="norm, block, net, loss, step, data or cli; all of them if not given.")
+        str | None,
+        typer.Argument(metavar="PART", help="norm, block, net, loss, step, data or cli; all of them if not given."),
     ] = None,
     compare: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Show the figures beside those of a stored result.")

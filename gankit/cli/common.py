@@ -7,10 +7,12 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+LEAST = 30
+"""Letters that the last column of a table has room for."""
 MARKUP = None
 """Help is plain text: rich would take `gankit[export]` in it for markup, and leave it out."""
 
@@ -59,15 +61,31 @@ def print_json(value: object) -> None:
     print(text.encode(errors="backslashreplace").decode())  # names of files may hold bytes that are not text
 
 
+def tell_whole(command: Any) -> None:
+    """Have lists of commands show all of the first paragraph of a command's help; otherwise it ends in `...`."""
+    command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+    for below in getattr(command, "commands", {}).values():
+        tell_whole(below)
+
+
 def print_table(rows: Iterable[Sequence[object]], indent: int = 0) -> None:
-    """Aligned columns; the last one is wrapped on a terminal."""
+    """Aligned columns. On a terminal the last one is wrapped, without breaking words, together with those before it
+    that would leave it too little room."""
     table = [[str(cell) for cell in row] for row in rows]
     if not table:
         return
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)][:-1]
-    start = indent + sum(widths) + 2 * len(widths)
-    room = shutil.get_terminal_size().columns - start if sys.stdout.isatty() else 0
-    for *cells, last in table:
-        head = " " * indent + "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True))
-        lines = textwrap.wrap(last, room) if room > 30 else [last]
-        print(head + ("\n" + " " * start).join(lines or [""]))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    wide = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    own = len(widths) - 1
+    while own > 1 and indent + sum(widths[:own]) + 2 * own + LEAST > wide:
+        own -= 1
+    start = indent + sum(widths[:own]) + 2 * own
+    for row in table:
+        head = " " * indent + "".join(f"{cell:<{width}}  " for cell, width in zip(row[:own], widths, strict=False))
+        lines = [row[-1]]
+        if wide < sys.maxsize:
+            rest = (
+                "".join(f"{cell:<{width}}  " for cell, width in zip(row[own:-1], widths[own:], strict=False)) + row[-1]
+            )
+            lines = textwrap.wrap(rest, max(wide - start, LEAST), break_long_words=False, break_on_hyphens=False)
+        print((head + ("\n" + " " * start).join(lines or [""])).rstrip())

@@ -11,7 +11,7 @@ from gankit.cli.common import Checkpoint
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)],
     to: Annotated[
         Literal["onnx", "torch-export", "safetensors", "hub-folder", "web"],
         typer.Option(help="The format to write.", show_default=False),

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from gankit.cli.common import MARKUP
+from gankit.cli.common import MARKUP, tell_whole
 from gankit.core.catalogue import catalogue
 from gankit.core.plugins import AddCommands, read_commands, statuses
 
@@ -27,4 +27,7 @@ def _read(add: AddCommands) -> dict[str, Any]:
     app = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
     app.callback()(lambda: None)  # so that one command alone is a group too
     add(app)
-    return dict(typer.main.get_group(app).commands)
+    commands = dict(typer.main.get_group(app).commands)
+    for command in commands.values():
+        tell_whole(command)
+    return commands

@@ -36,7 +36,10 @@ def import_(
         ),
     ],
     files: Annotated[
-        list[Path], typer.Argument(help="Files of weights, or the folder that holds them.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="FILE|DIR...", help="Files of weights, or the folder that holds them.", show_default=False
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The run directory to write.", show_default=False)],
     epoch: Annotated[

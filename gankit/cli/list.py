@@ -14,7 +14,9 @@ from gankit.core.registry import BUILTIN
 
 
 def list_(
-    kind: Annotated[str | None, typer.Argument(help="Show this kind only.", autocompletion=complete_kind)] = None,
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Show this kind only.", autocompletion=complete_kind)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """List the parts that a recipe can name."""

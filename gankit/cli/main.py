@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from gankit import __version__
 from gankit.cli import extensions
-from gankit.cli.common import MARKUP
+from gankit.cli.common import MARKUP, tell_whole
 from gankit.core import plugins
 from gankit.core.errors import LONGEST, GankitError, RecipeError, printable, short
 from gankit.core.files import reason
@@ -107,6 +107,7 @@ def _command(name: str, target: Any) -> Any:
         app.command()(target)
         command = typer.main.get_command(app)
     command.name = name
+    tell_whole(command)
     return command
 
 

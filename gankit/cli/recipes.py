@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,6 +15,9 @@ from gankit.cli.common import MARKUP, Json, complete_recipe, print_json, print_t
 from gankit.core.document import Text, decode, parse
 from gankit.core.errors import RecipeError
 from gankit.core.library import Shipped, find, shipped
+
+PAPER = re.compile(r" \([^()]*arXiv [\d.]+\)")
+"""What a recipe names as its origin."""
 
 app = typer.Typer(
     help="List the recipes that ship, or copy one to change it.",
@@ -26,18 +31,19 @@ app = typer.Typer(
 def list_recipes(context: typer.Context, as_json: Json = False) -> None:
     if context.invoked_subcommand:
         return
-    rows = [(recipe, _title(recipe)) for recipe in shipped().values()]
+    rows = [{"name": r.name, **_about(r), "source": r.source, "path": r.path} for r in shipped().values()]
     if as_json:
-        print_json([{"name": r.name, "title": title, "source": r.source, "path": r.path} for r, title in rows])
+        print_json(rows)
     else:
-        print_table((r.name, title) for r, title in rows)
+        print_table((row["name"], " ".join(filter(None, (row["what"], row["needs"])))) for row in rows)
 
 
 @app.command()
 def copy(
-    name: Annotated[str, typer.Argument(help="A recipe that ships.", autocompletion=complete_recipe)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A recipe that ships.", autocompletion=complete_recipe)],
     to: Annotated[
-        Path | None, typer.Argument(help="The file or folder to copy to; by default NAME.yaml in this folder.")
+        Path | None,
+        typer.Argument(metavar="FILE|DIR", help="The file or folder to copy to; by default NAME.yaml in this folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
 ) -> None:
@@ -51,12 +57,22 @@ def copy(
     print(target)
 
 
-def _title(recipe: Shipped) -> str:
-    """`about.title` of the file; a broken recipe is still listed."""
+def _about(recipe: Shipped) -> dict[str, str]:
+    """`title` of the paper; of the comments that the file begins with, `what` it is and what it `needs`.
+
+    A broken recipe is still listed.
+    """
     try:
-        data = parse(Text(recipe.name, decode(recipe.path.read_bytes(), recipe.name))).data()
-        return str(data["about"]["title"])
-    except (OSError, RecipeError, KeyError, TypeError) as e:
+        text = decode(recipe.path.read_bytes(), recipe.name)
+        about = parse(Text(recipe.name, text)).data().get("about")
+    except (OSError, RecipeError, AttributeError) as e:
         if isinstance(e, OSError | RecipeError):
             print(f"gankit: {recipe.path}: {e}", file=sys.stderr)
-        return ""
+        return {"title": "", "what": "", "needs": ""}
+    title = str(about.get("title", "")) if isinstance(about, dict) else ""
+    comments = [line.lstrip("# ").rstrip() for line in itertools.takewhile(lambda x: x[:1] == "#", text.splitlines())]
+    told = [line for line in comments if not line.startswith("yaml-language-server:")]
+    paragraphs = [" ".join(group) for filled, group in itertools.groupby(told, bool) if filled]
+    what = PAPER.sub("", paragraphs[0]) if paragraphs else title
+    needs = next((p for p in paragraphs if p.startswith("Needs:")), "")
+    return {"title": title, "what": what, "needs": " ".join(needs.partition(" Run: ")[0].split())}

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 
-def report(run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)]) -> None:
+def report(run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]) -> None:
     """Write report.html of a run: figures, curves, sample grids and the complete recipe, in one file."""
     from gankit.report.page import write
 

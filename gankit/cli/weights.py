@@ -31,7 +31,9 @@ def list_(as_json: Json = False) -> None:
 
 @app.command()
 def add(
-    file: Annotated[Path, typer.Argument(help="A .safetensors or a .pth file; it is read without pickle.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .safetensors or a .pth file; it is read without pickle.")
+    ],
     name: Annotated[
         str,
         typer.Option(

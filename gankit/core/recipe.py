@@ -25,7 +25,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from gankit.core import dropping, library
 from gankit.core.catalogue import catalogue
-from gankit.core.document import MAX_BYTES, Document, Text, assign, decode, from_data, parse
+from gankit.core.document import MAX_BYTES, Document, Node, Option, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
 from gankit.core.explain import DIST, NAME, TERM, shown
 from gankit.core.schema import MOST, Absent, Number, Reading, Slot, Spec, Strictly, Typed, spec_of
@@ -59,10 +59,12 @@ class LossTerm(Spec):
     from which it counts. turn: whose update it belongs to, where the loss does not say.
     """
 
-    weight: Number | dict[Literal["a2b", "b2a"], Number] = 1.0
-    on: dict[Line, Line] = {}
-    from_step: Whole = 0
-    turn: Line | None = None
+    weight: Annotated[
+        Number | dict[Literal["a2b", "b2a"], Number], Field(description="a factor on the loss, or one by direction")
+    ] = 1.0
+    on: Annotated[dict[Line, Line], Field(description="what it asks for -> another tensor of the method")] = {}
+    from_step: Annotated[Whole, Field(description="before this step it is not computed")] = 0
+    turn: Annotated[Line | None, Field(description="whose loss it is, where that does not follow from the loss")] = None
 
     @property
     def spec(self) -> Spec:
@@ -91,12 +93,12 @@ class TermSlot(Slot):
 class About(Strictly, title="about"):
     """What a recipe reproduces."""
 
-    title: Line | None = None
-    authors: Line | None = None
-    year: Count | None = None
-    arxiv: Line | None = None
-    url: Line | None = None
-    notes: Line | None = None
+    title: Annotated[Line | None, Field(description="of the paper")] = None
+    authors: Annotated[Line | None, Field(description="of the paper")] = None
+    year: Annotated[Count | None, Field(description="of the paper")] = None
+    arxiv: Annotated[Line | None, Field(description="the number of the paper there, in quotes: '1703.10593'")] = None
+    url: Annotated[Line | None, Field(description="where more is told")] = None
+    notes: Annotated[Line | None, Field(description="what else is worth knowing")] = None
 
 
 class Measure(Strictly, title="measure"):
@@ -130,11 +132,13 @@ class Train(Strictly, title="train"):
     first_epoch: Annotated[
         Whole, Field(description="begin as if this many epochs had passed: schedule, phases and length count them")
     ] = 0
-    batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000)] = 1
+    batch_size: Annotated[int, Strict(), Ge(1), Le(1_000_000), Field(description="items of a step")] = 1
     shuffle: Annotated[bool, Field(description="false: every epoch takes the items in the order of the data set")] = (
         True
     )
-    optimizer: Annotated[Any, Slot("optimizer"), Field(validate_default=True)] = "adam"
+    optimizer: Annotated[
+        Any, Slot("optimizer"), Field(description="of every turn, with its learning rate", validate_default=True)
+    ] = "adam"
     optimizers: Annotated[
         dict[Line, Annotated[Any, Slot("optimizer")]],
         Field(description="for each turn, the settings that differ from `optimizer`"),
@@ -178,7 +182,7 @@ class Train(Strictly, title="train"):
     init_from: Annotated[Line | None, Field(description="start from the networks of this run, with new optimizers")] = (
         None
     )
-    seed: Annotated[int, Strict(), Ge(0), Lt(2**32)] = 0
+    seed: Annotated[int, Strict(), Ge(0), Lt(2**32), Field(description="of all that is random")] = 0
     workers: Annotated[
         int,
         Strict(),
@@ -192,7 +196,7 @@ class Train(Strictly, title="train"):
             description="where pictures are cropped and flipped, with the same result; on a CPU always in the workers"
         ),
     ] = "workers"
-    log_every: Count = 50
+    log_every: Annotated[Count, Field(description="steps between lines of the log")] = 50
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500
     save_every: Annotated[Count, Field(description="steps between checkpoints")] = 500
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
@@ -206,7 +210,7 @@ class Train(Strictly, title="train"):
             "of AdaLIN and LIN by layer"
         ),
     ] = ()
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda"], Field(description="auto: the GPU where there is one")] = "auto"
     augments: Annotated[
         tuple[Annotated[Any, Slot("augment")], ...],
         Field(description="the augments between pictures and critics, in their order"),
@@ -279,19 +283,23 @@ class Recipe(Strictly, title="a recipe"):
     however they were written.
     """
 
-    gankit: Literal[1]
-    name: Annotated[str, Field(pattern=NAME)]
-    about: About = About()
+    gankit: Annotated[Literal[1], Field(description="the version of the format")]
+    name: Annotated[str, Field(pattern=NAME, description="of the run; that of the file where it is not given")]
+    about: Annotated[About, Field(description="what the recipe reproduces")] = About()
     plugins: Annotated[dict[Dist, Line], Field(description="distribution -> version, as in `>=0.2`")] = {}
     versions: Annotated[
         dict[Dist, VersionText],
         Field(description="distribution -> the version that wrote this; gankit fills it in, in the recipes of runs"),
     ] = {}
-    method: Annotated[Spec, Slot("method")]
-    losses: Annotated[dict[Annotated[str, Field(pattern=TERM)], Annotated[Any, TermSlot("loss")]], MinLen(1)]
-    data: Annotated[Spec, Slot("dataset")]
-    train: Train
-    evaluate: Evaluate = Evaluate()
+    method: Annotated[Spec, Slot("method"), Field(description="what is trained, with its networks")]
+    losses: Annotated[
+        dict[Annotated[str, Field(pattern=TERM)], Annotated[Any, TermSlot("loss")]],
+        MinLen(1),
+        Field(description="what it is trained for: each loss by a name of your choice"),
+    ]
+    data: Annotated[Spec, Slot("dataset"), Field(description="what it is trained on")]
+    train: Annotated[Train, Field(description="how long, how fast, on what")]
+    evaluate: Annotated[Evaluate, Field(description="what is measured")] = Evaluate()
 
     _document: Document | None = PrivateAttr(None)
 
@@ -314,6 +322,7 @@ class Recipe(Strictly, title="a recipe"):
                 assign(document.root, option)
             except RecipeError as e:
                 problems += e.problems
+        _replace_length(document.root)
         problems += dropping.drop(document, losses)
         data = _named(document)
         problems += [] if for_use else _plugin_problems(document, data)
@@ -357,6 +366,16 @@ class Recipe(Strictly, title="a recipe"):
         return isinstance(other, Recipe) and self.filled() == other.filled()
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+
+def _replace_length(root: Node) -> None:
+    """Of `epochs` and `steps` of a training, the one that `--set` gives replaces the one that stands there."""
+    train = root.child("train")
+    lengths = {key: train.child(key) for key in ("epochs", "steps")} if train else {}
+    given = [key for key, node in lengths.items() if node and isinstance(node.origin, Option)]
+    if train and len(given) == 1:
+        for key in lengths.keys() - given:
+            train.value.pop(key, None)
 
 
 def _parts(value: object) -> Iterator[Typed]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from gankit.core.errors import GankitError
 from gankit.core.files import drafting
@@ -85,6 +86,15 @@ def _means(sums: Mapping[str, float], counts: Mapping[str, int]) -> dict[str, fl
     return {name: total / counts[name] for name, total in sums.items()}
 
 
+class _Bar(Progress):
+    """The bar on a line of its own, so that it survives a narrow terminal; the losses below it."""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        for task in self.tasks:
+            yield Text(task.fields["losses"], style="dim")
+
+
 class Log:
     """Writes a run's log. Only the first process has one. Raises GankitError when the disk refuses."""
 
@@ -101,9 +111,8 @@ class Log:
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]:.1f} images/s"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[losses]}", style="dim"),
         )
-        progress = Progress(*columns, console=self._console)
+        progress = _Bar(*columns, console=self._console)
         progress.add_task("train", total=self.total, completed=start, losses="", speed=0.0)
         progress.start()
         return progress

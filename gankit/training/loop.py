@@ -140,6 +140,7 @@ class Trainer:
     def _train(self) -> None:
         if self.devices.main:
             self.log = Log(self.run, self.step, self.total)
+            self.log.say(self._beginning())
         try:
             self._tell("begin")
             with Interrupts() as interrupts:
@@ -149,6 +150,18 @@ class Trainer:
         finally:
             if self.log:
                 self.log.close()
+
+    def _beginning(self) -> str:
+        """What is trained, on what, how long, and where it is written."""
+        recipe, batch = self.parts.recipe, self.train.batch_size * self.train.accumulate * self.devices.world
+        method, data = (part.type.removeprefix("gankit/") for part in (recipe.method, recipe.data))
+        items = f"{len(self.pictures)} item{'s' * (len(self.pictures) != 1)}"
+        steps = f"{self.total} step{'s' * (self.total != 1)}"
+        steps = f"steps {self.step + 1} to {self.total}" if self.step else steps
+        return (
+            f"training {recipe.name}: {method} on {items} of {data}; {steps} of {batch}, "
+            f"{self.steps_per_epoch} an epoch, on {self.devices.device}; written to {self.run.path}"
+        )
 
     def _loop(self, interrupts: Interrupts) -> None:
         t, stream = self.train, self._stream()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,7 +39,8 @@ def run(*arguments: str, code: int = 0) -> str:
 
 
 def test_help_shows_every_command_with_a_line() -> None:
-    lines = {line.split()[0]: line.split()[1:] for line in run("--help").partition("Commands:")[2].splitlines() if line}
+    shown = run("--help").partition("Commands:")[2].splitlines()
+    lines = {line.split()[0]: line.split()[1:] for line in shown if re.match(r"  \w", line)}
     assert list(lines) == list(COMMANDS)
     assert all(lines.values())
 
@@ -79,6 +81,19 @@ def test_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run("recipes", "copy", "agit", "--force")
     run("recipes", "copy", "agit", "other.yaml")
     assert "did you mean 'agit'?" in run("recipes", "copy", "agti", code=2)
+
+
+def test_recipes_are_told_apart() -> None:
+    rows = [r for r in json.loads(run("recipes", "--json")) if r["source"] == "gankit"]
+    assert len({row["what"] for row in rows}) == len(rows) > 15
+    assert all(row["needs"].startswith("Needs: ") and len(row["what"]) > 20 for row in rows)
+    assert not [row for row in rows if "arXiv" in row["what"] or "Run:" in row["needs"]]
+    assert "Needs: nothing; the pictures are drawn from a seed" in run("recipes")
+
+
+def test_lists_of_commands_are_not_cut_off() -> None:
+    for words in ([], ["data"], ["recipes"], ["weights"]):
+        assert "..." not in run(*words, "--help").partition("Commands:")[2]
 
 
 def test_schema(tmp_path: Path) -> None:

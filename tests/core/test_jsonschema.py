@@ -43,7 +43,7 @@ def test_a_kind_is_a_name_or_a_mapping_with_a_constant_type(everything: dict[str
     assert {"adalin", "instance"} <= set(names["enum"])
     assert {"$ref": "#/$defs/norm.adalin"} in choices
     adalin = everything["$defs"]["norm.adalin"]
-    assert adalin["properties"]["type"] == {"const": "adalin"}
+    assert adalin["properties"]["type"]["const"] == "adalin"
     assert adalin["required"] == ["type"]
     assert adalin["description"]
 

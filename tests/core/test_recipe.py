@@ -372,3 +372,15 @@ def test_reports_end() -> None:
 
 def test_what_is_no_mapping_is_told_in_words(report: Callable[..., str]) -> None:
     assert "train: must be a mapping, not a list" in report(GOOD, "train=[]")
+
+
+def test_a_length_that_set_gives_replaces_the_other(registry: object) -> None:
+    train = {"train": {"epochs": 3}}
+    loaded = Recipe.load(recipe(**train), ["train.steps=60"])
+    assert (loaded.train.steps, loaded.train.epochs) == (60, None)
+    assert Recipe.load(recipe(**train), ["train.epochs=5"]).train.epochs == 5
+    assert Recipe.load(recipe(train={"steps": 3}), ["train.epochs=2"]).train.steps is None
+    with pytest.raises(RecipeError, match="give `epochs` or `steps`, not both"):
+        Recipe.load(recipe(**train), ["train.steps=60", "train.epochs=5"])
+    with pytest.raises(RecipeError, match="train"):
+        Recipe.load(recipe(**train), ["train=3"])
