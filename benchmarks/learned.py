@@ -1,7 +1,7 @@
 """What was learned: the figures of finished trainings, kept beside the code, and the tables that are made of them.
 
 Trainings take hours, so they are made on several machines and days; each leaves its figures in
-`benchmarks/results/learned.json`, and a table is made of all that are there.
+`benchmarks/learned.json`, and a table is made of all that are there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from benchmarks.measure import device_name
 from gankit.core.files import write_whole
 from gankit.report.measured import read_results
 
-KEPT = Path(__file__).resolve().parent / "results" / "learned.json"
+KEPT = Path(__file__).resolve().with_suffix(".json")
 BEGIN, END = "<!-- made by python -m benchmarks.learning -->", "<!-- end -->"
 
 FIGURES = {

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 LEAST = 30
 """Letters that the last column of a table has room for."""
@@ -64,7 +65,7 @@ def print_json(value: object) -> None:
 def tell_whole(command: Any) -> None:
     """Have lists of commands show all of the first paragraph of a command's help; otherwise it ends in `...`."""
     command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
-    for below in getattr(command, "commands", {}).values():
+    for below in command.commands.values() if isinstance(command, TyperGroup) else ():
         tell_whole(below)
 
 

@@ -37,7 +37,7 @@ def runs(
         return print_json([asdict(run) for run in found])
     for run in found:
         if run.fault:
-            print(f"gankit: {printable(short(run.fault))}", file=sys.stderr)
+            print(f"gankit: {printable(short(run.fault, 1000))}", file=sys.stderr)
     if not found:
         print(f"there are no runs in {printable(str(folder))}", file=sys.stderr)
         return None

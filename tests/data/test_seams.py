@@ -95,7 +95,7 @@ def test_the_layout_of_unpaired_folders_is_named(tmp_path: Path) -> None:
         PairedFolder(root=str(tmp_path), **SIZES)
     named = PairedFolder(root=str(tmp_path), a="trainA", b="trainB", **SIZES)
     assert len(named) == 1
-    with pytest.raises(DataError, match=r"name their folders by test_a and test_b"):
+    with pytest.raises(DataError, match=r"name their folders in test_a and test_b"):
         named.split("test")
 
 

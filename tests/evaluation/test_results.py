@@ -24,7 +24,7 @@ def test_a_figure_is_asked_for_by_metric_and_direction() -> None:
 @pytest.mark.parametrize(
     ("which", "says"),
     [
-        ("psnr", "psnr has several directions: a2b, b2a; say one"),
+        ("psnr", "psnr has several directions: a2b, b2a; choose one"),
         ("ssim", "there is no ssim; there are: psnr a2b, psnr b2a, kid a2b, fid"),
         (("kid", "b2a"), "there is no kid b2a"),
     ],

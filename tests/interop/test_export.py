@@ -175,7 +175,7 @@ def test_no_folder_of_other_things_is_replaced(tmp_path: Path) -> None:
     (out / ".git").rmdir()
     (out / "ema.safetensors").write_text("of an older export")
     export(model, "hub-folder", out, overwrite=True)
-    assert {path.name for path in out.iterdir()} <= OF_A_FOLDER - {"ema.safetensors"}
+    assert {path.name for path in out.iterdir()} <= OF_A_FOLDER["hub-folder"] - {"ema.safetensors"}
 
 
 def test_what_exists_is_kept(tmp_path: Path) -> None:

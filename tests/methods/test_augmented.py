@@ -33,7 +33,7 @@ from gankit.training.step import Stepper
 from tests.installed import Site, install  # noqa: F401
 from tests.methods import small
 from tests.training.conftest import Killed, kill_after  # noqa: F401
-from tests.training.test_distributed import finish, launch
+from tests.training.test_distributed import launch
 from tests.training.test_graphs import Recorder, play, recorded
 from tests.training.tiny import AGIT, CRITIC, CYCLE, CYCLEGAN, MUNIT, PAIRED, STYLED, UGATIT, digests, lines, recipe
 
@@ -308,7 +308,7 @@ def state_of(run: Path) -> list[dict[str, Tensor]]:
 
 def test_two_processes_share_one_probability(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    finish(launch(chosen("cyclegan", ADAPTIVE, batch_size=1, steps=2), "two"))
+    launch(chosen("cyclegan", ADAPTIVE, batch_size=1, steps=2), "two")
     (state,) = state_of(tmp_path / "two")
     by = (float(state["p"]) - 0.3) * 0.05 * 1000
     assert abs(by) == pytest.approx(2 * 2 * 2, rel=1e-3)  # steps, processes, critics: a picture each

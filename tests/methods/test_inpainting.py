@@ -115,7 +115,7 @@ def test_without_a_discriminator() -> None:
     made = method(discriminator=None)
     assert made.roles == ("generator",) and [t.name for t in made.turns()] == ["generator"]
     assert len(plan_turns(made, {"hole": Term(MaskedL1())})) == 1
-    with pytest.raises(BuildError, match=r"it has no discriminator: set method\.discriminator, to double_column"):
+    with pytest.raises(BuildError, match=r"it has no discriminator: set method\.discriminator to double_column"):
         plan_turns(made, {"adversarial": Term(WGAN())})
 
 

@@ -32,7 +32,7 @@ from gankit.training.step import Stepper
 from tests.training import learning
 from tests.training.conftest import Killed
 from tests.training.learning import CriticsMargin, Margin, Projected, Steered, Tempered, random
-from tests.training.test_distributed import finish, launch
+from tests.training.test_distributed import launch
 from tests.training.test_graphs import play, recorded
 from tests.training.test_step import batch, stepper
 from tests.training.tiny import AGIT, CYCLE, CYCLEGAN, digests, recipe
@@ -287,8 +287,7 @@ def test_a_critic_that_does_not_learn_at_all_is_refused() -> None:
 def test_two_processes_train_one_loss(tmp_path: Path) -> None:
     """As in test_distributed: half a batch each, SGD at a small rate."""
     options = {"losses": LEARNED, "steps": 2, "pool_size": 0, "optimizer": {"type": "sgd", "lr": 0.001}, "seed": 5}
-    register = "from tests.training import learning; learning.register(); "
-    finish(launch(recipe(batch_size=1, **options), "two", before=register))
+    launch(recipe(batch_size=1, **options), "two", before=learning.register)
     gankit.train(recipe(batch_size=2, **options), tmp_path / "one")
     two, one = (state_of(tmp_path / name)["losses"]["cycle"] for name in ("two", "one"))
     assert {"log", "mix.weight", "mix.bias", "seen"} == one.keys()

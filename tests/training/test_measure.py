@@ -100,7 +100,7 @@ def test_who_watches_needs_a_figure(callback: dict[str, Any]) -> None:
 
 
 def test_a_figure_that_is_not_measured_ends_the_training_and_says_which_are(tmp_path: Path) -> None:
-    with pytest.raises(gankit.GankitError, match=r"there is no figure psnr; measured: translation_error, l1"):
+    with pytest.raises(gankit.GankitError, match=r"there is no figure called psnr; measured: translation_error, l1"):
         gankit.train(recipe(measure=MEASURE, callbacks=[BEST | {"metric": "psnr"}]), tmp_path / "run")
 
 

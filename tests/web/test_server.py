@@ -267,7 +267,7 @@ def test_deep_pictures_keep_their_depth() -> None:
 
 def test_the_command_refuses_before_it_listens(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["serve", str(tmp_path)])
-    assert result.exit_code == 2 and "no run directory" in result.stderr
+    assert result.exit_code == 2 and "not a run directory" in result.stderr
     with listen("127.0.0.1", 0) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(DataError, match="--port 0"):
