@@ -22,6 +22,7 @@ from gankit.data.folder import channels_of, check_room
 from gankit.data.pairs import Pair, named, refuse_unpaired_layout, side_by_side, split_folder, two_folders
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, to_bytes
+from gankit.data.seams import tell_once
 from gankit.fields import Picture, Segmentation
 
 
@@ -112,6 +113,7 @@ class PairedFolder(PictureFiles):
                 refuse_unpaired_layout(one, ("test_a", "test_b") if split == "test" else ("a", "b"))
                 return side_by_side(one, self.codecs["a"])
             a, b = two
+            tell_once(f"{one}: pairs are the pictures of the same name in the subfolders {a} and {b}")
         return self._of_one_size(*two_folders(a, b, codecs))
 
     def _of_one_size(self, pairs: list[Pair], left_out: list[str]) -> tuple[list[Pair], list[str]]:

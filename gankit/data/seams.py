@@ -34,15 +34,17 @@ def check_halves(sizes: Mapping[Path, tuple[int, int]], codec: Codec) -> None:
     if odd:
         height, width = sizes[odd[0]]
         first = f"{odd[0]} ({width} x {height} px)"
-        _once(f"{len(odd)} of {len(sizes)} pictures are not twice as wide as high; the first is {first}. {HALVES}")
+        tell_once(f"{len(odd)} of {len(sizes)} pictures are not twice as wide as high; the first is {first}. {HALVES}")
     elif _most(sizes, codec, joined=False):
-        _once(f"the pictures of {next(iter(sizes)).parent} go on across their middle, as single pictures do. {HALVES}")
+        tell_once(
+            f"the pictures of {next(iter(sizes)).parent} go on across their middle, as single pictures do. {HALVES}"
+        )
 
 
 def check_single(sizes: Mapping[Path, tuple[int, int]], codec: Codec) -> None:
     """Warn where pictures that are taken whole look like two side by side."""
     if all(width == 2 * height for height, width in sizes.values()) and _most(sizes, codec, joined=True):
-        _once(
+        tell_once(
             f"the pictures of {next(iter(sizes)).parent} look like pairs side by side: each is twice as wide as high, "
             "with a seam in its middle. They are taken whole here; data.type: paired cuts them into two"
         )
@@ -81,6 +83,6 @@ def seam(picture: Tensor) -> float | None:
 
 
 @cache
-def _once(text: str) -> None:
+def tell_once(text: str) -> None:
     """A folder is read for each split and measurement, and judged once."""
     log.warning(text)
