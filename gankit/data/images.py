@@ -72,7 +72,7 @@ def _refuse(error: OSError) -> None:
 
 def _tell(folder: Path, taken: list[Path], others: list[Path]) -> None:
     if len({path.suffix.lower() for path in taken}) > 1:
-        _once(logging.INFO, f"{folder}: {len(taken)} pictures: {_endings(taken)}")
+        tell_once(logging.INFO, f"{folder}: {len(taken)} pictures: {_endings(taken)}")
     if others:
         level = logging.INFO if all(path.suffix.lower() in NOTES for path in others) else logging.WARNING
         what = (
@@ -80,7 +80,7 @@ def _tell(folder: Path, taken: list[Path], others: list[Path]) -> None:
             if len(others) == 1
             else (f"{len(others)} files whose endings are not those of pictures")
         )
-        _once(level, f"{folder}: left out {what}: {_endings(others)}; the first is {others[0].name}")
+        tell_once(level, f"{folder}: left out {what}: {_endings(others)}; the first is {others[0].name}")
 
 
 def _endings(paths: Iterable[Path]) -> str:
@@ -89,6 +89,6 @@ def _endings(paths: Iterable[Path]) -> str:
 
 
 @cache
-def _once(level: int, text: str) -> None:
-    """A folder is listed for each split and measurement, and described once."""
+def tell_once(level: int, text: str) -> None:
+    """A folder is read for each split and measurement, and described once."""
     log.log(level, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -19,10 +20,10 @@ from gankit.data.dataset import Split
 from gankit.data.disk_cache import identity
 from gankit.data.files import PictureFiles
 from gankit.data.folder import channels_of, check_room
+from gankit.data.images import tell_once
 from gankit.data.pairs import Pair, named, refuse_unpaired_layout, side_by_side, split_folder, two_folders
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, to_bytes
-from gankit.data.seams import tell_once
 from gankit.fields import Picture, Segmentation
 
 
@@ -113,7 +114,7 @@ class PairedFolder(PictureFiles):
                 refuse_unpaired_layout(one, ("test_a", "test_b") if split == "test" else ("a", "b"))
                 return side_by_side(one, self.codecs["a"])
             a, b = two
-            tell_once(f"{one}: pairs are the pictures of the same name in the subfolders {a} and {b}")
+            tell_once(logging.WARNING, f"{one}: pairs are the pictures of the same name in the subfolders {a} and {b}")
         return self._of_one_size(*two_folders(a, b, codecs))
 
     def _of_one_size(self, pairs: list[Pair], left_out: list[str]) -> tuple[list[Pair], list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -13,8 +13,7 @@ from torch import Tensor
 from gankit.codecs.base import Codec
 from gankit.core.errors import DataError
 from gankit.data.disk_cache import identity
-
-log = logging.getLogger("gankit.data")
+from gankit.data.images import tell_once
 
 SAMPLE = 8
 NEAR = 8  # columns on each side of the middle
@@ -34,10 +33,14 @@ def check_halves(sizes: Mapping[Path, tuple[int, int]], codec: Codec) -> None:
     if odd:
         height, width = sizes[odd[0]]
         first = f"{odd[0]} ({width} x {height} px)"
-        tell_once(f"{len(odd)} of {len(sizes)} pictures are not twice as wide as high; the first is {first}. {HALVES}")
+        tell_once(
+            logging.WARNING,
+            f"{len(odd)} of {len(sizes)} pictures are not twice as wide as high; the first is {first}. {HALVES}",
+        )
     elif _most(sizes, codec, joined=False):
         tell_once(
-            f"the pictures of {next(iter(sizes)).parent} go on across their middle, as single pictures do. {HALVES}"
+            logging.WARNING,
+            f"the pictures of {next(iter(sizes)).parent} go on across their middle, as single pictures do. {HALVES}",
         )
 
 
@@ -45,8 +48,9 @@ def check_single(sizes: Mapping[Path, tuple[int, int]], codec: Codec) -> None:
     """Warn where pictures that are taken whole look like two side by side."""
     if all(width == 2 * height for height, width in sizes.values()) and _most(sizes, codec, joined=True):
         tell_once(
+            logging.WARNING,
             f"the pictures of {next(iter(sizes)).parent} look like pairs side by side: each is twice as wide as high, "
-            "with a seam in its middle. They are taken whole here; data.type: paired cuts them into two"
+            "with a seam in its middle. They are taken whole here; data.type: paired cuts them into two",
         )
 
 
@@ -80,9 +84,3 @@ def seam(picture: Tensor) -> float | None:
     if len(near) < 6 or near.mean() < FLAT:
         return None
     return float(steps[middle] / near.mean())
-
-
-@cache
-def tell_once(text: str) -> None:
-    """A folder is read for each split and measurement, and judged once."""
-    log.warning(text)
