@@ -52,7 +52,8 @@ def record(row: str, setting: str, seed: int, run: Path) -> Record:
         for one in read_results(run)
         if one["metric"] in FIGURES and one["value"] is not None  # a season leaves no background
     }
-    machine = {"processor": device_name(torch.device("cpu")), "torch": torch.__version__.split("+")[0]}
+    processor = f"{device_name(torch.device('cpu'))}, {torch.backends.cpu.get_cpu_capability()}"
+    machine = {"processor": processor, "torch": torch.__version__.split("+")[0]}
     return {"row": row, "setting": setting, "seeds": [seed], **machine, "figures": figures}
 
 

@@ -70,40 +70,39 @@ ROWS = [
 ]
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
-NORMS = ("adalin", "adain", "instance", "layer", "group", "bin")
+NORMS = ("adain", "instance", "layer", "group", "bin")
+CYCLEGAN = ("train.steps=800",)
+AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
+UGATIT = ("train.steps=400",)
 EXPERIMENTS = [
-    Row(
-        "cyclegan-no-identity",
-        "CycleGAN, `season`, without the identity loss",
-        "demo-cyclegan",
-        ("losses.identity.weight=0",),
-    ),
-    Row(
-        "cyclegan-cross-entropy", "CycleGAN, `season`, cross entropy", "demo-cyclegan", ("losses.adversarial=vanilla",)
-    ),
+    Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
+    Row("cyclegan-no-identity", "... without identity loss", "demo-cyclegan", (*CYCLEGAN, "losses.identity.weight=0")),
+    Row("cyclegan-cross-entropy", "... cross entropy", "demo-cyclegan", (*CYCLEGAN, "losses.adversarial=vanilla")),
     Row(
         "cyclegan-saturating",
-        "CycleGAN, `season`, log(1 - D)",
+        "... cross entropy, the generator by log(1 - D)",
         "demo-cyclegan",
-        ("losses.adversarial={type: vanilla, saturating: true}",),
+        (*CYCLEGAN, "losses.adversarial={type: vanilla, saturating: true}"),
     ),
+    Row("agit", "AGIT, `texture`, 1000 steps: attended critic in the last 400", "demo", AGIT),
     Row(
         "agit-one-phase",
-        "AGIT, `texture`, critics of whole pictures to the end",
+        "... critics of whole pictures to the end",
         "demo",
-        ("train.steps=2000", "method.whole_image_until_epoch=20"),
+        ("train.steps=1000", "method.whole_image_until_epoch=10"),
     ),
     Row(
         "agit-sees-attended",
-        "AGIT, `texture`, the generator sees the attended picture",
+        "... the generator sees the attended picture",
         "demo",
-        ("train.steps=2000", "method.whole_image_until_epoch=12", "method.generator_sees=attended"),
+        (*AGIT, "method.generator_sees=attended"),
     ),
+    Row("ugatit", "U-GAT-IT light, `season`, 400 steps: AdaLIN, CAM", "demo-ugatit", UGATIT),
     *(
-        Row(f"ugatit-{norm}", f"U-GAT-IT light, `season`, {norm}", "demo-ugatit", (f"method.generator.norm={norm}",))
+        Row(f"ugatit-{norm}", f"... norm `{norm}`", "demo-ugatit", (*UGATIT, f"method.generator.norm={norm}"))
         for norm in NORMS
     ),
-    Row("ugatit-no-cam", "U-GAT-IT light, `season`, without CAM", "demo-ugatit", WITHOUT_CAM),
+    Row("ugatit-no-cam", "... without CAM", "demo-ugatit", (*UGATIT, *WITHOUT_CAM)),
 ]
 PAGES = {"benchmark": ROWS, "experiments": EXPERIMENTS}
 
