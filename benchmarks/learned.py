@@ -27,7 +27,12 @@ FIGURES = {
     "silhouette_iou": "silhouette IoU",
     "attention_iou": "attention IoU",
     "background_psnr": "background PSNR, dB",
+    "hole_psnr": "PSNR in the holes, dB",
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
 }
+BESIDE = {"hole_psnr": ("mean fill", "hole_psnr_mean_fill"), "psnr": ("bicubic", "bicubic_psnr")}
+"""Trivial answers that are metrics of their own."""
 
 Record = dict[str, Any]
 """Of one or several seeds of a row: `row`, `setting` (what the recipe says, shortened to a digest), `seeds`,
@@ -44,14 +49,20 @@ def has(row: str, setting: str, seed: int, path: Path = KEPT) -> bool:
 
 def record(row: str, setting: str, seed: int, run: Path) -> Record:
     """The figures of a finished training."""
-    figures = {
-        f"{one['metric']} {one['direction']}": {
+    results = {(one["metric"], one["direction"]): one for one in read_results(run) if one["value"] is not None}
+    has_truth = any(metric == "translation_error" for metric, _ in results)  # says more than whole pictures do
+    figures = {}
+    for (metric, direction), one in results.items():
+        if metric not in FIGURES or (has_truth and metric in ("psnr", "ssim")):
+            continue
+        trivial = {name: value for name, value in one.get("trivial", {}).items() if value is not None}
+        name, other = BESIDE.get(metric, ("", ""))
+        if beside := results.get((other, direction)):
+            trivial = {name: beside["value"]} | trivial
+        figures[f"{metric} {direction}"] = {
             "values": [round(one["value"], 4)],
-            "trivial": {name: round(value, 4) for name, value in one.get("trivial", {}).items() if value is not None},
+            "trivial": {name: round(value, 4) for name, value in trivial.items()},
         }
-        for one in read_results(run)
-        if one["metric"] in FIGURES and one["value"] is not None  # a season leaves no background
-    }
     processor = f"{device_name(torch.device('cpu'))}, {torch.backends.cpu.get_cpu_capability()}"
     machine = {"processor": processor, "torch": torch.__version__.split("+")[0]}
     return {"row": row, "setting": setting, "seeds": [seed], **machine, "figures": figures}

@@ -15,12 +15,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from benchmarks import learned
+from benchmarks.drawn_pictures import draw_pictures
+from benchmarks.rows import DRAWN_FOLDER, PAGES, Row
 from gankit.cli.processes import Processes
 from gankit.core import library
 from gankit.core.recipe import Recipe
@@ -29,82 +30,6 @@ from gankit.report.ablate import Training
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SEEDS = (20, 21, 22)
 """Nothing was chosen on them: settings come from seeds 0 and 1, on the split `val`."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """A recipe, and what of it is set."""
-
-    name: str
-    title: str
-    recipe: str
-    sets: tuple[str, ...] = ()
-
-
-ROWS = [
-    Row(
-        "agit-texture",
-        "AGIT, `texture`, 64 px, 2000 steps",
-        "demo",
-        ("train.steps=2000", "method.whole_image_until_epoch=12"),
-    ),
-    Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
-    Row(
-        "cyclegan-texture",
-        "CycleGAN, `texture`, 48 px, 1600 steps",
-        "demo-cyclegan",
-        ("data.task=texture", "losses.identity.weight=5"),
-    ),
-    Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
-    Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
-    Row(
-        "ugatit-texture",
-        "U-GAT-IT light, `texture`, 48 px, 1000 steps",
-        "demo-ugatit",
-        ("data.task=texture",),
-    ),
-    Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
-    Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
-    Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
-    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 2000 steps", "demo-pix2pix", ("train.steps=2000",)),
-]
-
-WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
-NORMS = ("adain", "instance", "layer", "group", "bin")
-CYCLEGAN = ("train.steps=800",)
-AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
-UGATIT = ("train.steps=400",)
-EXPERIMENTS = [
-    Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
-    Row("cyclegan-no-identity", "... without identity loss", "demo-cyclegan", (*CYCLEGAN, "losses.identity.weight=0")),
-    Row("cyclegan-cross-entropy", "... cross entropy", "demo-cyclegan", (*CYCLEGAN, "losses.adversarial=vanilla")),
-    Row(
-        "cyclegan-saturating",
-        "... cross entropy, the generator by log(1 - D)",
-        "demo-cyclegan",
-        (*CYCLEGAN, "losses.adversarial={type: vanilla, saturating: true}"),
-    ),
-    Row("agit", "AGIT, `texture`, 1000 steps: attended critic in the last 400", "demo", AGIT),
-    Row(
-        "agit-one-phase",
-        "... critics of whole pictures to the end",
-        "demo",
-        ("train.steps=1000", "method.whole_image_until_epoch=10"),
-    ),
-    Row(
-        "agit-sees-attended",
-        "... the generator sees the attended picture",
-        "demo",
-        (*AGIT, "method.generator_sees=attended"),
-    ),
-    Row("ugatit", "U-GAT-IT light, `season`, 400 steps: AdaLIN, CAM", "demo-ugatit", UGATIT),
-    *(
-        Row(f"ugatit-{norm}", f"... norm `{norm}`", "demo-ugatit", (*UGATIT, f"method.generator.norm={norm}"))
-        for norm in NORMS
-    ),
-    Row("ugatit-no-cam", "... without CAM", "demo-ugatit", (*UGATIT, *WITHOUT_CAM)),
-]
-PAGES = {"benchmark": ROWS, "experiments": EXPERIMENTS}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -135,7 +60,9 @@ def setting(row: Row) -> str:
 
 def training(row: Row, seed: int, out: Path) -> Training:
     path = out / f"{row.name}-{seed}"
-    sets = [*row.sets, f"train.seed={seed}", f"data.seed={seed}", "train.measure=null"]
+    sets = [one.replace(DRAWN_FOLDER, str(out / "drawn")) for one in row.sets]
+    sets += [f"train.seed={seed}", "train.measure=null"]
+    sets += [] if sets[0].startswith("data.root") else [f"data.seed={seed}"]
     options = [word for one in sets for word in ("--set", one)]
     arguments = ["train", row.recipe, "--resume", "--out", str(path), *options]
     return Training(path, Recipe.load(row.recipe, sets), arguments)
@@ -145,6 +72,8 @@ def train(missing: Sequence[tuple[Row, int]], options: argparse.Namespace) -> li
     """Train them and keep their figures; the names of those that failed."""
     os.environ["OMP_NUM_THREADS"] = "1"
     options.out.mkdir(parents=True, exist_ok=True)
+    if any(DRAWN_FOLDER in one for row, _ in missing for one in row.sets):
+        draw_pictures(options.out / "drawn")
     trainings = {(row, seed): training(row, seed, options.out) for row, seed in missing}
     by_log = {options.out / f"{one.path.name}.log": key for key, one in trainings.items()}
     failed: list[str] = []

@@ -10,7 +10,8 @@ import pytest
 
 from benchmarks import learned
 from benchmarks.learned import END, write
-from benchmarks.learning import DOCS, PAGES, Row, setting, training
+from benchmarks.learning import DOCS, setting, training
+from benchmarks.rows import PAGES, Row
 from gankit.core.recipe import Recipe
 
 

@@ -1,0 +1,115 @@
+"""What is trained for the tables of docs/benchmark.md and docs/experiments.md: recipes, and what of them is set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DRAWN_FOLDER = "{drawn}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recipe, and what of it is set. `{drawn}` stands for the folder of drawn pictures."""
+
+    name: str
+    title: str
+    recipe: str
+    sets: tuple[str, ...] = ()
+
+
+ROWS = [
+    Row(
+        "agit-texture",
+        "AGIT, `texture`, 64 px, 2000 steps",
+        "demo",
+        ("train.steps=2000", "method.whole_image_until_epoch=12"),
+    ),
+    Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
+    Row(
+        "cyclegan-texture",
+        "CycleGAN, `texture`, 48 px, 1600 steps",
+        "demo-cyclegan",
+        ("data.task=texture", "losses.identity.weight=5"),
+    ),
+    Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
+    Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
+    Row(
+        "ugatit-texture",
+        "U-GAT-IT light, `texture`, 48 px, 1000 steps",
+        "demo-ugatit",
+        ("data.task=texture",),
+    ),
+    Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
+    Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
+    Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
+    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 2000 steps", "demo-pix2pix", ("train.steps=2000",)),
+]
+
+WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
+RECIPES = Path(__file__).resolve().parent / "recipes"
+INPAINTING, ENLARGING, DENOISING = (str(RECIPES / f"{name}.yaml") for name in ("inpainting", "enlarging", "denoising"))
+DRAWN = (f"data.root={DRAWN_FOLDER}",)
+NORMS = ("adain", "instance", "layer", "group", "bin")
+CYCLEGAN = ("train.steps=800",)
+AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
+UGATIT = ("train.steps=400",)
+EXPERIMENTS = [
+    Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
+    Row("cyclegan-no-identity", "... without identity loss", "demo-cyclegan", (*CYCLEGAN, "losses.identity.weight=0")),
+    Row("cyclegan-cross-entropy", "... cross entropy", "demo-cyclegan", (*CYCLEGAN, "losses.adversarial=vanilla")),
+    Row(
+        "cyclegan-saturating",
+        "... cross entropy, the generator by log(1 - D)",
+        "demo-cyclegan",
+        (*CYCLEGAN, "losses.adversarial={type: vanilla, saturating: true}"),
+    ),
+    Row("agit", "AGIT, `texture`, 1000 steps: attended critic in the last 400", "demo", AGIT),
+    Row(
+        "agit-one-phase",
+        "... critics of whole pictures to the end",
+        "demo",
+        ("train.steps=1000", "method.whole_image_until_epoch=10"),
+    ),
+    Row(
+        "agit-sees-attended",
+        "... the generator sees the attended picture",
+        "demo",
+        (*AGIT, "method.generator_sees=attended"),
+    ),
+    Row("ugatit", "U-GAT-IT light, `season`, 400 steps: AdaLIN, CAM", "demo-ugatit", UGATIT),
+    *(
+        Row(f"ugatit-{norm}", f"... norm `{norm}`", "demo-ugatit", (*UGATIT, f"method.generator.norm={norm}"))
+        for norm in NORMS
+    ),
+    Row("ugatit-no-cam", "... without CAM", "demo-ugatit", (*UGATIT, *WITHOUT_CAM)),
+    Row("lbam", "LBAM, strokes of 20 to 40 %, 64 px, 600 steps", INPAINTING, DRAWN),
+    *(
+        Row(f"lbam-{name}", f"... {title}", INPAINTING, (*DRAWN, f"method.generator.{key}"))
+        for name, title, key in (
+            ("unlearned", "unlearned masks", "masks=fixed"),
+            ("forward", "forward maps only", "reverse=false"),
+            ("sigmoid", "maps by sigmoid", "attention=sigmoid"),
+            ("relu", "maps by ReLU", "attention=relu"),
+            ("leaky-relu", "maps by LeakyReLU", "attention=leaky_relu"),
+        )
+    ),
+    Row("pconv", "PConv, the same otherwise", INPAINTING, (*DRAWN, "method.generator.type=pconv")),
+    Row("enlarging", "super-resolution x4, 64 px, 1000 steps, by pixels", ENLARGING, DRAWN),
+    Row(
+        "enlarging-features",
+        "... by features of relu2_1 (needs `distilled_vgg19`)",
+        ENLARGING,
+        (*DRAWN, "losses.content={type: perceptual, layers: [relu2_1], backbone: distilled_vgg19}"),
+    ),
+    *(
+        Row(
+            f"denoising-{head or 'none'}",
+            f"... {head}" if head else "denoising of noisy objects, 400 steps: no attention",
+            DENOISING,
+            (f"data.root={DRAWN_FOLDER}/noisy", f"method.generator.attention={head or 'null'}"),
+        )
+        for head in ("", "se", "cbam", "cam", "self", "non_local")
+    ),
+]
+PAGES = {"benchmark": ROWS, "experiments": EXPERIMENTS}
