@@ -49,6 +49,21 @@ def test_lines_have_mean_range_and_trivial_answers(tmp_path: Path) -> None:
     assert learned.lines("y", "Y", learned.read(kept)) == []
 
 
+def test_trivial_answers_that_are_metrics_stand_beside(tmp_path: Path) -> None:
+    def one(metric: str, value: float) -> dict[str, Any]:
+        return figure(value) | {"metric": metric}
+
+    run = tmp_path / "run"
+    run.mkdir()
+    results = [one("hole_psnr", 20.0), one("hole_psnr_mean_fill", 13.0), one("psnr", 21.0), one("l1", 3.0)]
+    (run / "evaluation.json").write_text(json.dumps({"results": results}))
+    found = learned.record("x", "as it was", 1, run)["figures"]
+    assert found["hole_psnr a2b"] == {"values": [20.0], "trivial": {"mean fill": 13.0}}
+    assert set(found) == {"hole_psnr a2b", "psnr a2b"}
+    (run / "evaluation.json").write_text(json.dumps({"results": [*results, one("translation_error", 0.5)]}))
+    assert set(learned.record("x", "as it was", 1, run)["figures"]) == {"hole_psnr a2b", "translation_error a2b"}
+
+
 def test_a_figure_is_kept_once_and_goes_with_its_setting(tmp_path: Path) -> None:
     kept = tmp_path / "learned.json"
     learned.keep(learned.record("y", "as it was", 1, run_of(tmp_path, 0.1)), kept)
