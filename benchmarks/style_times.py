@@ -45,7 +45,7 @@ def main() -> None:
     ratios = []
     for path in options.pictures:
         gatys = optimisation(model.recipe, path, options.size)
-        pixels = gatys.method.network("picture", "a2b").pixels
+        pixels = gatys.method.network("picture", "a2b").get_parameter("pixels")
         start = pixels.detach().clone()
         seconds = fastest(lambda picture=start: model.method.translate(picture))
         before, target = (objective(gatys, picture) for picture in (start, model.method.translate(start)))
@@ -72,7 +72,7 @@ def optimisation(recipe: Recipe, picture: Path, size: int) -> Assembled:
 def stepper_of(parts: Assembled, picture: Tensor, iterations: int) -> Stepper:
     assert isinstance(parts.method, Gatys)
     with torch.no_grad():
-        parts.method.network("picture", "a2b").pixels.copy_(picture)
+        parts.method.network("picture", "a2b").get_parameter("pixels").copy_(picture)
     return Stepper(
         parts.method, parts.terms, partial(LBFGS, lr=1.0, max_iter=iterations, history_size=100), pool_size=0
     )
