@@ -15,9 +15,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from gankit.core.errors import ComponentError
-from gankit.core.recipe import About, Evaluate, Measure, Recipe, TermSlot, Train
+from gankit.core.recipe import Recipe
 from gankit.core.registry import KINDS
 from gankit.core.schema import Slot, Spec, Typed
+from gankit.core.sections import About, Evaluate, Measure, TermSlot, Train
 
 WITHOUT_TYPE = {"type": "object", "not": {"required": ["type"]}}
 DRAFT = "http://json-schema.org/draft-07/schema#"

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from gankit.core.errors import BuildError
-from gankit.core.recipe import Measure, Recipe
+from gankit.core.recipe import Recipe
+from gankit.core.sections import Measure
 from gankit.data.dataset import Dataset
 from gankit.evaluation import choose
 from gankit.evaluation.evaluate import evaluate, measured

@@ -16,7 +16,7 @@ from gankit.codecs.images import save_png
 from gankit.contracts import CallbackContract, DatasetContract
 from gankit.core.errors import BuildError, CheckpointError, TrainingError
 from gankit.core.files import write_whole
-from gankit.core.recipe import Train
+from gankit.core.sections import Train
 from gankit.data.loader import Batch, Loader, make_loader
 from gankit.features import load_own_state, own_state
 from gankit.methods.base import Method

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, ComponentError, RecipeError
 from gankit.core.listing import details
-from gankit.core.recipe import LossTerm, Recipe
+from gankit.core.recipe import Recipe
 from gankit.core.register import register
 from gankit.core.registry import Entry, Registry
 from gankit.core.schema import Slot, build_component, parameters_of, spec_of
+from gankit.core.sections import LossTerm
 from tests.core.toys import AdaNorm, Net, Norm, Options, PlainNorm, recipe
 
 

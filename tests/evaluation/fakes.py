@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from gankit.core.recipe import Evaluate, Recipe
+from gankit.core.recipe import Recipe
+from gankit.core.sections import Evaluate
 from gankit.fields import Mask, Picture
 from gankit.methods.base import Method, Turn, tensor
 
