@@ -397,7 +397,7 @@ def _written(picture: Tensor, codec: Codec, source: Any) -> Image.Image | Values
     """(C, H, W) in [-1, 1] as an image, or as the values that would be written of that source."""
     if codec.stored == torch.uint8:
         return as_pil(picture)
-    known = isinstance(source, str | os.PathLike) and Path(source).suffix.lower() in codec.extensions
+    known = isinstance(source, str | os.PathLike) and codec.reads(Path(source))
     return codec.denormalize(picture, codec.depth(Path(source) if known else None))
 
 

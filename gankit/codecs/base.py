@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import DataError, GankitError
-from gankit.core.files import write_whole
+from gankit.core.files import ending, write_whole
 from gankit.core.registry import BUILTIN
 from gankit.core.schema import Slot
 
@@ -57,7 +57,7 @@ class Codec(ABC):
     """
 
     extensions: ClassVar[frozenset[str]] = frozenset()
-    """Endings of its files, in small letters, with the dot."""
+    """Endings of its files, in small letters, with the dot, such as `.tif`; they may have two parts, as `.nii.gz`."""
     default_extension: ClassVar[str] = ""
     """Of the files that it writes where the source is of another kind."""
     converts_to: ClassVar[frozenset[int]] = frozenset()
@@ -66,6 +66,8 @@ class Codec(ABC):
     """The window of depths that need none to be said, by the name of their dtype."""
     stored: ClassVar[torch.dtype] = torch.float32
     """Of what `raw` gives: float32 in [-1, 1], or uint8 in 0..255."""
+    stacks: ClassVar[bool] = False
+    """Whether a file may hold several pictures, such as the slices of a volume."""
     low: float | None = None
     high: float | None = None
     units: str = ""
@@ -92,6 +94,18 @@ class Codec(ABC):
     def encode(self, values: Values, extension: str, like: Path | None) -> bytes:
         """A file of these values, (C, H, W) of the dtype that `depth` gives. extension: of its name. like: the source,
         a file of this codec, where there is one."""
+
+    def decode_stack(self, path: Path) -> Values:
+        """Of one that `stacks`: the values of all pictures of a file, (S, C, H, W)."""
+        return self.decode(path)[None]
+
+    def encode_stack(self, values: Values, extension: str, like: Path | None) -> bytes:
+        """Of one that `stacks`: a file of several pictures, (S, C, H, W)."""
+        raise NotImplementedError(f"{type(self).__name__} stacks pictures and does not say how they are written")
+
+    def reads(self, path: Path) -> bool:
+        """Whether a file is of its kind, as far as its name tells."""
+        return self.ending(path) != ""
 
     def depth(self, like: Path | None) -> np.dtype[Any]:
         """Of the values to be written: that of the source where it holds the window in 256 levels or more, or is
@@ -152,14 +166,44 @@ class Codec(ABC):
         a file. Raises GankitError when the disk refuses; an old file of that name then stays.
         """
         path = Path(path)
-        source = Path(like) if like is not None and Path(like).suffix.lower() in self.extensions else None
+        source = self._source(like)
         values = self.denormalize(picture, self.depth(source))
-        write_whole(path, self.encode(values, path.suffix.lower(), source))
+        write_whole(path, self.encode(values, self.ending(path) or path.suffix.lower(), source))
+
+    def read_stack(self, path: str | Path, channels: int | None = None) -> Tensor:
+        """All pictures of a file, (S, C, H, W), in their order; of most kinds of files one. Otherwise as `read`."""
+        if not self.stacks:
+            return self.read(path, channels)[None]
+        path = Path(path)
+        with damaged(path):
+            check_size(self.header(path))
+            values = self.decode_stack(path)
+            if channels not in (None, values.shape[1]):
+                raise DataError(f"it has {counted(values.shape[1])}, not the {channels} that are wanted")
+            return torch.from_numpy(self.normalize(values))
+
+    def write_stack(self, pictures: Tensor, path: str | Path, like: str | Path | None = None) -> None:
+        """Write (S, C, H, W) in [-1, 1], as `write` does; raises DataError for several where files hold one."""
+        path = Path(path)
+        if self.stacks:
+            source = self._source(like)
+            values = self.denormalize(pictures, self.depth(source))
+            write_whole(path, self.encode_stack(values, self.ending(path) or path.suffix.lower(), source))
+        elif len(pictures) == 1:
+            self.write(pictures[0], path, like)
+        else:
+            raise DataError(f"{path}: {len(pictures)} pictures do not go into one file of {name_of(self)}")
+
+    def _source(self, like: str | Path | None) -> Path | None:
+        return Path(like) if like is not None and self.reads(Path(like)) else None
+
+    def ending(self, path: Path) -> str:
+        """That of its own endings which a file's name has, such as `.nii.gz`; "" for another."""
+        return ending(path, self.extensions)
 
     def extension(self, source: Path) -> str:
         """Of the file that is made from a source."""
-        own = source.suffix.lower()
-        return own if own in self.extensions else self.default_extension
+        return self.ending(source) or self.default_extension
 
     def transparent(self, path: str | Path) -> Tensor | None:
         """Where the picture in a file is transparent: (1, H, W) of bool; None where the kind of file cannot say."""

@@ -55,11 +55,16 @@ class CodecContract(Contract):
     )
 
     extensions: Declared[frozenset[str]] = Declared(
-        frozenset(), "endings of its files, in small letters, with the dot; always given"
+        frozenset(), "endings of its files, in small letters, with the dot, as `.tif` or `.nii.gz`; always given"
     )
     default_extension = Declared("", "of the files that it writes where the source is of another kind; always given")
     converts_to: Declared[frozenset[int]] = Declared(
         frozenset(), "numbers of channels to which it brings any file; none: pictures have the channels of their files"
+    )
+    stacks = Declared(
+        False,
+        "whether a file may hold several pictures, as a volume its slices; then it also says `decode_stack(path)` and "
+        "`encode_stack(values, extension, like)`, with values (S, C, H, W)",
     )
     low: Declared[float | None] = Declared(None, "the value that becomes -1; given with `high`")
     high: Declared[float | None] = Declared(None, "the value that becomes 1; given with `low`")

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,12 @@ LARGEST = 256 * 2**20
 def reason(error: OSError) -> str:
     """Why a file could not be read or written, in words that follow a colon."""
     return (error.strerror or str(error)).lower()
+
+
+def ending(path: Path, endings: Iterable[str]) -> str:
+    """The longest of these endings, in small letters, that a file's name has, such as `.nii.gz`; "" for none."""
+    name = path.name.lower()
+    return max((e for e in endings if name.endswith(e) and name != e), key=len, default="")
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gankit.codecs.images import EXTENSIONS
 from gankit.core.errors import DataError
+from gankit.core.files import ending
 
 log = logging.getLogger("gankit.data")
 
@@ -35,12 +36,12 @@ def list_images(folder: str | Path, extensions: Set[str] = EXTENSIONS) -> list[P
         what = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(f"{folder.absolute()} {what}; it should be a folder of pictures")
     found = sorted(_files(folder))
-    paths = [path for path in found if path.suffix.lower() in extensions]
+    paths = [path for path in found if ending(path, extensions)]
     if not paths:
         raise DataError(
             f"{folder.absolute()} holds no picture; pictures are files ending in {', '.join(sorted(extensions))}"
         )
-    _tell(folder, paths, [path for path in found if path.suffix.lower() not in extensions])
+    _tell(folder, paths, [path for path in found if not ending(path, extensions)])
     return paths
 
 

@@ -66,6 +66,7 @@ def evaluate(
     ways = _directions(method, direction, against)
     pictures_of = measured(dataset, split)
     codecs = DatasetContract(dataset).codecs
+    of_ways = {way: codecs[side] for way in ways if (side := method.fields[way].get("target", "a")) in codecs}
     rounded = all(codec.stored == torch.uint8 for codec in codecs.values())
     common = {
         "split": split,
@@ -85,7 +86,9 @@ def evaluate(
         with measuring(method.to(device)):
 
             def measure(metrics: Mapping[str, Metric], asked: bool, fetch: bool = True) -> Evaluation:
-                measurement = Measurement(metrics, device, reference, asked, fetch=fetch, rounded=rounded)
+                measurement = Measurement(
+                    metrics, device, reference, asked, fetch=fetch, rounded=rounded, codecs=of_ways
+                )
                 torch.manual_seed(NOISE_SEED)
                 _translate_all(measurement, method, pictures_of, ways, batch_size, device, limit, against)
                 return measurement.results(ways, common)
@@ -326,11 +329,26 @@ def _tensors(
     makers |= {
         name: lambda name=name: (method.tensors_of(batch, direction, (name,)) or {}).get(name) for name in offered
     }
+    makers |= {name: lambda x=x: x for name, x in _fields(batch, direction).items() if name not in makers}
     may = {name for name, make in makers.items() if make is not None}
     wanted = {need for metric in metrics.values() if may.issuperset(metric.needs()) for need in metric.needs()}
     wanted |= BESIDE_TRUTH & may if truth is not None else set()
     known = {name: makers[name]() for name in makers if name in wanted}
     return {name: tensor for name, tensor in known.items() if tensor is not None}, may - wanted
+
+
+def _fields(batch: Mapping[str, Tensor], direction: str) -> dict[str, Tensor]:
+    """The fields of the data by the names under which metrics ask for them: `body_a` is `body` where a is the source,
+    `body_a2b` in that direction; what is the other side's is left out."""
+    side = direction.split("2")[0]
+    found: dict[str, Tensor] = {}
+    for name, tensor in batch.items():
+        base, _, of = name.rpartition("_")
+        if base and of in ("a", "b", "a2b", "b2a"):
+            found |= {base: tensor} if of in (side, direction) else {}
+        else:
+            found[name] = tensor
+    return found
 
 
 def _draw(method: Method, inputs: Mapping[str, Tensor], direction: str, count: int) -> Tensor:

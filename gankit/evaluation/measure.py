@@ -6,11 +6,13 @@ import itertools
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from gankit.codecs.base import Codec
 from gankit.core.errors import GankitError
 from gankit.evaluation.extract import Extractor, Unavailable
 from gankit.evaluation.metrics import Metric
@@ -37,6 +39,7 @@ class Measurement:
     metrics: by the names of their rows. device: where features are computed. reference: with what sets are compared.
     asked: they were named by somebody, so that those which cannot be measured get a row that says why. absent: name of
     a tensor -> why there is none. fetch: download weights that are nowhere here. rounded: to the levels of 8-bit files.
+    codecs: of the outputs' files, by direction.
     """
 
     def __init__(
@@ -48,8 +51,9 @@ class Measurement:
         absent: Mapping[str, str] | None = None,
         fetch: bool = True,
         rounded: bool = True,
+        codecs: Mapping[str, Codec] = MappingProxyType({}),
     ) -> None:
-        self.metrics, self.roles, self.asked = metrics, ROLES[reference], asked
+        self.metrics, self.roles, self.asked, self.codecs = metrics, ROLES[reference], asked, codecs
         self.reference = reference
         self.absent = dict(absent or {})
         self.reasons: dict[tuple[str, str], str] = {}  # (metric, direction or "") -> why it is not measured
@@ -96,6 +100,7 @@ class Measurement:
         for name, metric in self.able(direction).items():
             if isinstance(metric, SetMetric) or not set(metric.needs()) <= tensors.keys():
                 continue
+            metric.codec = self.codecs.get(direction)
             try:
                 values = metric.statistics(*(tensors[need] for need in metric.needs()))
             except ValueError as e:  # pictures that a metric cannot take
@@ -147,6 +152,7 @@ class Measurement:
         elif isinstance(metric, SetMetric):
             yield from self._set_row(name, metric, way, common)
         elif (name, way) in self.statistics:
+            metric.codec = self.codecs.get(way)
             for label, statistics in metric.rows(torch.cat(self.statistics[name, way])):
                 value, interval = float(metric.summarise(statistics)), bootstrap(metric, statistics)
                 protocol = {"n": len(statistics), **metric.protocol(), **common}

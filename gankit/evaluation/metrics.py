@@ -3,9 +3,10 @@
 A metric is written like a loss: the argument names of `statistics` are the tensors that it needs. For one direction
 those are `source` (the input), `output` (its translation), `truth` (the true counterpart), `attention` (the method's
 map), `mask` (1 on the objects of the source), `objects` (1 on the objects of the source and of the truth), `draw` (a
-function that translates the source again), and whatever else the method offers under its name. Pictures are
-(N, C, H, W) in [-1, 1] and are rounded to the 256 levels in which they would be saved, unless their files have more;
-masks and maps are (N, 1, H, W) in [0, 1]. All arithmetic is float64.
+function that translates the source again), and whatever else the method offers under its name; then the fields of the
+data's items: `label`, or `body` for `body_a` where a is the source. Pictures are (N, C, H, W) in [-1, 1] and are
+rounded to the 256 levels in which they would be saved, unless their files have more; masks and maps are (N, 1, H, W) in
+[0, 1]. All arithmetic is float64.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gankit.codecs.base import Codec
 from gankit.slots import Gt
 
 PEAK = 255.0
@@ -56,10 +58,23 @@ class Metric:
     """Tensors, by their names, -> (N, K) float64: what is kept of each picture."""
     rounded: bool = True
     """Whether pictures are 8-bit ones; set where they are measured."""
+    codec: Codec | None = None
+    """How files of the outputs are read and written; set where they are measured, None where there are none."""
 
     def levels(self, picture: Tensor) -> Tensor:
         """A picture (N, C, H, W) in [-1, 1] on 0..255, float64, in the levels of its files (`levels`)."""
         return levels(picture, self.rounded)
+
+    def values(self, picture: Tensor) -> Tensor:
+        """The same in the units of the output's files, such as HU, float64: within `span`, not rounded."""
+        low, high = self.span
+        return picture.double().add(1).mul((high - low) / 2).add(low).clamp(low, high)
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The values that are black and white, in the units of the output's files; 0 and 255 of 8-bit ones."""
+        codec = self.codec
+        return (0, PEAK) if codec is None or codec.low is None or codec.high is None else (codec.low, codec.high)
 
     def summarise(self, statistics: Tensor) -> Tensor:
         """(..., N, K) -> (...): the figure of N pictures."""

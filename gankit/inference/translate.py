@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -70,7 +71,9 @@ def translate_paths(
     A file `photo.jpg` becomes `photo.png`, and `photo_attention.png` is its attention map (8-bit grey, the size of the
     picture) where the method has one. Inputs that would share a name keep their extension (`photo.jpg.png`) or get
     a number. Pictures are read as in training, so a transparent one is laid on white and the output is opaque.
-    Other kinds of files than 8-bit pictures are written as the source is, in depth and kind, by the target's codec.
+    Other kinds of files than 8-bit pictures are written as the source is, in depth and kind, by the target's codec. The
+    pictures of one file, such as the slices of a volume, are translated one by one and become one file; they get no
+    attention maps.
 
     direction: the method's first one by default. channels: of each side's pictures. codecs: how each side's pictures
     are read and written, as in training. overwrite: replace files that exist; inputs are never replaced. tile: a
@@ -107,18 +110,30 @@ def translate_paths(
     planned = planned[:limit]
     if resize is not None:
         _refuse_resizing(method, way, [source for source, _ in planned])
-    jobs = [(source, named(target, variant), variant.more) for source, target in planned for variant in versions]
+    jobs = [
+        (source, named(target, variant, theirs), variant.more) for source, target in planned for variant in versions
+    ]
     _refuse_replacing([(source, target) for source, target, _ in jobs], attention, overwrite)
     outcome = Outcome()
     for done, (source, target, more) in enumerate(jobs):
         if progress:
             progress(done, len(jobs))
+        tick = progress and partial(_part, progress, done, len(jobs))
         try:
             if is_video(source):
                 _refuse_video(source, ours, theirs)
                 make_folder(target.parent)
                 film = partial(_frame, method, source, way, channels[source_side], tile, more)
-                translate_video(film, source, target, progress and partial(_part, progress, done, len(jobs)))
+                translate_video(film, source, target, tick)
+                outcome.written.append(target)
+                continue
+            if ours.stacks:
+                _refuse_stack(method, way, theirs, source, resize)
+                with _of_kind(ours, source):
+                    stack = ours.read_stack(source, channels[source_side])
+                stack = _stack(method, source, stack, way, tile, more, tick)
+                make_folder(target.parent)
+                theirs.write_stack(stack, target, like=source)
                 outcome.written.append(target)
                 continue
             picture = _read(method, source, way, ours, channels[source_side], resize)
@@ -150,10 +165,10 @@ def plan(
     """
     places = dict(_find(inputs, out, codecs[0].extensions))  # picture -> its place below `out`
     names = Counter(_key(place) for place in places.values())
-    stems = Counter(_key(place.with_suffix("")) for place in places.values())
+    stems = Counter(_key(_without_ending(place, codecs[0])) for place in places.values())
     taken: set[str] = set()
     for source, place in places.items():
-        plain = place.with_suffix("")
+        plain = _without_ending(place, codecs[0])
         base = place if stems[_key(plain)] > 1 == names[_key(place)] else plain
         name, number = base, 1
         while taken & _results(name, suffixes):
@@ -163,13 +178,20 @@ def plan(
         yield source, out / name.with_name(f"{name.name}{'.mp4' if is_video(source) else codecs[1].extension(source)}")
 
 
+def _without_ending(place: Path, codec: Codec) -> Path:
+    """`scan.nii.gz` -> `scan` of a codec with such endings."""
+    ending = codec.ending(place) or place.suffix
+    return place.with_name(place.name.removesuffix(place.name[-len(ending) :])) if ending else place
+
+
 def _results(name: Path, suffixes: Sequence[str]) -> set[str]:
     return {_key(name) + suffix + kind for suffix in suffixes for kind in ("", ATTENTION)}
 
 
-def named(target: Path, variant: Variant) -> Path:
+def named(target: Path, variant: Variant, codec: Codec) -> Path:
     """`x.png` -> `x_style1.png`."""
-    return target.with_name(f"{target.stem}{variant.suffix}{target.suffix}")
+    plain = _without_ending(target, codec).name
+    return target.with_name(f"{plain}{variant.suffix}{target.name[len(plain) :]}")
 
 
 def attention_path(target: Path) -> Path:
@@ -225,6 +247,33 @@ def _translate(
     return output[0], None if heat is None else heat[0]
 
 
+def _stack(
+    method: Method,
+    source: Path,
+    pictures: torch.Tensor,
+    direction: str,
+    tile: int,
+    more: Provider | None,
+    tick: Callable[[float], None] | None,
+) -> torch.Tensor:
+    """The translations (S, C, H, W) of a file's pictures, one after the other; on the CPU."""
+    done: list[torch.Tensor] = []
+    for picture in pictures:
+        done.append(_translate(method, source, picture, direction, False, tile, more)[0].cpu())
+        if tick:
+            tick(len(done) / len(pictures))
+    return torch.stack(done)
+
+
+def _refuse_stack(method: Method, direction: str, codec: Codec, source: Path, resize: Transform | None) -> None:
+    if not codec.stacks:
+        raise DataError(f"{source}: a file of several pictures cannot become one of {codec.words}, which holds one")
+    if resize is not None:
+        raise DataError(f"{source}: the pictures of a stack keep their size: leave --load-size out")
+    if beside := [name for name, kind in wanted_of(method, direction).items() if kind.spatial]:
+        raise DataError(f"{source}: {beside[0]} has the size of one picture, and this is a stack of them")
+
+
 def _read(
     method: Method, source: Path, direction: str, codec: Codec, channels: int, resize: Transform | None
 ) -> torch.Tensor:
@@ -233,10 +282,17 @@ def _read(
     if isinstance(kind, Segmentation):
         classes = read_file(kind, source)
         return classes if resize is None else resize.resize(classes, nearest=True)
-    try:
+    with _of_kind(codec, source):
         return read_resized(source, codec, channels, resize)
+
+
+@contextmanager
+def _of_kind(codec: Codec, source: Path) -> Iterator[None]:
+    """A file that cannot be read is told what this run reads, unless its name is that of such a file."""
+    try:
+        yield
     except DataError as e:
-        if source.suffix.lower() in codec.extensions:
+        if codec.reads(source):
             raise
         names = ", ".join(sorted(codec.extensions))
         raise DataError(f"{source}: pictures of this run are read as {codec.words}, of files ending in {names}") from e

@@ -183,7 +183,7 @@ def _parts_of(split: str, data: Any, limit: int | None, tick: Tick | None) -> li
             continue
         kind = (contract.fields or {}).get(side, Picture(3))
         codec = contract.codecs.get(side, Image8())
-        if all(path.suffix.lower() in codec.extensions for path in paths):  # files of many pictures are not looked into
+        if not codec.stacks and all(map(codec.reads, paths)):  # files of many pictures are not looked into
             parts.append(_part(f"{split} {side}", (split, side), kind, paths, codec, limit, tick))
     return parts
 

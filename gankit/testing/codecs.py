@@ -27,6 +27,8 @@ def judge_codec(codec: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         first, again = (Path(folder, name + codec.default_extension) for name in ("first", "again"))
         picture = _judge_round(codec, first, again)
+        if codec.stacks and picture is not None:
+            _judge_stack(codec, len(picture), again)
         _judge_damage(codec, first)
         require(picture is not None, "it writes pictures of neither 1 nor 3 channels")
 
@@ -51,6 +53,14 @@ def _judge_round(codec: Codec, first: Path, again: Path) -> torch.Tensor | None:
         codec.write(picture, again, like=first)
         require(torch.equal(codec.read(again, channels), picture), "a picture that was read and written is another one")
     return picture
+
+
+def _judge_stack(codec: Codec, channels: int, path: Path) -> None:
+    drawn = torch.rand(3, channels, *SIZE) * 2 - 1
+    codec.write_stack(drawn, path)
+    stack = codec.read_stack(path, channels)
+    require(stack.shape == drawn.shape, f"a stack {tuple(drawn.shape)} is read back as {tuple(stack.shape)}")
+    require(bool((stack - drawn).abs().max() < 0.01), "a stack that is written is read back as another one")
 
 
 def _judge_damage(codec: Codec, path: Path) -> None:

@@ -239,8 +239,8 @@ class Station:
             raise DataError(f"`{name}` is empty: send a picture")
         path = folder / f"{name}.png"  # ordinary pictures are told by their content
         if codec is not None and codec.stored != torch.uint8:
-            suffix = Path(filename).suffix.lower()
-            if suffix not in codec.extensions:
+            suffix = codec.ending(Path(filename))
+            if not suffix:
                 endings = ", ".join(sorted(codec.extensions))
                 raise DataError(f"pictures of this run are read as {codec.words}, of files ending in {endings}")
             path = path.with_suffix(suffix)

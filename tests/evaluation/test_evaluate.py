@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -271,3 +272,33 @@ def test_a_recipe_chooses_networks_and_the_reference(tmp_path: Path) -> None:
         (64, "source"),
         (224, "source"),
     }
+
+
+class Coloured(Scenes):
+    """Scenes with fields of each side and of none, whose files hold -100 to 155 in units of their own."""
+
+    class Codec:
+        low, high, stored, words = -100.0, 155.0, torch.float32, "drawn"
+
+    codecs: ClassVar = {"b": Codec()}
+
+    def item(self, index: int, generator: torch.Generator) -> dict[str, Tensor]:
+        more = {"patient_a": torch.tensor(index), "patient_b": torch.tensor(-1), "site": torch.tensor(7)}
+        return super().item(index, generator) | more
+
+
+class Seen(Metric):
+    """What was given: the number of the side, of neither, and the brightest value of the output."""
+
+    def statistics(self, output: Tensor, patient: Tensor, site: Tensor) -> Tensor:
+        return torch.stack([patient.double(), site.double(), self.values(output).flatten(1).amax(1)], 1)
+
+    def rows(self, statistics: Tensor) -> list[tuple[str, Tensor]]:
+        return [(str(i), statistics[:, i : i + 1]) for i in range(3)]
+
+
+def test_a_metric_asks_for_fields_of_the_data_and_measures_in_units_of_the_files() -> None:
+    rows = evaluate(Brighten(10), Coloured(), metrics={"seen": Seen()}, limit=3).rows
+    found = {(row.direction, row.label): row.value for row in rows}
+    assert [found["a2b", label] for label in "012"] == [1, 7, pytest.approx(10)]  # level 110 of 255 is 10 units
+    assert [found["b2a", label] for label in "012"] == [-1, 7, pytest.approx(90)]  # a has no codec: levels
