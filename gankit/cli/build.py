@@ -106,7 +106,8 @@ def _weight(terms: list[TermSummary]) -> str:
         text = f"{terms[0].weight:g}"
     else:
         text = ", ".join(f"{direction} {weight:g}" for direction, weight in weights.items())
-    return f"weight {text}" + (f" from step {terms[0].from_step}" if terms[0].from_step else "")
+    start, every = terms[0].from_step, terms[0].every
+    return f"weight {text}" + (f" from step {start}" if start else "") + (f" every {every} steps" if every > 1 else "")
 
 
 def _print_turns(summary: Summary) -> None:

@@ -77,7 +77,7 @@ Number = Annotated[float, *LIKE[float], MOST[float]]
 """A finite number: no text, no truth value."""
 
 
-ENVELOPE = {"loss": frozenset({"weight", "on", "from_step", "turn", "spec"})}
+ENVELOPE = {"loss": frozenset({"weight", "on", "from_step", "every", "turn", "spec"})}
 """Keys that stand beside a component's own in a recipe: no parameter of the kind may have such a name."""
 
 

@@ -24,7 +24,8 @@ class LossTerm(Spec):
     """A loss and its envelope: what the recipe says of it that is not the loss's own business.
 
     weight: factor, or one for each direction. on: argument of the loss -> tensor of the method. from_step: the step
-    from which it counts. turn: whose update it belongs to, where the loss does not say.
+    from which it counts. every: it counts at each such step only, with so many times its weight. turn: whose update it
+    belongs to, where the loss does not say.
     """
 
     weight: Annotated[
@@ -32,6 +33,9 @@ class LossTerm(Spec):
     ] = 1.0
     on: Annotated[dict[Line, Line], Field(description="what it asks for -> another tensor of the method")] = {}
     from_step: Annotated[Whole, Field(description="before this step it is not computed")] = 0
+    every: Annotated[
+        Count, Field(description="it is computed at each such step only, and its weight is multiplied by this")
+    ] = 1
     turn: Annotated[Line | None, Field(description="whose loss it is, where that does not follow from the loss")] = None
 
     @property

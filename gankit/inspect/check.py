@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, lcm
+from math import lcm
 
 from gankit.core.errors import TrainingError
 from gankit.inspect.trial import epochs_of
 from gankit.methods.base import Method
+from gankit.methods.plan import whole_step
 from gankit.training.assemble import Assembled, make_stepper
 from gankit.training.devices import Devices
 from gankit.training.pictures import Batch
@@ -25,8 +26,8 @@ class Played:
 def check(parts: Assembled, batch: Batch) -> list[Played]:
     """Play a step in the first epoch, and one in the last where the method has phases.
 
-    batch: the one to draw. Every term counts, whatever its `from_step`, and every turn
-    plays.
+    batch: the one to draw. Every term counts, whatever its `from_step` and `every`,
+    and every turn plays.
     Raises TrainingError when a loss is not finite, or a parameter that should learn gets no gradient or one that is
     not finite.
     """
@@ -34,10 +35,9 @@ def check(parts: Assembled, batch: Batch) -> list[Played]:
     stepper = make_stepper(parts, Devices.open(train.device, train.precision, train.deterministic))
     parts.method.train()
     every = lcm(*(turn.turn.every for turn in stepper.turns))
-    latest = max((term.from_step for term in stepper.terms.values()), default=0)
     played = []
     for name, epoch in epochs_of(parts.method).items():
-        stepper.steps = every * ceil(latest / every)
+        stepper.steps = whole_step(stepper.terms.values(), every)
         parts.method.set_epoch(epoch)
         reseed(train.seed, 0, epoch)
         losses = dict(stepper.step(batch.drawn()))

@@ -171,6 +171,8 @@ class _Panel:
         notes = [f"{term.type}, weight {term.weight:g}"]
         if term.from_step:
             notes.append(f"from step {term.from_step}")
+        if term.every > 1:
+            notes.append(f"every {term.every} steps")
         rows = (Row(term.loss, INK, bold=True), *(Row(note, AMBER) for note in notes))
         self.cards[term.key] = Card(rows, AMBER, PALE_AMBER)
 

@@ -68,6 +68,7 @@ class TermSummary:
     direction: str
     weight: float
     from_step: int
+    every: int
     takes: dict[str, str]  # argument -> tensor as seen from the direction, e.g. "back_attention"
     keys: tuple[str, ...]  # the same, as keys
 
@@ -370,6 +371,7 @@ def _term(method: Method, term: PlannedTerm) -> TermSummary:
         direction=direction,
         weight=term.weight,
         from_step=term.from_step,
+        every=term.every,
         takes={argument: _seen_from(method.fields, direction, key) for argument, key in term.arguments},
         keys=tuple(key for _, key in term.arguments),
     )

@@ -14,7 +14,7 @@ from gankit.core.recipe import Recipe
 from gankit.inspect.blame import blaming
 from gankit.inspect.summary import on_meta
 from gankit.methods.base import Method
-from gankit.methods.plan import plan_turns
+from gankit.methods.plan import plan_turns, whole_step
 from gankit.methods.turns import TurnModule, made_alone
 from gankit.training.assemble import Assembled, assemble
 from gankit.training.pictures import Batch, prepare
@@ -107,15 +107,15 @@ def _idle(turn: TurnModule, found: list[str], when: str) -> BuildError:
 
 
 def _turns(parts: Assembled, batch: Mapping[str, Tensor]) -> Iterator[tuple[TurnModule, dict[str, set[int]]]]:
-    """Play every turn; every term counts, whatever its `from_step`. By the name of each loss, the ids of the parameters
-    that get a gradient of it."""
-    latest = max((term.from_step for term in parts.terms.values()), default=0)
+    """Play every turn; every term counts, whatever its `from_step` and `every`. By the name of each loss, the ids of
+    the parameters that get a gradient of it."""
+    step = whole_step(parts.terms.values())
     carried: dict[str, Any] = {}
     for turn in parts.turns:
         if missing := [key for key in turn.needs if key not in carried]:
             with torch.no_grad():
                 carried |= made_alone(parts.method, missing, batch)
-        losses, values = turn(batch, {key: carried[key].detach() for key in turn.needs}, latest)
+        losses, values = turn(batch, {key: carried[key].detach() for key in turn.needs}, step)
         carried |= values
         reached: dict[str, set[int]] = {}
         for term in turn.terms:

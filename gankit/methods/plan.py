@@ -8,8 +8,9 @@ forward is a straight loop.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import ceil, lcm
 
 from torch import Tensor, nn
 
@@ -29,7 +30,9 @@ class Term:
     """One term of the objective: a loss and its envelope.
 
     weight: a factor, or one per direction. on: argument of the loss -> tensor, where it is not the tensor of that
-    name. from_step: the term counts from this step on. turn: the side to which it belongs, when the loss does not say.
+    name. from_step: the term counts from this step on. every: it counts only at steps that are multiples of this, with
+    `every` times its weight, as do the lazy penalties of StyleGAN2 (arXiv 1912.04958, section 3.1). turn: the side to
+    which it belongs, when the loss does not say.
     """
 
     loss: nn.Module
@@ -37,6 +40,7 @@ class Term:
     on: Mapping[str, str] = field(default_factory=dict)
     from_step: int = 0
     turn: str | None = None
+    every: int = 1
 
     def weight_in(self, direction: str) -> float:
         return self.weight.get(direction, 0.0) if isinstance(self.weight, Mapping) else self.weight
@@ -54,6 +58,14 @@ class Term:
         if side == "generator":
             return "forward"
         return side if hasattr(self.loss, side) else None
+
+
+def whole_step(terms: Iterable[Term], every: int = 1) -> int:
+    """The first step, a multiple of `every`, at which all the terms count."""
+    terms = list(terms)
+    period = lcm(every, *(term.every for term in terms))
+    latest = max((term.from_step for term in terms), default=0)
+    return period * ceil(latest / period)
 
 
 def plan_turns(method: Method, terms: Mapping[str, Term], augments: Sequence[Augment] = ()) -> list[TurnModule]:
@@ -135,7 +147,7 @@ def _plan_term(method: Method, resolver: Resolver, turn: Turn, name: str, term: 
                     for n, key in arguments
                 )
             key, called = f"{turn.name}/{name}/{direction}", term.function_name(turn.side) or "forward"
-            planned.append(PlannedTerm(key, name, term.loss, called, arguments, weight, term.from_step))
+            planned.append(PlannedTerm(key, name, term.loss, called, arguments, weight, term.from_step, term.every))
     return planned
 
 

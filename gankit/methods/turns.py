@@ -32,6 +32,11 @@ class PlannedTerm:
     arguments: tuple[tuple[str, str], ...]  # argument -> key
     weight: float
     from_step: int
+    every: int = 1
+
+    def counts(self, step: int) -> bool:
+        """Whether it is computed at this step."""
+        return step >= self.from_step and step % self.every == 0
 
 
 class TurnModule(nn.Module):
@@ -111,7 +116,7 @@ class TurnModule(nn.Module):
 
     def differentiates_twice(self, step: int) -> bool:
         """Whether a term that counts now says so of itself, as penalties on gradients do: compilers cannot."""
-        return any(step >= t.from_step and LossContract(t.loss).differentiates_twice for t in self.terms)
+        return any(t.counts(step) and LossContract(t.loss).differentiates_twice for t in self.terms)
 
     def join_calls(self) -> None:
         """From now on, call a network once on several pictures where that is exact."""
@@ -122,19 +127,21 @@ class TurnModule(nn.Module):
         return Augmented(called, self.augments) if key in self.critics else called  # pyright: ignore[reportArgumentType]
 
     def phase(self, step: int) -> int:
-        """The first step whose terms are those of this one: what a compiled forward is given, as it is made anew for
-        each value."""
-        return max((term.from_step for term in self.terms if term.from_step <= step), default=0)
+        """The first step, since a term began, whose terms are those of this one: what a compiled forward is given, as
+        it is made anew for each value."""
+        begun = max((term.from_step for term in self.terms if term.from_step <= step), default=0)
+        counting = [term.counts(step) for term in self.terms]
+        return next(s for s in range(begun, step + 1) if [term.counts(s) for term in self.terms] == counting)
 
     def forward(
         self, batch: Mapping[str, Tensor], given: Mapping[str, Any], step: int = 0
     ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        values = self.values(batch, given)
+        counting = [term for term in self.terms if term.counts(step)]
+        values = self.values(batch, given, None if len(counting) == len(self.terms) else self._wanted(counting))
         losses = {}
-        for term in self.terms:
-            if step >= term.from_step:
-                function = getattr(term.loss, term.method)
-                losses[term.key] = term.weight * function(**{name: values[key] for name, key in term.arguments})
+        for term in counting:
+            function, weight = getattr(term.loss, term.method), term.every * term.weight
+            losses[term.key] = weight * function(**{name: values[key] for name, key in term.arguments})
         for observe, arguments in self.watched:
             observe(**{name: values[key] for name, key in arguments.items()})
         said = {name: mean_output(values[key]) for name, key in self.said.items()}
@@ -144,6 +151,11 @@ class TurnModule(nn.Module):
         """Only the carried values and what stands behind them: the generator's forward, when the critic plays first."""
         values = self.values(batch, {}, self.carries)
         return {node.key: values[node.key] for node in self.plan if node.key in values}
+
+    def _wanted(self, counting: Iterable[PlannedTerm]) -> set[str]:
+        """Keys of what a forward needs when only these terms count."""
+        told = {key for _, keys in self.watched for key in keys.values()} | set(self.said.values())
+        return {key for term in counting for _, key in term.arguments} | told | set(self.carries)
 
     def _behind(self, keys: Iterable[str]) -> set[str]:
         wanted, nodes = set(keys), {node.key: node for node in self.plan}

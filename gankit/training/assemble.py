@@ -134,7 +134,7 @@ def _parts(faults: list[BuildError], recipe: Recipe, key: str, base: type[Part])
 
 def _term(recipe: Recipe, name: str, loss: nn.Module) -> Term:
     envelope = recipe.losses[name]
-    return Term(loss, envelope.weight, envelope.on, envelope.from_step, envelope.turn)
+    return Term(loss, envelope.weight, envelope.on, envelope.from_step, envelope.turn, envelope.every)
 
 
 def make_stepper(parts: Assembled, devices: Devices) -> Stepper:

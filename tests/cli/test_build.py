@@ -68,9 +68,11 @@ def test_json(recipe: Path) -> None:
 
 
 def test_check_plays_losses_that_begin_later(recipe: Path) -> None:
-    result = build(recipe, "--check", "--set", "losses.cycle.from_step=3")
+    rare = ("--set", "losses.cycle.from_step=3", "--set", "losses.cycle.every=4")
+    result = build(recipe, "--check", *rare)
     assert result.exit_code == 0
     assert "generator/cycle/a2b" in result.output
+    assert "from step 3 every 4 steps" in " ".join(build(recipe, *rare).output.split())
 
 
 def test_graph(recipe: Path, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from gankit.losses.reconstruction import L1, Cycle, Identity
 from gankit.losses.total_variation import TotalVariation
 from gankit.methods.base import Turn, tensor
 from gankit.methods.cyclegan import CycleGAN
-from gankit.methods.plan import Term, plan_turns
+from gankit.methods.plan import Term, plan_turns, whole_step
 from gankit.methods.resolve import compute
 from gankit.methods.turns import TurnModule
 from gankit.training.step import Stepper
@@ -182,6 +182,31 @@ def test_from_step() -> None:
     terms = {"cycle": Cycle(), "identity": Term(Identity(), from_step=1)}
     assert "generator/identity/a2b" not in play(cyclegan(), terms)
     assert "generator/identity/a2b" in play(cyclegan(), terms, steps=2)
+
+
+def test_a_term_of_every_third_step_costs_and_counts_there_alone() -> None:
+    method = cyclegan()
+    terms = {"cycle": Term(Cycle(), 10), "identity": Term(Identity(), 2, every=3, from_step=1)}
+    stepper, calls = Stepper(method, terms, pool_size=0), []
+    method.network("generator", "a2b").register_forward_hook(lambda *_: calls.append(stepper.steps))
+    told = [stepper.step(batch()) for _ in range(7)]
+    assert [n for n, losses in enumerate(told) if "generator/identity/a2b" in losses] == [3, 6]
+    assert [calls.count(step) for step in range(7)] == [2, 2, 2, 3, 2, 2, 3]  # output, the cycle back; the identity
+    phases = [stepper.turns[0].phase(step) for step in range(7)]
+    assert len(set(phases)) == 3 and phases[1:3] == phases[4:6] and phases[3] == phases[6]
+
+
+def test_the_weight_of_a_rare_term_is_multiplied() -> None:
+    rare = play(cyclegan(), {"cycle": Term(Cycle(), {"a2b": 10, "b2a": 5}, every=4)})
+    plain = play(cyclegan(), {"cycle": Cycle()})
+    assert rare["generator/cycle/a2b"] == pytest.approx(40 * plain["generator/cycle/a2b"])
+    assert rare["generator/cycle/b2a"] == pytest.approx(20 * plain["generator/cycle/b2a"])
+
+
+def test_the_step_at_which_all_count() -> None:
+    terms = [Term(Cycle(), every=4), Term(Cycle(), from_step=9), Term(Cycle(), every=6, from_step=2)]
+    assert (whole_step(terms), whole_step(terms[:1]), whole_step([])) == (12, 0, 0)
+    assert whole_step(terms[1:2], every=5) == 10
 
 
 def test_every() -> None:

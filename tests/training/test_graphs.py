@@ -177,6 +177,15 @@ def test_terms_and_phases_are_recorded_anew() -> None:
     assert recorder.recorded == 3 * 2
 
 
+def test_a_rare_term_is_recorded_once() -> None:
+    rare = {"type": "total_variation", "every": 2}
+    plain, one = stepper("cyclegan", pool_size=0, late=rare), stepper("cyclegan", pool_size=0, late=rare)
+    recorder = recorded(one)
+    steps = 2 * WARM_UP + 6
+    assert play(one, steps) == play(plain, steps)
+    assert (recorder.recorded, recorder.pools) == (4, 2)  # the critics' turn is part of both kinds of step
+
+
 def test_old_recordings_are_given_up() -> None:
     graphs = Graphs(Recorder(cyclegan()))
     for size in range(KEPT + 2):
