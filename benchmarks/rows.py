@@ -36,9 +36,9 @@ ROWS = [
     Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
     Row(
         "ugatit-texture",
-        "U-GAT-IT light, `texture`, 48 px, 1000 steps",
+        "U-GAT-IT light, `texture`, 48 px, 1500 steps",
         "demo-ugatit",
-        ("data.task=texture",),
+        ("data.task=texture", "train.steps=1500"),
     ),
     Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
