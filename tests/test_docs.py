@@ -18,7 +18,7 @@ from gankit.core.recipe import Recipe
 from scripts import reference
 from tests.core.test_layers import ORDER
 from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play, recipes
-from tests.training.tiny import AGIT, MUNIT, STYLED, recipe
+from tests.training.tiny import AGIT, FEW, MUNIT, STYLED, recipe
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
@@ -36,7 +36,7 @@ pages = pytest.mark.parametrize("page", PAGES, ids=name)
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Runs of a few steps, by name."""
     runs = tmp_path_factory.mktemp("docs")
-    gankit.train(recipe(AGIT, name="demo", steps=2), runs / "demo")
+    gankit.train(recipe(AGIT | {"generator": FEW}, name="demo", steps=2), runs / "demo")
     shutil.copytree(runs / "demo", runs / "agit")
     gankit.train(recipe(MUNIT, STYLED, name="munit", steps=1), runs / "munit")
     return runs

@@ -17,6 +17,13 @@ from gankit.precision import full
 from gankit.weights import WeightsError, find
 
 NAMES = ("pool1", "pool2", "mixed_6e", "pool3")
+STAGES = (
+    ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_2b_3x3", "maxpool1"),
+    ("Conv2d_3b_1x1", "Conv2d_4a_3x3", "maxpool2"),
+    (*(f"Mixed_5{x}" for x in "bcd"), *(f"Mixed_6{x}" for x in "abcde")),
+    (*(f"Mixed_7{x}" for x in "abc"), "avgpool"),
+)
+"""What leads from one of them to the next, by torchvision's names."""
 CLASSES = 1008
 
 
@@ -60,14 +67,28 @@ class Inception(FeatureNet):
             raise ValueError(f"inception has no layer '{unknown[0]}'; it has {', '.join(NAMES)}")
         self.depth = 1 + max((NAMES.index(name) for name in layers), default=len(NAMES) - 1)
         self.weights = weights
-        with torch.random.fork_rng(devices=[]):  # its modules draw weights that are not kept
+        with torch.device("meta"):  # its modules would draw weights that are not kept
             self.net = _network()
+        if weights == "random":
+            self._cut()
+        self.net.to_empty(device=torch.get_default_device())
         self.key = ("Inception", self._fill())
+        self._cut()
         self.requires_grad_(False)
         self.train(False)
 
+    def _cut(self) -> None:
+        """Let go of what is behind the layers that are wanted."""
+        used = {name for stage in STAGES[: self.depth] for name in stage}
+        for name, _ in [*self.net.named_children()]:
+            if name not in used:
+                delattr(self.net, name)
+
     def _fill(self) -> tuple[str, str | int]:
         if self.weights == "random":
+            for module in self.net.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.reset_parameters()
             draw(self.net)
             return "random", SEED
         on_meta = any(p.is_meta for p in self.parameters())
@@ -92,30 +113,11 @@ class Inception(FeatureNet):
         if min(x.shape[-2:]) < 75:
             raise ValueError(f"inception needs pictures of at least 75 px, not {x.shape[-1]} x {x.shape[-2]}")
         features, x = Features(), full(x).expand(-1, 3, -1, -1)
-        for name, stage in zip(self.layer_names, _stages(self.net), strict=False):
+        for name, stage in zip(self.layer_names, STAGES, strict=False):
             for module in stage:
-                x = module(x)
+                x = self.net.get_submodule(module)(x)
             features[name] = x
         return Features({name: features[name] for name in layers})
-
-
-def _stages(net: Any) -> tuple[tuple[Callable[[Tensor], Tensor], ...], ...]:
-    """What leads from one named layer to the next."""
-    return (
-        (net.Conv2d_1a_3x3, net.Conv2d_2a_3x3, net.Conv2d_2b_3x3, net.maxpool1),
-        (net.Conv2d_3b_1x1, net.Conv2d_4a_3x3, net.maxpool2),
-        (
-            net.Mixed_5b,
-            net.Mixed_5c,
-            net.Mixed_5d,
-            net.Mixed_6a,
-            net.Mixed_6b,
-            net.Mixed_6c,
-            net.Mixed_6d,
-            net.Mixed_6e,
-        ),
-        (net.Mixed_7a, net.Mixed_7b, net.Mixed_7c, net.avgpool),
-    )
 
 
 def _network() -> nn.Module:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,8 +13,10 @@ import typer
 from gankit.cli.common import MARKUP, Json, complete_recipe, print_json, print_table
 from gankit.core.document import Text, decode, parse
 from gankit.core.errors import RecipeError
+from gankit.core.files import write_whole
 from gankit.core.library import Shipped, find, shipped
 
+SCHEMA = "recipe.schema.json"
 PAPER = re.compile(r" \([^()]*arXiv [\d.]+\)")
 """What a recipe names as its origin."""
 
@@ -47,13 +48,20 @@ def copy(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite.")] = False,
 ) -> None:
-    """Copy a recipe that ships, so that you can change it."""
+    """Copy a recipe that ships, so that you can change it.
+
+    Its first line names recipe.schema.json, by which editors complete and check it, where that file lies beside the
+    copy: `gankit schema -o recipe.schema.json` writes it.
+    """
     source = find(name)
     target = to or Path(".")
     target = target / source.name if target.is_dir() else target
     if target.exists() and not force:
         raise typer.BadParameter(f"{target} exists; --force overwrites it")
-    shutil.copyfile(source, target)
+    text = source.read_text(encoding="utf-8")
+    if not (target.parent / SCHEMA).exists():  # else editors tell of the missing file, not of the recipe
+        text = text.removeprefix(f"# yaml-language-server: $schema={SCHEMA}\n")
+    write_whole(target, text)
     print(target)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from gankit.cli.common import print_json
+from gankit.core.files import write_whole
 
 
 def schema(
@@ -26,4 +27,4 @@ def schema(
     if out is None:
         print_json(definition)
     else:
-        out.write_text(json.dumps(definition, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_whole(out, json.dumps(definition, indent=2, ensure_ascii=False) + "\n")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import DataError, GankitError
-from gankit.core.files import ending, write_whole
+from gankit.core.files import ending, is_special, write_whole
 from gankit.core.registry import BUILTIN
 from gankit.core.schema import Slot
 
@@ -25,6 +25,7 @@ Outside = Literal["clip", "error"]
 Values = NDArray[Any]
 MAX_VALUES = 3 * 2**27
 """Files of more values, pixels times channels, are refused from their header: the largest RGB picture has as many."""
+NOT_A_FILE = "it is not a regular file: a picture is read more than once, which a pipe or a device does not allow"
 LEVELS = 255
 """A kind of integers keeps a window that spans at least so many of them."""
 
@@ -322,8 +323,10 @@ def check_size(header: Header) -> None:
 
 @contextmanager
 def damaged(path: Path) -> Iterator[None]:
-    """Every failure inside the block becomes a DataError with the file's name."""
+    """Every failure inside the block becomes a DataError with the file's name; so does a pipe, which has no end."""
     try:
+        if is_special(path):
+            raise DataError(NOT_A_FILE)
         yield
     except DataError as error:
         raise type(error)(f"{path}: {error}") from None

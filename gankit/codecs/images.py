@@ -24,9 +24,9 @@ from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from torch import Tensor
 
-from gankit.codecs.base import number, suggestion
+from gankit.codecs.base import NOT_A_FILE, number, suggestion
 from gankit.core.errors import DataError
-from gankit.core.files import write_whole
+from gankit.core.files import is_special, write_whole
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".jp2", ".j2k"}
@@ -230,6 +230,8 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
 @contextmanager
 def opened(path: str | Path) -> Iterator[Image.Image]:
     """`open_image`, whose errors do not name the file."""
+    if is_special(Path(path)):
+        raise DataError(NOT_A_FILE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PIL's remarks on size and metadata; what matters is raised below

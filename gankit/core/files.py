@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,6 +116,27 @@ def read_whole(path: Path, most: int | None = LARGEST) -> bytes:
     if most is not None and path.stat().st_size > most:
         raise OSError(f"it is larger than {most >> 20} MiB")
     return path.read_bytes()
+
+
+def read_given(path: Path, most: int) -> bytes:
+    """The first `most` bytes of a file or of a pipe that is being written, such as `/dev/stdin` and `<(...)`.
+
+    Raises OSError; also for a pipe to which nobody writes, which would be waited for for ever.
+    """
+    pipe = stat.S_ISFIFO(path.stat().st_mode)
+    at_once = os.O_NONBLOCK if pipe else 0  # else to open it is to wait for a writer
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | at_once)) as file:
+        first = file.raw.read(1) if pipe else b""  # None: its writer has written nothing yet
+        if pipe and first == b"":
+            raise OSError("it is a pipe to which nobody writes")
+        if pipe:
+            os.set_blocking(file.fileno(), True)
+        return (first or b"") + file.read(most)
+
+
+def is_special(path: Path) -> bool:
+    """Whether it is there and neither a file nor a folder: a pipe, say, whose reader waits for a writer."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def read_json(path: Path, advice: str) -> dict[str, Any]:

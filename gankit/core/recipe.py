@@ -19,6 +19,7 @@ from gankit.core.catalogue import catalogue
 from gankit.core.document import MAX_BYTES, Document, Node, Option, Text, assign, decode, from_data, parse
 from gankit.core.errors import BuildError, Path, Problem, RecipeError, dotted
 from gankit.core.explain import DIST, NAME, TERM, shown
+from gankit.core.files import read_given
 from gankit.core.schema import Absent, Reading, Slot, Spec, Strictly, Typed
 from gankit.core.sections import About, Evaluate, Line, TermSlot, Train
 from gankit.core.versions import of_sources, warn_of_newer
@@ -182,10 +183,9 @@ def _read(source: object) -> Document:
         )
     name, path = str(source), library.find(source)
     try:
-        with open(path, "rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_given(path, MAX_BYTES + 1)
     except (OSError, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) else str(e)
+        reason = (isinstance(e, OSError) and e.strerror) or str(e)
         raise RecipeError(Problem(f"cannot be read: {reason}", file=name)) from e
     text = Text(name, decode(raw, name))
     return Document(parse(text), text)

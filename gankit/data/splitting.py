@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gankit.codecs.base import NOT_A_FILE
 from gankit.codecs.images import EXTENSIONS
 from gankit.codecs.npy import Npy
 from gankit.core.errors import DataError, GankitError
-from gankit.core.files import drafting, make_folder, reason, write_whole
+from gankit.core.files import drafting, is_special, make_folder, reason, write_whole
 from gankit.data.files import LAYOUT
 from gankit.data.images import list_images
 from gankit.data.pairs import sides_of
@@ -161,6 +162,8 @@ def _joined(groups: Mapping[str, Sequence[Source]]) -> list[list[Source]]:
 
 
 def _size(path: Path) -> int:
+    if is_special(path):
+        raise DataError(f"{path}: {NOT_A_FILE}")
     try:
         return path.stat().st_size
     except OSError as error:

@@ -21,6 +21,8 @@ from gankit.evaluation.sets import SetMetric
 from gankit.evaluation.trivial import Trivial, judged_by_truth
 
 RESAMPLES, BOOTSTRAP_SEED = 1000, 0
+RESAMPLED_VALUES = 2**20
+"""So many numbers of resampled pictures are held at a time."""
 PRECISION = "fp32"
 """Of networks and features while they are measured, whatever the training's was; not TF32 on GPUs either."""
 Interval = tuple[float | None, float | None]
@@ -226,11 +228,9 @@ def bootstrap(metric: Metric, statistics: Tensor) -> Interval | None:
     count = len(statistics)
     if count < 2:
         return None
-    generator = torch.Generator().manual_seed(BOOTSTRAP_SEED)
-    figures = [
-        metric.summarise(statistics[torch.randint(count, (count,), generator=generator)]) for _ in range(RESAMPLES)
-    ]
-    return _interval(torch.stack(figures))
+    drawn = torch.randint(count, (RESAMPLES, count), generator=torch.Generator().manual_seed(BOOTSTRAP_SEED))
+    together = max(1, RESAMPLED_VALUES // statistics.numel())
+    return _interval(torch.cat([metric.summarise(statistics[some]) for some in drawn.split(together)]))
 
 
 def resampled_interval(

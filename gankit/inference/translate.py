@@ -212,7 +212,8 @@ def _find(inputs: Sequence[Path], out: Path, extensions: Set[str]) -> Iterator[t
         elif path.is_file():
             yield path, Path(path.name)
         else:
-            raise DataError(f"{path}: there is no such file or folder")
+            why = "it is neither a file nor a folder" if path.exists() else "there is no such file or folder"
+            raise DataError(f"{path}: {why}")
 
 
 def _refuse_replacing(jobs: list[tuple[Path, Path]], attention: bool, overwrite: bool) -> None:

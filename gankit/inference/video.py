@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gankit.codecs.images import from_model_range, to_model_range
 from gankit.core.errors import DataError
-from gankit.core.files import drafting
+from gankit.core.files import drafting, is_special
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg"})
 
@@ -38,6 +38,8 @@ def translate_video(
         from av.error import FFmpegError
     except ImportError as e:
         raise DataError(f"{source}: videos need PyAV: pip install 'gankit[video]'") from e
+    if is_special(source):
+        raise DataError(f"{source}: it is not a regular file")
     try:
         with drafting(target) as part:
             with av.open(str(source)) as video, av.open(str(part), "w", format="mp4") as out:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim
-from torch.fx.experimental import _config as shapes
 
 from gankit.core.errors import GankitError
 from gankit.fields import Field
@@ -132,12 +131,26 @@ def capture(translator: Translator) -> torch.export.ExportedProgram:
     """The graph. Raises GankitError, in words, for a network that torch.export cannot take."""
     inputs = translator.example(*translator.sizes()[0])
     try:
-        # without it a map that is one pixel wide at one size is held for a constant
-        oblivious = shapes.patch(backed_size_oblivious=True)  # pyright: ignore[reportAttributeAccessIssue]
-        with _quiet(), torch.no_grad(), still(translator.method), oblivious:
+        with _quiet(), torch.no_grad(), still(translator.method), _sizes_of_one():
             return torch.export.export(translator, inputs, dynamic_shapes=translator.dynamic(), strict=False)
     except Exception as e:  # it raises whatever its tracer met
         raise GankitError(f"torch.export cannot take this method: {str(e).strip().splitlines()[0]}") from e
+
+
+def _sizes_of_one() -> AbstractContextManager[object]:
+    """Within this, torch.export does not take for granted that a free size is not 1.
+
+    A map that is one pixel wide for the smallest pictures is refused without it. torch has no public way to say so:
+    its own exporter to ONNX sets the same flag of this private module. A torch without the flag refuses such methods,
+    which `capture` tells, and takes all others.
+    """
+    try:
+        from torch.fx.experimental import _config as shapes
+
+        _ = shapes.backed_size_oblivious  # `patch` looks only when it is entered
+        return shapes.patch(backed_size_oblivious=True)  # pyright: ignore[reportAttributeAccessIssue]
+    except (ImportError, AttributeError):
+        return nullcontext()
 
 
 def write_torch(

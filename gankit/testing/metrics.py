@@ -42,6 +42,10 @@ def figures(metric: Any, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         else:
             figure = metric.summarise(rows)
         require(isinstance(figure, Tensor) and figure.ndim == 0, f"the figure {label} is a scalar, not {shape(figure)}")
+        if "compare" not in dir(metric):  # intervals resample many sets of pictures at once
+            several = metric.summarise(torch.stack([rows.flip(0), rows]))
+            fits = several.shape == (2,) and torch.allclose(several[1], figure, equal_nan=True)
+            require(fits, "summarise takes (..., N, K) and gives (...): a figure for each set of rows, as of one alone")
         values[f"figure {label}"] = figure
     for name, tensor in values.items():
         require(bool(tensor.isfinite().all()), f"the {name} is not finite")

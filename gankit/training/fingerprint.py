@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gankit.core.files import is_special
+
 PROBE = 4096
 SHOWN = 3
 Files = Mapping[str, Mapping[str, str]]
@@ -53,6 +55,8 @@ def _named(names: Sequence[str], word: str) -> str:
 
 
 def _of(path: Path) -> str:
+    if is_special(path):
+        return "unreadable: it is not a regular file"
     try:
         with open(path, "rb") as file:
             size = file.seek(0, 2)

@@ -87,16 +87,19 @@ class Trainer:
         """Write to this run; with `resume`, go on from its newest checkpoint, if it has one.
 
         data_changed: go on with other data than those of the checkpoint. Raises CheckpointError when that cannot be
-        done.
+        done, RecipeError when the run has more steps already than the recipe asks for.
         """
         self.run = run
         path = run.latest() if resume else None
         if path is not None:
             self._restore(path, data_changed)
+            self._refuse_fewer_steps()
             self._saved = self.step
         else:
             self.stepper.steps = self._first_step()
         if self.devices.main:
+            if resume:
+                run.write_recipe(self.parts.recipe)
             run.forget_after(self.step)
             if self._files:
                 write_whole(run.data, json.dumps(self._files))
@@ -114,6 +117,16 @@ class Trainer:
             text = f"nothing is left of {self.total} steps after {self.train.first_epoch} epochs of {first} steps"
             raise self.parts.recipe.error(BuildError(("train", "first_epoch"), text))
         return first
+
+    def _refuse_fewer_steps(self) -> None:
+        """Raise RecipeError where the checkpoint is past the end: to go back is not to go on."""
+        if self.step > self.total:
+            asked = f"{self.total} step{'s' * (self.total != 1)}"
+            text = (
+                f"asks for {asked} in all, and the run in {self.run.path} has {self.step} already: it was left as it "
+                f"is. To go on, ask for more than {self.step}; for a shorter training, take another --out"
+            )
+            raise self.parts.recipe.error(BuildError(("train", "steps" if self.train.steps else "epochs"), text))
 
     def fit(self, measure: Callable[[], Sequence[Mapping[str, Any]] | None] | None = None) -> None:
         """Train to the end. KeyboardInterrupt, with everything saved, when stopped by Ctrl-C or SIGTERM.
@@ -158,6 +171,8 @@ class Trainer:
         items = f"{len(self.pictures)} item{'s' * (len(self.pictures) != 1)}"
         steps = f"{self.total} step{'s' * (self.total != 1)}"
         steps = f"steps {self.step + 1} to {self.total}" if self.step else steps
+        if self.step == self.total:
+            return f"{self.run.path} has all {self.total} steps of {recipe.name}: there is nothing left to train"
         return (
             f"training {recipe.name}: {method} on {items} of {data}; {steps} of {batch}, "
             f"{self.steps_per_epoch} an epoch, on {self.devices.device}; written to {self.run.path}"

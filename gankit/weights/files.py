@@ -34,7 +34,7 @@ def read(path: Path, mapped: bool = False, names: Collection[str] = (), key: str
     what the file is, and what was expected.
     """
     if not path.is_file():
-        raise UnfitFile(f"{path}: there is no such file")
+        raise UnfitFile(f"{path}: {'it is not a regular file' if path.exists() else 'there is no such file'}")
     if (suffix := path.suffix.lower()) not in SUFFIXES:
         raise UnfitFile(f"{path}: weights are expected in {', '.join(SUFFIXES)}, not '{path.suffix}'")
     if path.stat().st_size == 0:

@@ -229,7 +229,7 @@ class Killed(BaseException):
 
 
 def test_a_killed_ablation_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One run finished, one killed after its third step, one not begun: trained by real processes."""
+    """One run finished, one killed after its third step, which a real process ends."""
     changes = ["train.steps=6", "train.save_every=3", "losses.cycle.weight=10"]
     path = Path("grid/tiny-weight=10-seed")
     gankit.train("tiny.yaml", "alone", sets=[*changes, "train.seed=1"])
@@ -246,13 +246,13 @@ def test_a_killed_ablation_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPa
         gankit.train("tiny.yaml", f"{path}1", sets=[*changes, "train.seed=1"])
     latest = Run(Path(f"{path}1")).latest()
     assert latest is not None and latest.name == "step_00000003"
-    over = ["--over", "losses.cycle.weight=10", "--out", "grid", "--jobs", "2"]
+    over = ["--over", "losses.cycle.weight=10", "--out", "grid", "--seeds", "2"]
     told = ablate("tiny.yaml", *over, "--set", "train.steps=6", "--set", "train.save_every=3")
-    assert "3 runs in grid" in told.stderr and "1 are finished" in told.stderr and "(3 seeds)" in told.stdout
+    assert "2 runs in grid" in told.stderr and "1 are finished" in told.stderr and "(2 seeds)" in told.stdout
     assert Run(Path(f"{path}0")).evaluation.stat().st_mtime_ns == before
     assert digests(Path(f"{path}1")) == digests(Path("alone"))
-    assert [line["step"] for line in lines(Path(f"{path}2"))] == [6]
-    assert Path(f"{path}2.log").read_text().startswith("$ gankit train tiny.yaml --set train.steps=6")
+    assert [line["step"] for line in lines(Path(f"{path}1"))] == [6]
+    assert Path(f"{path}1.log").read_text().startswith("$ gankit train tiny.yaml --set train.steps=6")
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, text: str) -> None:

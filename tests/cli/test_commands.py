@@ -76,10 +76,15 @@ def test_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Cycle-Consistent" in found["cyclegan"]["title"]
     monkeypatch.chdir(tmp_path)
     assert run("recipes", "copy", "agit").strip() == "agit.yaml"
-    assert Path("agit.yaml").read_bytes() == Path(found["agit"]["path"]).read_bytes()
+    shipped = Path(found["agit"]["path"]).read_text()
+    assert Path("agit.yaml").read_text() == shipped.partition("\n")[2]  # without the line that names the schema
+    assert shipped.startswith("# yaml-language-server: $schema=recipe.schema.json\n")
     assert "agit.yaml exists; --force overwrites it" in run("recipes", "copy", "agit", code=2)
     run("recipes", "copy", "agit", "--force")
+    Path("recipe.schema.json").touch()
     run("recipes", "copy", "agit", "other.yaml")
+    assert Path("other.yaml").read_text() == shipped  # by which an editor now finds it
+    assert "none/x.yaml: cannot be written: no such file" in run("recipes", "copy", "agit", "none/x.yaml", code=1)
     assert "did you mean 'agit'?" in run("recipes", "copy", "agti", code=2)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import pickle
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +21,12 @@ from PIL import Image
 
 from gankit.codecs.base import Codec, WindowError, as_codec
 from gankit.codecs.image import Image8
+from gankit.codecs.masks import read_mask
 from gankit.codecs.npy import Npy
 from gankit.codecs.sixteen import RGB16, Grey16
 from gankit.codecs.tiff import DEPTHS, Tiff
 from gankit.core.errors import DataError, GankitError, RecipeError
+from gankit.training.fingerprint import fingerprints
 
 FULL = {"low": 0, "high": 65535}
 INTEGERS = {"uint8": (0, 255), "uint16": (0, 65535), "int8": (-128, 127), "int16": (-32768, 32767)}
@@ -356,6 +360,18 @@ def test_damage_gives_a_picture_or_a_data_error(
             use(path)
         except DataError as error:
             assert str(path) in str(error)
+
+
+def test_a_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
+    codecs = {"x.png": Image8(), "y.png": Grey16(**FULL), "x.tif": Tiff(**FULL), "x.npy": Npy(**FULL)}
+    signal.alarm(30)  # who waits is ended
+    for name, codec in codecs.items():
+        os.mkfifo(path := tmp_path / name)
+        for use in (codec.read, codec.raw, codec.shape, read_mask if name == "x.png" else codec.read):
+            with pytest.raises(DataError, match=rf"{name}: it is not a regular file"):
+                use(path)
+    assert fingerprints({"a": [path]}) == {"a": {str(path): "unreadable: it is not a regular file"}}
+    signal.alarm(0)
 
 
 @pytest.mark.parametrize(("make", "name"), [(Grey16, "x.png"), (RGB16, "x.png"), (Tiff, "x.tif"), (Npy, "x.npy")])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gankit import CheckpointError, GankitError
-from gankit.core.files import drafting, make_folder, read_json, read_whole, remove, write_whole
+from gankit import CheckpointError, GankitError, Recipe, RecipeError
+from gankit.core.files import drafting, make_folder, read_given, read_json, read_whole, remove, write_whole
 
 
 @pytest.fixture
@@ -48,6 +50,43 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="it is not a file"):
         read_whole(tmp_path / "pipe")
+
+
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """A test that waits is ended, not waited for."""
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+
+
+def test_a_pipe_to_which_nobody_writes_is_not_waited_for(tmp_path: Path, impatient: None) -> None:
+    os.mkfifo(pipe := tmp_path / "pipe.yaml")
+    with pytest.raises(OSError, match="it is a pipe to which nobody writes"):
+        read_given(pipe, 100)
+    with pytest.raises(RecipeError, match=r"pipe\.yaml: cannot be read: it is a pipe to which nobody writes"):
+        Recipe.load(pipe)
+
+
+def test_a_pipe_that_is_written_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch, impatient: None) -> None:
+    """As of `<(...)`: written before it is read, or by a writer that takes its time."""
+    for late in (False, True):
+        reading, writing = os.pipe()
+
+        def write(writing: int = writing) -> None:
+            os.write(writing, b"a" * 9)
+            os.close(writing)
+
+        with monkeypatch.context() as patch:
+            if late:  # it writes when it has been found that there is nothing yet
+                original = os.set_blocking
+                patch.setattr(
+                    os, "set_blocking", lambda *given, original=original, write=write: (original(*given), write())
+                )
+            else:
+                write()
+            assert read_given(Path(f"/dev/fd/{reading}"), 100) == b"a" * 9
+        os.close(reading)
 
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ def test_it_is_torchvisions_with_other_pools(net: Inception, monkeypatch: pytest
     from torchvision.models.inception import Inception3
 
     plain = Inception3(1008, aux_logits=False, transform_input=False, init_weights=False).eval()
-    plain.load_state_dict(net.net.state_dict())
+    state = net.net.state_dict()
+    assert plain.state_dict().keys() - state.keys() == {"fc.weight", "fc.bias"}
+    plain.load_state_dict(plain.state_dict() | state)
     plain.fc = torch.nn.Identity()
     x = torch.rand(1, 3, 96, 110, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.no_grad():
@@ -46,6 +48,13 @@ def test_it_is_torchvisions_with_other_pools(net: Inception, monkeypatch: pytest
         found = net(x, ("pool3", "pool1", "mixed_6e"))
     torch.testing.assert_close(found["pool3"][:, :, 0, 0], wanted, rtol=1e-4, atol=1e-5)
     assert [value.shape[1] for value in found.values()] == [2048, 64, 768]
+
+
+def test_what_is_behind_the_wanted_layers_is_not_kept(net: Inception) -> None:
+    shallow, x = Inception(("pool2",), weights="random"), torch.rand(1, 3, 80, 75)
+    assert shallow.layer_names == ("pool1", "pool2") and not hasattr(shallow.net, "Mixed_5b")
+    assert shallow.key == net.key
+    assert torch.equal(shallow(x, ("pool2",))["pool2"], net(x, ("pool2",))["pool2"])
 
 
 def test_what_it_sees_depends_on_the_protocol() -> None:
@@ -70,9 +79,11 @@ def test_what_it_sees_depends_on_the_protocol() -> None:
 
 def test_weights_of_a_file(net: Inception, tmp_path: Path) -> None:
     state = {name: value for name, value in net.net.state_dict().items() if "num_batches" not in name}
-    torch.save(state, tmp_path / "own.pth")
+    classes = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    torch.save(state | classes, tmp_path / "own.pth")
     loaded = Inception(("pool3",), weights=str(tmp_path / "own.pth"))
-    assert torch.equal(loaded.net.fc.weight, net.net.fc.weight)  # pyright: ignore
+    found = loaded.net.state_dict()
+    assert found.keys() == net.net.state_dict().keys() and all(torch.equal(found[name], state[name]) for name in state)
     metric = FID(features=lambda layers: loaded)  # type: ignore[arg-type]
     metric.extractor.is_inception = True
     metric.prepare("cpu")

@@ -7,21 +7,36 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import venv
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PLUGINS = ROOT / "plugins"
 
 
+@cache
+def built(project: Path) -> Path:
+    """The wheel of a project, built once for all tests of this process."""
+    folder = tempfile.mkdtemp(dir=kept().name)
+    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, str(project))
+    (wheel,) = Path(folder).glob("*.whl")
+    return wheel
+
+
+@cache
+def kept() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with this process."""
+    return tempfile.TemporaryDirectory(prefix="gankit-wheels-")
+
+
 def environment(folder: Path, plugin: str) -> Path:
     """Build and install both; the heavy packages come from this environment through a .pth file."""
-    for project in (ROOT, PLUGINS / plugin):
-        call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(project))
     home = folder / "env"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
-    wheels = sorted(str(path) for path in folder.glob("*.whl"))
+    wheels = [str(built(project)) for project in (ROOT, PLUGINS / plugin)]
     assert [Path(w).name.split("-")[0] for w in wheels] == ["gankit", plugin.replace("-", "_")]
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps", "--no-index", "--quiet"]
     call(*pip, *wheels)

@@ -187,6 +187,26 @@ def test_other_circumstances_are_refused(tmp_path: Path) -> None:
         gankit.train(recipe(steps=2), tmp_path / "run", resume=True)
 
 
+@pytest.mark.parametrize("fewer", [{"steps": 1}, {"steps": None, "epochs": 1}], ids=["steps", "epochs"])
+def test_a_run_that_has_more_steps_already_is_refused_as_it_is(tmp_path: Path, fewer: dict[str, Any]) -> None:
+    once = {"steps_per_epoch": 1}
+    gankit.train(recipe(steps=3, **once), tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    place = next(iter(reversed(fewer)))
+    with pytest.raises(RecipeError, match=rf"train\.{place}.* asks for 1 step in all, and .*run has 3 already"):
+        gankit.train(recipe(**once, **fewer), tmp_path / "run", resume=True)
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_run_has_nothing_left_to_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gankit.train(recipe(steps=2), tmp_path / "run")
+    before = digests(tmp_path / "run")
+    capsys.readouterr()
+    gankit.train(recipe(steps=2), tmp_path / "run", resume=True)
+    assert "run has all 2 steps of tiny: there is nothing left to train" in capsys.readouterr().err
+    assert digests(tmp_path / "run") == before
+
+
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     gankit.train(recipe(steps=2, save_every=1), tmp_path / "run")
     newest = tmp_path / "run" / "checkpoints" / "step_00000002" / "state.safetensors"

@@ -9,6 +9,8 @@ from typing import Any
 from gankit.training import checkpoint
 from gankit.training.run import Run
 
+FEW = {"type": "unet", "channels": 2, "downs": 2, "norm": "instance"}
+"""A generator of few modules: to trace one, for torch.compile or an export, takes its time for each of them."""
 CRITIC = {"type": "patch", "channels": 4, "layers": 1}
 CYCLEGAN = {"type": "cyclegan", "generator": {"type": "resnet", "channels": 4, "blocks": 1}, "discriminator": CRITIC}
 NOISY = CYCLEGAN | {"generator": {"type": "resnet", "channels": 4, "blocks": 1, "dropout": True}}
