@@ -76,12 +76,16 @@ def split(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="A folder of pictures, or of two folders A and B.", show_default=False)
     ],
+    other: Annotated[
+        Path | None,
+        typer.Argument(metavar="DIR-B", help="The folder of domain B; DIR is then that of A.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR|FILE.csv|FILE.jsonl",
             help="A new folder, or a file that lists the pictures where they are.",
-            show_default="DIR-split, beside DIR",
+            show_default="DIR-split, or DIR-DIR-B-split, beside DIR",
         ),
     ] = None,
     val: Annotated[float, typer.Option(min=0, max=1, help="The share of the pictures for validation.")] = 0.1,
@@ -105,25 +109,27 @@ def split(
     """Divide pictures at random into train, val and test.
 
     Pictures whose names differ only in the extension, and copies of one file, stay together. DIR itself is not changed.
-    The new folder or list is written completely or not at all, and must not exist yet.
+    Two domains are divided each for itself, into trainA, trainB and so on; with --pairs their pairs stay whole. The new
+    folder or list is written completely or not at all, and must not exist yet.
     """
     from gankit.data import splitting
 
-    base = folder.expanduser().absolute()
-    target = base.with_name(f"{base.name}-split") if out is None else out.expanduser()
+    bases = [one.expanduser().absolute() for one in (folder, other) if one is not None]
+    joined = "-".join(base.name for base in bases)
+    target = bases[0].with_name(f"{joined}-split") if out is None else out.expanduser()
     listed = target.suffix.lower() in splitting.LISTS
     if listed and links:
         raise typer.BadParameter(
             "a list refers to the pictures where they are, and copies none; give a folder with --out to link them",
             param_hint="--links",
         )
-    if not listed and target.absolute().is_relative_to(base):
+    if not listed and (around := next((base for base in bases if target.absolute().is_relative_to(base)), None)):
         raise typer.BadParameter(
-            f"{target} lies in {folder}, so its pictures would be counted with those of the folder: choose a place "
+            f"{target} lies in {around}, so its pictures would be counted with those of the folder: choose a place "
             "outside of it",
             param_hint="--out",
         )
-    divided = splitting.divide(folder, val, test, seed, group, pairs)
+    divided = splitting.divide(folder, val, test, seed, group, pairs, other)
     if listed:
         splitting.write_list(divided, target, pairs)
     else:

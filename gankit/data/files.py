@@ -120,7 +120,8 @@ class PictureFiles(PlacedDataset):
         return self._list.of("train" if split == "val" and self.val else split, side)
 
     def _folder_of(self, split: Split, train: str, val: str, test: str) -> Path:
-        """The folder of a split, or the list. Raises DataError where nothing says which pictures are for validation."""
+        """The folder of a split, or the list. Raises DataError where nothing says which pictures are for
+        validation, or where there is no folder of the test."""
         if self.listed:
             return self._list.file
         folder = self._below_root({"train": train, "val": train if self.val else val, "test": test}[split])
@@ -128,6 +129,11 @@ class PictureFiles(PlacedDataset):
             raise DataError(
                 f"there are no pictures for validation: there is no folder {folder}, and no share is set aside, "
                 "as by `val: 0.1`"
+            )
+        if split == "test" and not folder.exists():
+            raise DataError(
+                f"there are no pictures for the test: there is no folder {folder}; name others in `data`, or set some "
+                "aside by `gankit data split`"
             )
         return folder
 

@@ -6,8 +6,10 @@ import csv
 import hashlib
 import io
 import json
+import logging
 import os
 import re
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +25,7 @@ from gankit.data.files import LAYOUT
 from gankit.data.images import list_images
 from gankit.data.pairs import sides_of
 
+log = logging.getLogger(__name__)
 SPLITS = ("train", "val", "test")
 ENDINGS = EXTENSIONS | Npy.extensions
 LISTS = (".csv", ".jsonl")
@@ -47,14 +50,21 @@ Divided = Mapping[str, Sequence[Source]]
 
 
 def divide(
-    folder: Path, val: float = 0.1, test: float = 0.1, seed: int = 0, group: str = "", pairs: bool = False
+    folder: Path,
+    val: float = 0.1,
+    test: float = 0.1,
+    seed: int = 0,
+    group: str = "",
+    pairs: bool = False,
+    other: Path | None = None,
 ) -> Divided:
-    """Divide the pictures of a folder, or of the folders A and B in it.
+    """Divide the pictures of a folder, or of the folders A and B in it, or of two folders that lie anywhere.
 
     val, test: the shares of both; the rest is for training. seed: another one draws other pictures. group: a regular
     expression that finds in a path below the folder, or below A or B, what must stay together, such as a patient: its
-    first group, or all that it matches. pairs: A and B hold pairs, of equal names but for the extensions. Files of
-    equal names but for the extensions, and files with equal bytes, always stay together.
+    first group, or all that it matches. pairs: A and B hold pairs, of equal names but for the extensions. other: the
+    folder of side B, where `folder` is that of side A. Files of equal names but for the extensions, and files with
+    equal bytes, always stay together.
 
     Raises DataError for shares without a training, and for a folder that is divided already or cannot be.
     """
@@ -62,19 +72,11 @@ def divide(
         raise DataError(
             f"the shares {val:g} for val and {test:g} for test leave nothing to divide, or none for training"
         )
-    sources = _sources(folder)
+    sources = _sources(folder) if other is None else _of_two(folder, other)
     if pairs:
         _check_pairs(folder, sources)
     groups = _joined(_grouped(sources, group))
-    if any(len({source.side for source in members}) > 1 for members in groups):
-        pools = [groups]
-    else:  # the sides have nothing to do with each other
-        sides = sorted({source.side for source in sources})
-        pools = [[members for members in groups if members[0].side == side] for side in sides]
-    taken: dict[str, list[Source]] = {split: [] for split in SPLITS}
-    for pool in pools:
-        for split, members in _shared_out(pool, {"test": test, "val": val}, seed).items():
-            taken[split] += members
+    taken = _shared_out(groups, {"test": test, "val": val}, seed)
     for split, members in taken.items():
         missing = {source.side for source in sources} - {source.side for source in members}
         if missing and {"val": val, "test": test}.get(split, 1):
@@ -83,7 +85,7 @@ def divide(
                 f"{folder}: no picture{where} is left for {split}: it has {len(sources)} pictures in {len(groups)} "
                 "groups that stay together; take other shares, or more pictures"
             )
-    return {split: sorted(members, key=lambda source: source.path) for split, members in taken.items() if members}
+    return {split: sorted(taken[split], key=lambda source: source.path) for split in SPLITS if taken[split]}
 
 
 def _sources(folder: Path) -> list[Source]:
@@ -98,13 +100,38 @@ def _sources(folder: Path) -> list[Source]:
         sources.append(Source(path, side.upper(), path.relative_to(sides.get(side, folder))))
     if sides and (beside := next((source.path for source in sources if not source.side), None)):
         raise DataError(f"{beside} is beside the folders A and B of {folder}: move it into one of them")
-    if done := next(
-        (source for source in sources if source.name.parts[0] in LAYOUT and len(source.name.parts) > 1), None
-    ):
-        raise DataError(
-            f"{folder} is divided already: it has a folder {done.name.parts[0]}; name a folder of pictures that are not"
+    _refuse_divided(folder, sources)
+    below = sorted({source.name.parts[0] if len(source.name.parts) > 1 else "" for source in sources})
+    if not sides and len(below) == 2 and all(below):
+        text = (
+            "%s holds two folders, %s and %s, which are divided as one set; where they are two domains, name both: %s"
         )
+        both = " ".join(shlex.quote(str(folder / name)) for name in below)
+        log.warning(text, folder, *below, f"gankit data split {both}")
     return sources
+
+
+def _of_two(first: Path, second: Path) -> list[Source]:
+    """The pictures of the folder of side A and of that of side B."""
+    places = [folder.expanduser().resolve() for folder in (first, second)]
+    if places[0].is_relative_to(places[1]) or places[1].is_relative_to(places[0]):
+        raise DataError(f"{first} and {second} are one folder, or one lies in the other: name two that are apart")
+    sources = []
+    for side, folder in (("A", first), ("B", second)):
+        below = folder.expanduser()
+        found = [Source(path, side, path.relative_to(below)) for path in list_images(folder, ENDINGS)]
+        _refuse_divided(folder, found)
+        sources += found
+    return sources
+
+
+def _refuse_divided(folder: Path, sources: Iterable[Source]) -> None:
+    for source in sources:
+        if source.name.parts[0] in LAYOUT and len(source.name.parts) > 1:
+            raise DataError(
+                f"{folder} is divided already: it has a folder {source.name.parts[0]}; name a folder of pictures that "
+                "are not"
+            )
 
 
 def _check_pairs(folder: Path, sources: Sequence[Source]) -> None:
@@ -179,24 +206,34 @@ def _digest(path: Path) -> bytes:
 
 
 def _shared_out(groups: Sequence[Sequence[Source]], shares: Mapping[str, float], seed: int) -> dict[str, list[Source]]:
-    """Each split its share of the pictures, as nearly as whole groups allow, one group at least; training the rest."""
+    """Each split its share of each side, as nearly as whole groups allow, one picture at least; training the rest."""
 
     def drawn(members: Sequence[Source]) -> bytes:
         return hashlib.sha256(
             f"{seed}/{min(source.stem for source in members)}".encode(errors="surrogateescape")
         ).digest()
 
-    left, total = sorted(groups, key=drawn), sum(map(len, groups))
+    left = sorted(groups, key=drawn)
+    total = _by_side(source for members in groups for source in members)
     taken: dict[str, list[Source]] = {}
     for split, share in shares.items():
-        wanted, mine = max(round(share * total), 1) if share else 0, taken.setdefault(split, [])
+        wanted = {side: max(round(share * count), 1) if share else 0 for side, count in total.items()}
+        mine, have = taken.setdefault(split, []), Counter[str]()
         for members in [*left]:
-            if abs(len(mine) + len(members) - wanted) < abs(len(mine) - wanted):
+            more = _by_side(members)
+            if sum(abs(have[side] + n - wanted[side]) - abs(have[side] - wanted[side]) for side, n in more.items()) < 0:
                 mine += members
+                have += more
                 left.remove(members)
-        if wanted and not mine and left:
-            mine += left.pop(left.index(min(left, key=len)))
+        for side in sorted(wanted):
+            fitting = [members for members in left if _by_side(members)[side]]
+            if wanted[side] and not have[side] and fitting:
+                mine += left.pop(left.index(min(fitting, key=len)))
     return taken | {"train": [source for members in left for source in members]}
+
+
+def _by_side(sources: Iterable[Source]) -> Counter[str]:
+    return Counter(source.side for source in sources)
 
 
 # -- what becomes of it ----------------------------------------------------------------------------------------------

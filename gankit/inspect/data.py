@@ -73,7 +73,7 @@ def of_folder(folder: Path, limit: int | None = None, tick: Tick | None = None) 
     with _listening() as told:
         parts: dict[tuple[str, str, str], list[Path]] = {}
         for path in list_images(folder):
-            parts.setdefault(_place(path.relative_to(Path(folder).expanduser())), []).append(path)
+            parts.setdefault(_place(path, Path(folder).expanduser()), []).append(path)
         order = ("", *SPLITS)
         parts = dict(sorted(parts.items(), key=lambda part: (order.index(part[0][1]), part[0][0])))
         columns = {}
@@ -94,15 +94,15 @@ def of_folder(folder: Path, limit: int | None = None, tick: Tick | None = None) 
     return found
 
 
-def _place(path: Path) -> tuple[str, str, str]:
+def _place(path: Path, folder: Path) -> tuple[str, str, str]:
     """The name of the part to which a picture belongs, its split and its side, by the folders in which it lies."""
-    first, second = (*path.parent.parts, "", "")[:2]
+    first, second = (*path.relative_to(folder).parent.parts, "", "")[:2]
     if match := LAYOUT.fullmatch(first):
         inner = second if not match[2] and SIDE.fullmatch(second) else ""
         return "/".join(filter(None, (first, inner))), match[1], (match[2] or inner).lower()
     if SIDE.fullmatch(first) and second in SPLITS:
         return f"{first}/{second}", second, first.lower()
-    return first or ".", "", first
+    return first or f"{folder.absolute().name}/", "", first
 
 
 def _reads(folder: Path, names: Sequence[str]) -> str:
@@ -115,7 +115,7 @@ def _reads(folder: Path, names: Sequence[str]) -> str:
     if "train" in have:
         return f"{{type: single, root: {root}}}, or {{type: paired, root: {root}}} where they are pairs side by side"
     pictures = [name for name in names if "mask" not in name.lower()]
-    if len(pictures) == 2 and "." not in pictures:
+    if len(pictures) == 2 and not any(name.endswith("/") for name in pictures):
         a, b = (_quoted(str(folder / name)) for name in pictures)
         return f"{{type: unpaired, a: {a}, b: {b}}}"
     return f"{{type: single, root: {root}, train: .}}" if not have & {"val", "test", "testa", "testb"} else ""

@@ -135,6 +135,13 @@ def test_split(two: Path) -> None:
     assert "exists already" in run("split", folder, code=2)
 
 
+def test_split_of_two_folders(two: Path) -> None:
+    counts = json.loads(run("split", two / "trainA", two / "trainB", "--test", "0.2", "--json"))
+    assert counts["out"] == str(two / "trainA-trainB-split") and counts["pictures"]["train"].keys() == {"A", "B"}
+    assert (two / "trainA-trainB-split" / "testB").is_dir()
+    assert "lies in" in run("split", two / "trainA", two / "trainB", "--out", two / "trainB" / "out", code=2)
+
+
 def test_split_refuses(two: Path) -> None:
     assert "is divided already" in run("split", two, code=2)
     assert "lies in" in run("split", two / "trainA", "--out", two / "trainA" / "out", code=2)

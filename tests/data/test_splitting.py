@@ -119,6 +119,44 @@ def test_folders_that_cannot_be_divided(tmp_path: Path) -> None:
             divide(tmp_path / name)
 
 
+def test_two_folders_that_lie_anywhere(tmp_path: Path) -> None:
+    cats, dogs = (
+        numbered(tmp_path / "x" / "cats", 20),
+        files(tmp_path / "y" / "dogs", *(f"z{i}.jpg" for i in range(10))),
+    )
+    divided = divide(cats, 0.1, 0.2, other=dogs)
+    assert [len(names) for names in stems(divided, "A").values()] == [14, 2, 4]
+    assert [len(names) for names in stems(divided, "B").values()] == [7, 1, 2]
+    files(tmp_path / "y" / "dogs", "003.jpg")  # of one name with a cat: with it in one split, and the shares stay
+    together = divide(cats, 0.1, 0.2, other=dogs)
+    assert [len(names) for names in stems(together, "A").values()] == [14, 2, 4]
+    assert [len(names) for names in stems(together, "B").values()] == [8, 1, 2]
+    assert any("003" in names and "003" in stems(together, "B")[split] for split, names in stems(together, "A").items())
+    write_folders(divided, tmp_path / "out")
+    assert len(list((tmp_path / "out" / "trainB").iterdir())) == 7
+    for other, message in (
+        (cats, "are one folder"),
+        (cats / "000.png", "one lies in the other"),
+        (tmp_path, "one lies"),
+    ):
+        with pytest.raises(DataError, match=message):
+            divide(cats, other=other)
+    with pytest.raises(DataError, match="is divided already"):
+        divide(tmp_path / "out", other=dogs)
+
+
+def test_two_folders_in_one_are_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    files(tmp_path / "pets", *(f"{kind}/{i}.png" for kind in ("cats", "dogs") for i in range(6)))
+    assert {split: len(names) for split, names in divide(tmp_path / "pets").items()} == {
+        "train": 10,
+        "val": 1,
+        "test": 1,
+    }
+    assert (
+        "holds two folders, cats and dogs" in caplog.text and f"gankit data split {tmp_path}/pets/cats" in caplog.text
+    )
+
+
 def test_nothing_is_half_written(tmp_path: Path) -> None:
     folder = numbered(tmp_path / "all", 10)
     divided = divide(folder)
