@@ -18,6 +18,7 @@ from gankit.core.schema import Slot
 __all__ = [
     "Attended",
     "Attention",
+    "Augment",
     "Backbone",
     "Discriminator",
     "Ge",
@@ -125,6 +126,8 @@ Backbone = Annotated[NamedBackbone | PartialBackbone, Slot("backbone")]
 """A factory of frozen feature networks: called with `layers`, the names of the features that are wanted."""
 Loss = Annotated[nn.Module, Slot("loss")]
 """A built loss."""
+Augment = Annotated[nn.Module, Slot("augment")]
+"""A built augment; it derives from `gankit.augment.Augment`."""
 Optimizer = Annotated[Callable[..., optim.Optimizer], Slot("optimizer")]
 """A factory of optimizers: called with `params`."""
 Unit = Literal["epoch", "step"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gankit.contracts.declared import Declared, Function, Interface
+from gankit.contracts.declared import Declared, Function, Interface, Size
 from gankit.contracts.module import ModuleContract
 
 EXAMPLE = '''
@@ -49,6 +49,7 @@ class LossContract(ModuleContract):
     mixes_batch = Declared(
         False, "it compares the pictures of a batch with each other, so that it is not a mean over them"
     )
+    min_size: Declared[Size] = Declared(1, "the smallest side of the pictures that it takes, in pixels")
     compares: Declared[tuple[str, ...]] = Declared(
         (), "of those that derive from `gankit.features.FeatureLoss`: the arguments that may be features of pictures"
     )

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gankit.contracts import LossContract
 from gankit.features import FeatureLoss
 from gankit.testing.calls import Call, Calling, Size, hole, picture, require, shape
 
@@ -39,10 +40,18 @@ class LossCall(Call):
         return f"`{self.required[number]}`"
 
     def size(self) -> Size:
-        return (32, 32) if isinstance(self.component, FeatureLoss) else super().size()
+        return self.fitting((32, 32) if isinstance(self.component, FeatureLoss) else super().size())
 
     def odd_sizes(self) -> list[Size]:
-        return [(33, 45), (37, 32)] if isinstance(self.component, FeatureLoss) else super().odd_sizes()
+        sizes = [(33, 45), (37, 32)] if isinstance(self.component, FeatureLoss) else super().odd_sizes()
+        if (least := LossContract(self.component).min_size) > 1:
+            sizes = [(least + 1, least + 8), (least, least)]
+        return [self.fitting(size) for size in sizes]
+
+    def fitting(self, size: Size) -> Size:
+        """Not below what it takes."""
+        least = LossContract(self.component).min_size
+        return max(size[0], least), max(size[1], least)
 
     def sample(self, name: str, batch: int, size: Size) -> Tensor:
         if name in self.given:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import ValidationError
 
+from gankit.augment import DiffAugment
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, ComponentError, RecipeError
 from gankit.core.listing import details
@@ -20,6 +21,7 @@ from gankit.core.register import register
 from gankit.core.registry import Entry, Registry
 from gankit.core.schema import Slot, build_component, parameters_of, spec_of
 from gankit.core.sections import LossTerm
+from gankit.slots import Augment
 from tests.core.toys import AdaNorm, Net, Norm, Options, PlainNorm, recipe
 
 
@@ -102,6 +104,18 @@ def test_signatures_that_a_recipe_cannot_describe() -> None:
     refused(instance, "the default must be a class or a partial, not the object")
     refused(positional, "has positional arguments; give them by name")
     refused(misfit, "`norm` has a default that its own schema refuses")
+
+
+def test_an_augment_is_a_part_of_another_component() -> None:
+    class Consistent:
+        def __init__(self, augment: Augment | None = None) -> None:
+            self.augment = augment
+
+    model = spec_for(Consistent)
+    chosen = {"type": "diffaugment", "transforms": ["translation"]}
+    built = build_component(model(type="local/x", augment=chosen))
+    assert isinstance(built.augment, DiffAugment) and built.augment.transforms == ("translation",)
+    assert build_component(model(type="local/x")).augment is None
 
 
 @pytest.mark.parametrize("name", sorted({*LossTerm.model_fields, "spec"} - {"type"}))

@@ -275,6 +275,17 @@ class CriticSideLoss(nn.Module):
         return self(real_logits) - self(fake_logits).log().abs().neg().sqrt()
 
 
+class WideLoss(nn.Module):
+    """The distance of pictures of 40 px at least. (N, C, H, W), (N, C, H, W) -> scalar. gankit's own."""
+
+    min_size = 40
+
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
+        if min(output.shape[-2:]) < 40:
+            raise ValueError("pictures of 40 px at least")
+        return (output - target).square().mean()
+
+
 class SpeechLoss(nn.Module):
     """Asks for what the kit does not know. speech (N, T) -> scalar. gankit's own."""
 

@@ -95,6 +95,10 @@ def test_samples_for_unknown_arguments_can_be_given(kit):
     assert kit("loss", bad.SpeechLoss, inputs={"speech": torch.randn(2, 100)}).ok
 
 
+def test_a_loss_is_given_pictures_of_the_size_that_it_takes(kit):
+    assert kit("loss", bad.WideLoss).ok
+
+
 def test_what_does_not_apply_says_why():
     report = check_component("loss", "r1")
     assert report["export"].status == "not applicable" and "takes a network" in report["export"].reason
