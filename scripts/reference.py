@@ -24,10 +24,12 @@ from pydantic import BaseModel
 from gankit.cli.main import COMMANDS, app
 from gankit.contracts import CONTRACTS, Contract, LossContract
 from gankit.contracts.declared import spelled_type
-from gankit.core import explain, library, listing, recipe
+from gankit.core import explain, library, listing
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import RecipeError
+from gankit.core.recipe import Recipe
 from gankit.core.registry import BUILTIN, KINDS, Entry
+from gankit.core.sections import About, Evaluate, LossTerm, Train
 from gankit.methods.base import Method
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -129,7 +131,7 @@ def _contract(contract: type[Contract]) -> str:
 # -- recipes.md ------------------------------------------------------------------------------------------------------
 @generates("recipe keys")
 def recipe_keys() -> str:
-    models = [recipe.Recipe, recipe.About, recipe.LossTerm, recipe.Train, recipe.Evaluate]
+    models = [Recipe, About, LossTerm, Train, Evaluate]
     titles = ["recipe", "about", "loss term", "train", "evaluate"]
     return "\n\n".join(f"### {title}\n\n{_keys(model)}" for title, model in zip(titles, models, strict=True))
 
@@ -176,7 +178,7 @@ def a_wrong_recipe() -> str:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         Path("my.yaml").write_text(WRONG)
         try:
-            recipe.Recipe.load("my.yaml")
+            Recipe.load("my.yaml")
         except RecipeError as error:
             return f"```text\n{error}\n```"
     raise AssertionError("the wrong recipe is right")
@@ -187,7 +189,7 @@ def recipes() -> str:
     rows = []
     for one in library.shipped().values():
         if one.source == BUILTIN:
-            about = recipe.Recipe.load(one.name).about
+            about = Recipe.load(one.name).about
             paper = f"[arXiv {about.arxiv}](https://arxiv.org/abs/{about.arxiv})" if about.arxiv else ""
             rows.append((f"[`{one.name}`](../recipes/{one.path.name})", about.title or "", paper))
     return table(("recipe", "what", "paper"), rows)

@@ -1,4 +1,4 @@
-"""Modern parts of unpaired translation. This module is imported whenever gankit lists its parts: it imports no torch."""
+"""Modern parts of unpaired translation. gankit imports this module to list its parts: it imports no torch."""
 
 from gankit import hookimpl
 
