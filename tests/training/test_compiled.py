@@ -16,7 +16,7 @@ from gankit.training.seeds import reseed
 from gankit.training.speed import Speed
 from gankit.training.step import Stepper
 from tests.training.test_speed import CRITIC_FIRST, IDENTITY, TRAININGS, batch, stepper, train
-from tests.training.tiny import AGIT, CYCLEGAN, FEW
+from tests.training.tiny import AGIT, BARE, CYCLEGAN, FEW
 
 WHOLE = Speed(compile=True)
 
@@ -122,13 +122,10 @@ def test_an_error_of_the_function_is_its_own(graphs: list[Any], caplog: pytest.L
 
 @pytest.mark.slow
 def test_the_default_compiler_gives_the_same_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    critic = {"type": "patch", "channels": 2, "layers": 1, "norm": "none"}  # each kernel more takes its second
-    small = {"type": "paired", "generator": FEW | {"norm": "none"}, "discriminator": critic}
-    monkeypatch.setitem(TRAININGS, "paired", (small, {"adversarial": "lsgan", "l1": "l1"}))
+    monkeypatch.setitem(TRAININGS, "paired", (BARE, {"adversarial": "lsgan", "l1": "l1"}))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # what a killed compiler has left must not be found
-    monkeypatch.setattr(
-        "torch._inductor.config.cpp.vec_isa_ok", False
-    )  # else it compiles programs to try what runs here
+    # plain instructions: to find out which others there are, it compiles programs
+    monkeypatch.setattr("torch._inductor.config.cpp.vec_isa_ok", False)
     torch.compiler.reset()
     one = stepper("paired", WHOLE)
     losses, weights = train(one, torch.float64)  # in float32 Adam makes steps of rounding where gradients are near 0

@@ -28,7 +28,7 @@ from tests.gpu import DEVICE, MARKS
 from tests.training.conftest import Killed
 from tests.training.test_graphs import Recorder
 from tests.training.test_speed import TRAININGS, batch
-from tests.training.tiny import NOISY, digests, recipe
+from tests.training.tiny import BARE, NOISY, digests, recipe
 
 pytestmark = MARKS
 PRECISIONS = ["fp32", "bf16", "fp16"]
@@ -111,7 +111,11 @@ def test_a_step_is_that_of_a_cpu(name: str, record_property: Callable) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["cyclegan", "ugatit"])
-def test_compiled_steps_are_plain_ones(name: str, record_property: Callable) -> None:
+def test_compiled_steps_are_plain_ones(name: str, record_property: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    if DEVICE.type == "cpu":  # where it shows that this test runs: a compiler of C++ takes minutes for either method
+        if name != "cyclegan":
+            pytest.skip("on a CPU one small method is compiled")
+        monkeypatch.setitem(TRAININGS, name, (BARE, {"adversarial": "lsgan", "l1": "l1"}))
     plain, compiled = (play(stepper(name, speed=Speed(compile=way)), 2) for way in (False, True))
     record_property("largest_difference", distance(compiled[1], plain[1]))
     for ours, theirs in zip(compiled[0], plain[0], strict=True):

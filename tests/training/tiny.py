@@ -32,6 +32,12 @@ PAIRED = {
     "discriminator": {"type": "patch", "channels": 4, "layers": 1, "norm": "batch"},
 }
 _STYLE = {"style_channels": 2, "style_downs": 2, "mlp_channels": 4}
+BARE = {
+    "type": "paired",
+    "generator": FEW | {"norm": "none"},
+    "discriminator": {"type": "patch", "channels": 2, "layers": 1, "norm": "none"},
+}
+"""Of few kernels: the default compiler takes a second of a CPU for each."""
 MUNIT = {
     "type": "munit",
     "generator": {"type": "munit", "channels": 4, "downs": 1, "blocks": 1} | _STYLE,
