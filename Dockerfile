@@ -19,7 +19,7 @@ FROM python:${PYTHON}-slim-bookworm
 # They bring CUDA's libraries; the machine needs NVIDIA's driver and its container toolkit.
 ARG TORCH=cpu
 # What gankit is installed with: see the extras in pyproject.toml.
-ARG EXTRAS=export,tiff,video
+ARG EXTRAS=export,serve,tiff,video
 
 # torch.compile and Triton call a compiler while they run. The version is that of the base image's Debian.
 # hadolint ignore=DL3008

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,8 @@ def running(*command: str, mark: str) -> Iterator[str]:
                 break
         else:
             sys.exit("".join(lines))
+        # What it says later is read on, for a full pipe would stop it.
+        threading.Thread(target=shutil.copyfileobj, args=(process.stderr, sys.stderr), daemon=True).start()
         yield line
     finally:
         process.terminate()

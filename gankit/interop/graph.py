@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -178,6 +179,7 @@ def write_onnx(
     assert written is not None
     model = written.model_proto
     onnx.helper.set_model_props(model, metadata)
+    _name_sides(model.graph)
     onnx.save(model, str(path))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
@@ -186,6 +188,18 @@ def write_onnx(
         return torch.from_numpy(session.run(None, feed)[0])
 
     return run
+
+
+def _name_sides(graph: Any) -> None:
+    """Call the free sides of an ONNX graph what they are, in place of torch's symbols."""
+    names: dict[str, str] = {}
+    for value in graph.input:
+        for side, name in zip(value.type.tensor_type.shape.dim, ("batch", "channels", "height", "width"), strict=False):
+            names.setdefault(side.dim_param, name)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        for side in value.type.tensor_type.shape.dim:
+            if side.dim_param:
+                side.dim_param = names.get(side.dim_param, side.dim_param)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,12 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=1):
                 runs = gr.CheckboxGroup(list(stations), value=[every[0].name], label="Runs", elem_id="runs")
-                picture = gr.Image(
+                picture = Upload(
                     label="Picture", type="filepath", image_mode=None, sources=["upload", "clipboard"],
                     visible=not fills_holes(every[0]), elem_id="picture", height=320,
                 )  # fmt: skip
-                editor = gr.ImageEditor(
-                    label="Picture: paint over what is to be filled", type="pil", format="png", transforms=(),
+                editor = Painting(
+                    label="Paint over the hole", type="pil", format="png", transforms=(),
                     sources=["upload", "clipboard"], layers=False, visible=fills_holes(every[0]), elem_id="editor",
                     brush=gr.Brush(colors=["#d0551b"], color_mode="fixed"),
                 )  # fmt: skip
@@ -72,7 +72,7 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
                 with gr.Group(visible=first[0].styled) as styles:
                     style = gr.Radio([USUAL, RANDOM, LIKE], value=USUAL, label="Style", elem_id="style")
                     seed = gr.Slider(0, 1000, value=0, step=1, label="Seed of the random style", elem_id="seed")
-                    example = gr.Image(label="Picture whose style it is", type="filepath", image_mode=None, height=160)
+                    example = Upload(label="Picture whose style it is", type="filepath", image_mode=None, height=160)
                 inputs = {name: _input(name, kind, name in kinds_of(first)) for name, kind in kinds.items()}
                 button = gr.Button("Translate", variant="primary", elem_id="translate")
             with gr.Column(scale=2):
@@ -111,9 +111,6 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
             except GankitError as e:
                 raise gr.Error(str(e), duration=None, title="This did not work", print_exception=False) from e
 
-        _in_words(picture, _path_of)
-        _in_words(example, _path_of)
-        _in_words(editor, editor.preprocess)
         parts = [picture, editor, direction, styles, *inputs.values()]
         runs.change(chosen, runs, parts, show_progress="hidden", api_visibility="private")
         asked = [runs, picture, editor, direction, side, style, seed, example, *inputs.values()]
@@ -121,22 +118,28 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
     return page.queue(max_size=QUEUE, default_concurrency_limit=1)
 
 
-def _in_words(part: Any, preprocess: Callable[[Any], Any]) -> None:
-    """Let a part of the page refuse what is no picture with a sentence, where Gradio shows a bare "Error"."""
+class Upload(gr.Image):
+    """A picture that is dropped. Whether it is one is found out by those who read it, in words."""
 
-    def read(payload: Any) -> Any:
+    is_template = True  # the browser draws it as Gradio's own
+
+    def preprocess(self, payload: Any) -> str | None:
+        """Where it lies."""
+        return None if payload is None else payload.path
+
+
+class Painting(gr.ImageEditor):
+    """A picture with strokes over it; what is none is refused with a sentence, where Gradio shows a bare "Error"."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> Any:
+        """As `gr.ImageEditor` does."""
         try:
-            return preprocess(payload)
+            return super().preprocess(payload)
         except Exception as e:  # PIL raises many kinds
             text = "this is not a picture that can be read, or it is damaged"
             raise gr.Error(text, title="This did not work", print_exception=False) from e
-
-    part.preprocess = read
-
-
-def _path_of(payload: Any) -> str | None:
-    """Where an upload lies; whether it is a picture is found out by those who read it, in words."""
-    return None if payload is None else payload.path
 
 
 def _input(name: str, kind: Any, visible: bool) -> Any:

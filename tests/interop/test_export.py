@@ -71,9 +71,16 @@ def test_graphs_give_the_same_pictures(name: str, tmp_path: Path) -> None:
     assert len(inputs) == (2 if name in FIXED else 3)
     program = graph.capture(translator)
     run = graph.write_onnx(program, translator, tmp_path / "x.onnx", {"licence": "mit"})
+    assert {side for sides in sides_of(tmp_path / "x.onnx") for side in sides} <= {"batch", "height", "width", ""}
     assert graph.largest_difference(translator, run, inputs) < 1e-4
     run = graph.write_torch(program, tmp_path / "x.pt2", {})
     assert graph.largest_difference(translator, run, inputs) < 1e-5
+
+
+def sides_of(file: Path) -> list[list[str]]:
+    """The names of the free sides of each input of an ONNX graph."""
+    inputs = pytest.importorskip("onnx").load(file).graph.input
+    return [[side.dim_param for side in value.type.tensor_type.shape.dim] for value in inputs]
 
 
 def test_an_onnx_file(tmp_path: Path) -> None:
@@ -83,6 +90,7 @@ def test_an_onnx_file(tmp_path: Path) -> None:
     assert [p.name for p in made.path.parent.iterdir()] == ["x.onnx"]  # the weights are in it
     model = onnx.load(made.path)
     assert {p.key: p.value for p in model.metadata_props}["licence"] == "cc0-1.0"
+    assert sides_of(made.path) == [["batch", "", "", ""]]
     assert [i.name for i in model.graph.input] == ["noise"] and [o.name for o in model.graph.output] == ["output"]
 
 
