@@ -157,7 +157,7 @@ class Codec(ABC):
             header = self.header(path)
             check_size(header)
             if self.window(header.dtype) is None:
-                self.normalize(self.decode(path))  # which says the range of its values
+                self.normalize(self.decode_stack(path))  # which says the range of its values
         return header.channels, header.height, header.width
 
     def write(self, picture: Tensor, path: str | Path, like: str | Path | None = None) -> None:
