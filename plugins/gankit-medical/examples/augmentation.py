@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import gankit
+from gankit.data import Dataset, Split
 
 Augment = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 """(pictures, their numbers, generator) -> pictures to learn from."""
@@ -91,7 +92,7 @@ def best_threshold(pictures: Tensor, truth: Tensor, patients: Tensor) -> float:
     return max(dice((pictures > low) & (pictures <= high), truth, patients) for low, high in pairs)
 
 
-def side(data, name: str) -> tuple[Tensor, Tensor, Tensor]:
+def side(data: Dataset, name: str) -> tuple[Tensor, Tensor, Tensor]:
     """Pictures, vessels and patients of a domain."""
     items = [data.item(i, torch.Generator().manual_seed(i)) for i in range(len(data))]
     pictures, masks, patients = (
@@ -100,7 +101,7 @@ def side(data, name: str) -> tuple[Tensor, Tensor, Tensor]:
     return pictures, masks, patients
 
 
-def compare(run: Path, steps: int, split: str, patients: int | None) -> dict[str, dict[str, float]]:
+def compare(run: Path, steps: int, split: Split, patients: int | None) -> dict[str, dict[str, float]]:
     """Dice by what was learned from, on scans without contrast medium (a) and with it (b)."""
     model = gankit.load(run)
     data = model.dataset("train")

@@ -12,7 +12,8 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, FileMetaDataset, dcmread
-from pydicom.pixels import apply_modality_lut, pixel_array
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from gankit import DataError

@@ -52,7 +52,8 @@ class Canvas:
         offset = [(axis - p) * s for axis, p, s in zip((self.x, self.y, self.z), start, scale, strict=True)]
         along = sum(o * w for o, w in zip(offset, way, strict=True)) / max(float(way @ way), 1e-9)
         along = np.clip(along, 0, 1)
-        return sum((o - along * w) ** 2 for o, w in zip(offset, way, strict=True)) < radius**2
+        far = np.sqrt(np.asarray(sum((o - along * w) ** 2 for o, w in zip(offset, way, strict=True))))
+        return far < radius
 
     def fill(self, where: NDArray[np.bool_], value: float) -> None:
         self.values[where] = value
@@ -79,8 +80,8 @@ def draw_body(rng: np.random.Generator, size: int, depth: int, noise: float) -> 
     share = _averaged(canvas.vessels.astype(float), size)
     plain = _averaged(canvas.values, size) + fine
     contrast = plain + ENHANCEMENT * share
-    rounded = [np.rint(np.clip(x, -1024, 3071)).astype(np.int16) for x in (plain, contrast)]
-    return Body(*rounded, share >= 0.5, _averaged(inside.astype(float), size) >= 0.5)
+    plain, contrast = (np.rint(np.clip(x, -1024, 3071)).astype(np.int16) for x in (plain, contrast))
+    return Body(plain, contrast, share >= 0.5, _averaged(inside.astype(float), size) >= 0.5)
 
 
 def _wall(rng: np.random.Generator, canvas: Canvas) -> NDArray[np.bool_]:
@@ -116,8 +117,8 @@ def _organs(rng: np.random.Generator, canvas: Canvas) -> None:
     canvas.fill(canvas.liver, 5 + rng.uniform(-3, 3))
     canvas.fill(canvas.ellipsoid(0.66 * wide, 0.1 * high, 0.22 * wide, 0.36 * high, 0, 1.6) & cavity, 52)
     for side in (-1, 1):
-        spot = side * rng.uniform(0.42, 0.5), 0.45 * high + rng.uniform(-0.03, 0.03)
-        canvas.fill(canvas.ellipsoid(*spot, 0.13, 0.15, rng.uniform(-0.4, 0.4), 1.7) & cavity, 34 + rng.uniform(-3, 3))
+        x, y = side * rng.uniform(0.42, 0.5), 0.45 * high + rng.uniform(-0.03, 0.03)
+        canvas.fill(canvas.ellipsoid(x, y, 0.13, 0.15, rng.uniform(-0.4, 0.4), 1.7) & cavity, 34 + rng.uniform(-3, 3))
     for _ in range(rng.integers(1, 4)):
         x, y, r = rng.uniform(0, 0.5), rng.uniform(-0.45, -0.1), rng.uniform(0.1, 0.17)
         canvas.fill(canvas.ellipsoid(x, y, 1.3 * r, r, rng.uniform(-1, 1), 1.3) & cavity, 45)
@@ -157,7 +158,7 @@ def _vessels(rng: np.random.Generator, canvas: Canvas) -> None:
     for _ in range(rng.integers(0, 3)):  # calcified plaques on the wall of the aorta
         turn = rng.uniform(0, 2 * np.pi)
         spot = aorta[:2] + wide * np.array([np.cos(turn), np.sin(turn)])
-        canvas.fill(canvas.ellipsoid(*spot, 0.03, 0.03, rng.uniform(-1, 1), 0.3), BONE)
+        canvas.fill(canvas.ellipsoid(float(spot[0]), float(spot[1]), 0.03, 0.03, rng.uniform(-1, 1), 0.3), BONE)
 
 
 def _grain(rng: np.random.Generator, depth: int, size: int, noise: float) -> NDArray[np.float64]:

@@ -27,13 +27,14 @@ def write_patients(
     for side, state in (("A", 0), ("B", 1)):
         for number in range(patients):
             body = draw_body(np.random.default_rng((seed, state, number)), size, depth, noise)
+            scan = body.contrast if state else body.plain
             name = f"{side.lower()}{number:03d}"
             if kind == "nifti":
                 (out / side).mkdir(parents=True, exist_ok=True)
-                write_nifti(out / side / f"{name}.nii.gz", body[state], 64 / size)
+                write_nifti(out / side / f"{name}.nii.gz", scan, 64 / size)
                 files += 1
             else:
-                files += write_series(out / side / name, body[state], 64 / size)
+                files += write_series(out / side / name, scan, 64 / size)
     return files
 
 

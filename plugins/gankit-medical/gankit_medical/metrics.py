@@ -167,7 +167,7 @@ class VesselMAE(PerVolume):
         size = (torch.arange(2 * BINS + 1, dtype=statistics.dtype) - BINS).mul((high - low) / BINS)
         away = (size[:, None] - size).abs()  # of each change from each answer
         costs = [seen @ away for seen in changes]  # (V, BINS, answers)
-        total = sum(c.sum(0) / seen.sum().clamp(min=1) for c, seen in zip(costs, changes, strict=True))
+        total = torch.stack([c.sum(0) / s.sum().clamp(min=1) for c, s in zip(costs, changes, strict=True)]).sum(0)
         rows = [("", vessels[:, :2]), ("outside", outside[:, :2])]
         for name, chosen in (("best constant", _constant(total)), ("best curve", total.argmin(1))):
             for place, part, cost in zip(("", ", outside"), (vessels, outside), costs, strict=True):

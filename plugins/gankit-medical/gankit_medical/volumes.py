@@ -234,7 +234,7 @@ def body_of(values: NDArray[np.float32], above: float) -> NDArray[np.bool_]:
     if not count:
         return np.zeros(values.shape, bool)
     largest = parts == 1 + np.bincount(parts.ravel())[1:].argmax()
-    return np.stack([ndimage.binary_fill_holes(level) for level in largest])
+    return np.stack([np.asarray(ndimage.binary_fill_holes(level)) for level in largest])
 
 
 def volumes_in(folder: Path, codec: Codec) -> list[Volume]:
