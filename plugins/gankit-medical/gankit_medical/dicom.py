@@ -1,0 +1,339 @@
+"""DICOM images: read in their units and upright, written as derived images without the identity of a patient."""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset, FileMetaDataset, dcmread
+from pydicom.pixels.processing import apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
+
+from gankit import DataError
+from gankit.codecs import Header
+from gankit.slots import Ge
+from gankit_medical.slices import Sliced
+
+Values = NDArray[Any]
+GREY, COLOURS = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+PLANE = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
+KEPT = (
+    *PLANE,
+    *("SliceThickness", "SpacingBetweenSlices", "SliceLocation", "GantryDetectorTilt", "PixelAspectRatio"),
+    *("PatientPosition", "InstanceNumber", "KVP", "RescaleType"),
+)
+"""All that is taken over from a source: where its pixels lie and what they are. Numbers and codes, no free text."""
+EMPTY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
+    *("ReferringPhysicianName", "AccessionNumber", "Manufacturer", "PositionReferenceIndicator", "PatientOrientation"),
+    *("SeriesNumber", "AcquisitionNumber", "KVP", "InstanceNumber", "SliceThickness"),
+)
+"""What must stand in an image but may be empty."""
+DERIVED = "Translated by a network of gankit. Not a measurement, not for diagnosis."
+LIMITS = np.iinfo(np.int16)
+_SALT = secrets.token_hex(16)
+"""Of this process: what it writes of one series is one series, which nobody can trace back by its UIDs."""
+
+
+class Turn(NamedTuple):
+    """What brings a slice upright: first transposed, then turned over."""
+
+    transposed: bool = False
+    rows: bool = False
+    columns: bool = False
+
+    def upright(self, values: Values) -> Values:
+        """(..., H, W)."""
+        values = values.swapaxes(-1, -2) if self.transposed else values
+        return values[..., :: -1 if self.rows else 1, :: -1 if self.columns else 1]
+
+    def back(self, values: Values) -> Values:
+        """The other way."""
+        values = values[..., :: -1 if self.rows else 1, :: -1 if self.columns else 1]
+        return values.swapaxes(-1, -2) if self.transposed else values
+
+
+class Dicom(Sliced):
+    """DICOM images of one frame <-> float32 (C, H, W), low..high <-> [-1, 1]: grey of 8 to 16 bits, or 8-bit RGB.
+
+    Values are those after the rescale slope and intercept, or the modality LUT: HU of CT. The display window of a file
+    is not used, as it is another in each file: low and high say what becomes -1 and 1. units: their name. outside:
+    `clip` or `error`, see `gankit.codecs.Codec`. Slices are turned as radiologists look at them, by the orientation of
+    the file: axial from below, front up; coronal and sagittal head up. slices: a picture is so many neighbouring slices
+    of the series, from the same folder, as its channels (2.5-D); what is written is the one in the middle.
+
+    Written are CT images where the source is one, else secondary captures; 16 bits with the source's slope and
+    intercept, where these hold the window. UIDs are new, one series for each series and call of gankit. Of the source
+    only the geometry is taken over, and `KEPT` lists it; nothing that names or dates a patient, an institution or a
+    study. That an image is derived stands in `ImageType` and `DerivationDescription`. Pixels are not searched for
+    writing: a file that declares burned-in annotations is refused. gankit's own; the standard: https://dicomstandard.org.
+    """
+
+    extensions: ClassVar[frozenset[str]] = frozenset({".dcm", ".dicom", ".ima"})
+    default_extension: ClassVar[str] = ".dcm"
+    stacks: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        slices: Annotated[int, Ge(1)] = 1,
+        low: float | None = None,
+        high: float | None = None,
+        units: str = "",
+        outside: Literal["clip", "error"] = "error",
+    ) -> None:
+        super().__init__(slices, low, high, units, outside)
+
+    def reads(self, path: Path) -> bool:
+        """By its ending, or by the mark of the format: many of these files have no ending."""
+        return super().reads(path) or is_dicom(path)
+
+    def header(self, path: Path) -> Header:
+        head = read_head(path)
+        height, width = (head.Columns, head.Rows) if turn_of(head).transposed else (head.Rows, head.Columns)
+        return Header(self.slices * channels_of(head), height, width, depth_of(head))
+
+    def decode(self, path: Path) -> Values:
+        return np.concatenate([read_values(file) for file in self._around(path)])
+
+    def depth(self, like: Path | None) -> np.dtype[Any]:
+        """Of values before slope and intercept, which round them."""
+        return np.dtype(np.uint8 if self.low is None else np.float64)
+
+    def encode(self, values: Values, extension: str, like: Path | None) -> bytes:
+        middle = values.reshape(self.slices, -1, *values.shape[1:])[self.slices // 2]
+        source = None if like is None else read_head(like)
+        image = derived(source)
+        middle = middle if source is None else turn_of(source).back(middle)
+        if middle.dtype == np.uint8 and len(middle) in (1, 3):
+            put_bytes(image, middle)
+        elif len(middle) == 1:
+            slope, intercept = self._scale(source)
+            image.RescaleSlope, image.RescaleIntercept = _decimal(slope), _decimal(intercept)
+            low, high = float(self.low or 0), float(self.high or 0)
+            slope, intercept = float(image.RescaleSlope), float(image.RescaleIntercept)
+            inside = _within(low, high, slope, intercept)
+            put_grey(image, np.rint((middle[0] - intercept) / slope).clip(*inside).astype("<i2"))
+            image.WindowCenter, image.WindowWidth = _decimal((low + high) / 2), _decimal(high - low)
+        else:
+            raise DataError(f"a DICOM image has 1 channel, or 3 of 8 bits, not {len(middle)} of {middle.dtype}")
+        return file_of(image)
+
+    def _scale(self, source: Dataset | None) -> tuple[float, float]:
+        """Slope and intercept: the source's, or 1 and 0, where 16 bits then hold the window in 256 levels or more."""
+        low, high = float(self.low or 0), float(self.high or 0)
+        known = [] if source is None else [scale_of(source)]
+        for slope, intercept in (*known, (1.0, 0.0)):
+            ends = sorted(((low - intercept) / slope, (high - intercept) / slope)) if slope else (0, 0)
+            if LIMITS.min <= ends[0] and ends[1] <= LIMITS.max and ends[1] - ends[0] >= 255:
+                return slope, intercept
+        slope = (high - low) / (LIMITS.max - LIMITS.min - 1)
+        return slope, low - slope * LIMITS.min
+
+    def _around(self, path: Path) -> list[Path]:
+        """The files of the slices of a picture."""
+        if self.slices == 1:
+            return [path]
+        series = series_of(path)
+        place = series.index(path.name)
+        around = range(place - self.slices // 2, place + self.slices // 2 + 1)
+        return [path.with_name(series[min(max(i, 0), len(series) - 1)]) for i in around]
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the mark of the format, "DICM" behind 128 bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def read_head(path: Path) -> Dataset:
+    """All of a file but its pixels. Raises DataError for what is not one picture, or may show a name."""
+    head = dcmread(path, stop_before_pixels=True)
+    if "Rows" not in head:
+        raise DataError("it is DICOM without pixels, such as a report or a plan")
+    if int(head.get("NumberOfFrames") or 1) > 1:
+        raise DataError(f"it holds {head.NumberOfFrames} frames: convert it to files of one frame, or to NIfTI")
+    if str(head.get("BurnedInAnnotation", "")).upper() == "YES":
+        raise DataError("it declares writing in its pixels, which may name the patient: remove it first")
+    if head.get("PhotometricInterpretation") not in (*GREY, *COLOURS):
+        raise DataError(f"it is stored as {head.get('PhotometricInterpretation')}, not as grey values or RGB")
+    if head.PhotometricInterpretation in COLOURS and head.BitsAllocated != 8:
+        raise DataError(f"its colours have {head.BitsAllocated} bits: 8 are read")
+    return head
+
+
+def read_values(path: Path) -> Values:
+    """(C, H, W), upright, in units."""
+    head = read_head(path)
+    file = dcmread(path)
+    try:
+        pixels = pixel_array(file)
+    except (RuntimeError, NotImplementedError) as error:
+        if not file.file_meta.TransferSyntaxUID.is_compressed:
+            raise
+        raise DataError(
+            f"it is compressed as {file.file_meta.TransferSyntaxUID.name}, which cannot be read here: "
+            "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
+        ) from error
+    if pixels.ndim == 3:
+        return turn_of(head).upright(np.moveaxis(pixels, -1, 0))
+    values = np.asarray(apply_modality_lut(pixels, file)) if _rescales(head) else pixels
+    return turn_of(head).upright(values.astype(depth_of(head), copy=False)[None])
+
+
+def channels_of(head: Dataset) -> int:
+    return 3 if head.PhotometricInterpretation in COLOURS else 1
+
+
+def scale_of(head: Dataset) -> tuple[float, float]:
+    """Slope and intercept."""
+    slope, intercept = head.get("RescaleSlope"), head.get("RescaleIntercept")
+    return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
+
+
+def depth_of(head: Dataset) -> np.dtype[Any]:
+    """Of values in units: the stored ones where nothing is rescaled, else integers where slope and intercept are."""
+    if not _rescales(head):
+        return np.dtype(f"{'i' if head.get('PixelRepresentation') else 'u'}{max(1, head.BitsAllocated // 8)}")
+    whole = "ModalityLUTSequence" not in head and all(x.is_integer() for x in scale_of(head))
+    return np.dtype(np.int32 if whole and head.BitsAllocated <= 16 else np.float64)
+
+
+def _rescales(head: Dataset) -> bool:
+    return "ModalityLUTSequence" in head or scale_of(head) != (1, 0)
+
+
+def turn_of(head: Dataset) -> Turn:
+    """What brings its slice upright; nothing, where its orientation is not known."""
+    cosines = head.get("ImageOrientationPatient")
+    if not cosines or len(cosines) != 6:
+        return Turn()
+    along, down = np.array([float(x) for x in cosines]).reshape(2, 3)  # of increasing columns, of increasing rows
+    across = int(np.abs(np.cross(along, down)).argmax())  # x to the patient's left, y to the back, z to the head
+    (column, right), (row, below) = {2: ((0, 1), (1, 1)), 1: ((0, 1), (2, -1)), 0: ((1, 1), (2, -1))}[across]
+    transposed = bool(abs(along[row]) > abs(along[column]))
+    along, down = (down, along) if transposed else (along, down)
+    return Turn(transposed, bool(down[row] * below < 0), bool(along[column] * right < 0))
+
+
+# -- series ----------------------------------------------------------------------------------------------------------
+def series_of(path: Path) -> list[str]:
+    """The names of the files of its series in its folder, in the order of their places along the normal."""
+    index = _index(path.parent, path.parent.stat().st_mtime_ns)
+    if path.name not in index:
+        raise DataError("it has no place in space by which its neighbours could be found")
+    uid = index[path.name][0]
+    return [
+        name for name, _ in sorted(((n, i[1]) for n, i in index.items() if i[0] == uid), key=lambda p: (p[1], p[0]))
+    ]
+
+
+@lru_cache(maxsize=64)
+def _index(folder: Path, stamp: int) -> Mapping[str, tuple[str, float]]:
+    """Name -> its series and its place along the normal, of all images of a folder. stamp: when it was changed."""
+    del stamp
+    found: dict[str, tuple[str, float]] = {}
+    tags = ["SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient", "Rows"]
+    for path in sorted(folder.iterdir()):
+        if (
+            is_dicom(path)
+            and (place := place_of(dcmread(path, specific_tags=tags, stop_before_pixels=True))) is not None
+        ):
+            found[path.name] = place
+    return found
+
+
+def place_of(head: Dataset) -> tuple[str, float] | None:
+    """Its series and its place along the normal of its plane, in mm; None where it has none."""
+    if not all(head.get(name) for name in ("SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient")):
+        return None
+    along, down = np.array([float(x) for x in head.ImageOrientationPatient]).reshape(2, 3)
+    position = np.array([float(x) for x in head.ImagePositionPatient])
+    return str(head.SeriesInstanceUID), round(float(np.cross(along, down) @ position), 3)
+
+
+# -- writing ---------------------------------------------------------------------------------------------------------
+def derived(source: Dataset | None) -> Dataset:
+    """A new image without pixels: of a source only the geometry, and that it was derived."""
+    image = Dataset()
+    for name in EMPTY:
+        setattr(image, name, None if name in ("AcquisitionNumber", "InstanceNumber", "SeriesNumber") else "")
+    for name in KEPT if source is not None else ():
+        if source is not None and source.get(name) not in (None, ""):
+            setattr(image, name, source[name].value)
+    ct = source is not None and source.SOPClassUID == CTImageStorage and all(image.get(name) for name in PLANE)
+    image.SOPClassUID = CTImageStorage if ct else SecondaryCaptureImageStorage
+    image.SOPInstanceUID = generate_uid()
+    image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = (
+        _new_uid(source, name) for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+    )
+    image.Modality = "CT" if ct else "OT"
+    image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"] if ct else ["DERIVED", "SECONDARY"]
+    image.DerivationDescription = DERIVED
+    image.SeriesDescription = "translated"
+    if not ct:
+        image.ConversionType = "WSD"
+    if source is not None and source.PhotometricInterpretation in GREY:
+        image.PhotometricInterpretation = source.PhotometricInterpretation
+    return image
+
+
+def _new_uid(source: Dataset | None, name: str) -> str:
+    """One for each of the source's, within this process."""
+    known = None if source is None else source.get(name)
+    return generate_uid(entropy_srcs=[_SALT, name, str(known)]) if known else generate_uid()
+
+
+def put_grey(image: Dataset, stored: NDArray[np.int16]) -> None:
+    image.SamplesPerPixel = 1
+    image.PhotometricInterpretation = image.get("PhotometricInterpretation", "MONOCHROME2")
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
+    image.Rows, image.Columns = stored.shape
+    image.PixelData = np.ascontiguousarray(stored).tobytes()
+
+
+def put_bytes(image: Dataset, values: NDArray[np.uint8]) -> None:
+    image.SamplesPerPixel = len(values)
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
+    image.Rows, image.Columns = values.shape[1:]
+    if len(values) == 3:
+        image.PhotometricInterpretation, image.PlanarConfiguration = "RGB", 0
+    else:
+        image.PhotometricInterpretation = image.get("PhotometricInterpretation", "MONOCHROME2")
+    data = np.ascontiguousarray(np.moveaxis(values, 0, -1)).tobytes()
+    image.PixelData = data + b"\0" * (len(data) % 2)
+    if image.SOPClassUID == CTImageStorage:  # which has 16 bits
+        image.SOPClassUID, image.Modality, image.ConversionType = SecondaryCaptureImageStorage, "OT", "WSD"
+        image.ImageType = ["DERIVED", "SECONDARY"]
+
+
+def file_of(image: Dataset) -> bytes:
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file = io.BytesIO()
+    image.save_as(file, enforce_file_format=True)
+    return file.getvalue()
+
+
+def _within(low: float, high: float, slope: float, intercept: float) -> tuple[int, int]:
+    """The stored values at the ends of a window, of which rounding leaves none outside."""
+    ends = sorted(round((end - intercept) / slope) for end in (low, high))
+    first, last = (max(LIMITS.min, min(LIMITS.max, end)) for end in ends)
+    first += not low <= first * slope + intercept <= high
+    last -= not low <= last * slope + intercept <= high
+    return first, last
+
+
+def _decimal(value: float) -> str:
+    """A decimal string of DICOM: at most 16 characters."""
+    return next(text for digits in range(16, 0, -1) if len(text := f"{value:.{digits}g}") <= 16)

@@ -1,0 +1,48 @@
+"""The plugin's parts in the registry, as if it were installed; its tests are skipped where a library is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gankit.core.catalogue import catalogue
+from gankit.core.recipe import Recipe
+from gankit.core.registry import Entry
+from tests.plugins.wheels import PLUGINS
+
+PLUGIN = PLUGINS / "gankit-medical"
+
+
+@pytest.fixture(autouse=True)
+def medical(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for library in ("pydicom", "nibabel", "scipy", "tifffile"):
+        pytest.importorskip(library, reason=f"gankit-medical needs {library}: pip install 'gankit[dev]'")
+    monkeypatch.syspath_prepend(PLUGIN)
+    import gankit_medical
+
+    registry = catalogue()
+    added = [
+        Entry(kind, name, f"gankit_medical.{place}", line, "gankit-medical")
+        for kind, name, place, line in gankit_medical.PARTS
+    ]
+    for entry in added:
+        registry.add(entry)
+    yield gankit_medical
+    for entry in added:
+        registry._entries[entry.kind, entry.name].remove(entry)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Callable[..., Recipe]:
+    """The recipe of that name, without the line that asks for an installed distribution."""
+
+    def load(name: str, sets: list[str] | tuple[str, ...] = ()) -> Recipe:
+        text = (PLUGIN / "gankit_medical" / "recipes" / f"{name}.yaml").read_text()
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text.replace('plugins: {gankit-medical: ">=0.1"}\n', ""))
+        return Recipe.load(path, sets)
+
+    return load

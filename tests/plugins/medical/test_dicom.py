@@ -1,0 +1,240 @@
+"""DICOM images: units, orientation, neighbours; derived images without a patient's identity; pydicom's own files."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gankit.core.errors import DataError
+from gankit.inference.translate import translate_paths
+from tests.evaluation.fakes import Brighten
+
+WINDOW: dict[str, Any] = {"low": -1000, "high": 1000, "units": "HU", "outside": "clip"}
+PLANE = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
+READABLE = (
+    *("CT_small.dcm", "MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm", "SC_rgb.dcm", "SC_rgb_rle.dcm"),
+    *(
+        "ExplVR_BigEnd.dcm",
+        "693_J2KI.dcm",
+        "JPEG2000.dcm",
+        "SC_rgb_small_odd.dcm",
+        "image_dfl.dcm",
+        "eCT_Supplemental.dcm",
+    ),
+)
+NAMES = {"PN", "LO", "SH", "ST", "LT", "UT", "DA", "DT", "TM", "AS", "UI"}
+"""Kinds of elements that may tell who, where and when."""
+
+
+def folder() -> Path:
+    import pydicom
+
+    return Path(pydicom.__file__).parent / "data" / "test_files"
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    """A drawn series of five slices, with a patient's name in many places."""
+    from gankit_medical.drawing import draw_body
+    from gankit_medical.drawn_files import write_series
+    from pydicom import dcmread
+
+    home = tmp_path / "series"
+    write_series(home, draw_body(np.random.default_rng(0), 32, 5, 8).contrast)
+    for file in home.iterdir():
+        image = dcmread(file)
+        image.PatientName, image.PatientID, image.PatientBirthDate = "Doe^Jane", "P-4711-X", "19610203"
+        image.InstitutionName, image.StudyDate, image.ImageComments = "Saint Anna", "20200304", "Doe, room 7"
+        image.private_block(0x0099, "Doe", create=True).add_new(1, "LO", "Doe again")
+        image.save_as(file)
+    return home
+
+
+def test_units_by_slope_and_intercept(series: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from gankit_medical.drawing import draw_body
+
+    drawn = draw_body(np.random.default_rng(0), 32, 5, 8).contrast
+    codec = Dicom(low=-1024, high=3071)
+    for number, file in enumerate(sorted(series.iterdir())):
+        assert codec.shape(file) == (1, 32, 32)
+        assert np.array_equal(codec.denormalize(codec.read(file), np.dtype(np.int16))[0], drawn[number])
+
+
+@pytest.mark.parametrize(
+    "cosines",
+    [
+        *((1, 0, 0, 0, 1, 0), (-1, 0, 0, 0, -1, 0), (0, 1, 0, 1, 0, 0), (1, 0, 0, 0, 0, -1), (1, 0, 0, 0, 0, 1)),
+        *((0, 1, 0, 0, 0, -1), (0, -1, 0, 0, 0, -1), (0, 0, 1, 0, 1, 0), (0.96, 0.28, 0, -0.28, 0.96, 0)),
+    ],
+)
+def test_slices_are_shown_upright_and_written_back_as_they_lay(cosines: Any, series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    image = dcmread(series / "002.dcm")
+    rows, columns = np.mgrid[:32, :20]
+    along, down = np.array(cosines, float).reshape(2, 3)
+    spots = columns[..., None] * along + rows[..., None] * down  # x to the left, y to the back, z to the head
+    image.ImageOrientationPatient = list(cosines)
+    across = int(np.abs(np.cross(along, down)).argmax())
+    image.Rows, image.Columns = 32, 20
+    codec, shown = Dicom(**WINDOW), []
+    for axis in range(3):
+        image.PixelData = np.rint(spots[..., axis] * 10 + 1024).astype("<i2").tobytes()
+        image.save_as(tmp_path / "x.dcm")
+        shown.append(codec.read(tmp_path / "x.dcm")[0])
+    right, below = {2: (0, 1), 1: (0, 2), 0: (1, 2)}[across]
+    assert bool((shown[right].diff(dim=1) > 0).all())
+    assert bool((shown[below].diff(dim=0) * (1 if below == 1 else -1) > 0).all())
+    picture = codec.read(tmp_path / "x.dcm")
+    codec.write(picture, tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    ours = dcmread(tmp_path / "y.dcm")
+    assert np.array_equal(ours.pixel_array, dcmread(tmp_path / "x.dcm").pixel_array)
+    assert ours.ImageOrientationPatient == image.ImageOrientationPatient
+
+
+def test_nothing_of_a_patient_is_taken_over(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    codec = Dicom(**WINDOW)
+    outcome = translate_paths(
+        Brighten(10), [series], tmp_path / "out", codecs={"a": codec, "b": codec}, channels={"a": 1, "b": 1}
+    )
+    assert len(outcome.written) == 5 and not outcome.failed
+    made = [dcmread(path) for path in outcome.written]
+    for before, after, path in zip(sorted(series.iterdir()), made, outcome.written, strict=True):
+        source = dcmread(before)
+        for word in (b"Doe", b"P-4711-X", b"19610203", b"Anna", b"20200304", str(source.StudyInstanceUID).encode()):
+            assert word not in path.read_bytes()
+        ours = {str(e.value) for e in after.iterall() if e.VR in NAMES and e.value}
+        theirs = {str(e.value) for e in source.iterall() if e.VR in NAMES and e.value}
+        assert ours & theirs <= {str(source.SOPClassUID)}
+        for name in (*PLANE, "SliceThickness", "InstanceNumber", "Rows", "Columns"):
+            assert after[name].value == source[name].value
+    assert len({x.SOPInstanceUID for x in made}) == 5
+    for name in ("SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"):
+        assert len({x[name].value for x in made}) == 1
+    assert made[0].ImageType[:2] == ["DERIVED", "SECONDARY"] and "network" in made[0].DerivationDescription
+    assert (made[0].WindowCenter, made[0].WindowWidth) == (0, 2000)
+
+
+def test_a_ct_image_has_what_its_standard_asks_for(series: Path, tmp_path: Path) -> None:
+    """Types 1 and 2 of the modules of a CT image (PS3.3, A.3), by hand."""
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    Dicom(**WINDOW).write(torch.zeros(1, 32, 32), tmp_path / "y.dcm", like=series / "001.dcm")
+    image = dcmread(tmp_path / "y.dcm")
+    assert image.file_meta.MediaStorageSOPInstanceUID == image.SOPInstanceUID
+    filled = "SOPClassUID SOPInstanceUID StudyInstanceUID SeriesInstanceUID FrameOfReferenceUID Modality ImageType"
+    filled += " PixelSpacing ImageOrientationPatient ImagePositionPatient SamplesPerPixel PhotometricInterpretation"
+    filled += (
+        " Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation PixelData RescaleIntercept RescaleSlope"
+    )
+    assert [name for name in filled.split() if image.get(name) in (None, "")] == []
+    there = "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID"
+    there += " AccessionNumber SeriesNumber PositionReferenceIndicator Manufacturer InstanceNumber SliceThickness KVP"
+    assert [name for name in (there + " AcquisitionNumber").split() if name not in image] == []
+    assert image.Modality == "CT" and image.SOPClassUID.name == "CT Image Storage"
+    assert int(image.BitsAllocated) == 16 and int(image.HighBit) == int(image.BitsStored) - 1
+
+
+def test_without_a_source_it_is_a_secondary_capture(tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    Dicom(low=0, high=1).write(torch.linspace(-1, 1, 20).view(1, 4, 5), tmp_path / "y.dcm")
+    image = dcmread(tmp_path / "y.dcm")
+    assert image.SOPClassUID.name == "Secondary Capture Image Storage" and image.ConversionType == "WSD"
+    found = Dicom(low=0, high=1).read(tmp_path / "y.dcm")  # a slope for a window of less than 256 whole numbers
+    torch.testing.assert_close(found.flatten(), torch.linspace(-1, 1, 20), atol=1e-4, rtol=0)
+
+
+def test_neighbours_come_from_the_series_in_its_order_in_space(series: Path) -> None:
+    from gankit_medical.dicom import Dicom
+
+    (series / "002.dcm").rename(series / "zzz.dcm")  # the names say nothing
+    one, three = Dicom(**WINDOW), Dicom(slices=3, **WINDOW)
+    names = ["000.dcm", "001.dcm", "zzz.dcm", "003.dcm", "004.dcm"]
+    slices = [one.read(series / name)[0] for name in names]
+    for number, around in {0: (0, 0, 1), 2: (1, 2, 3), 4: (3, 4, 4)}.items():
+        picture = three.read(series / names[number], 3)
+        assert all(torch.equal(picture[k], slices[i]) for k, i in enumerate(around))
+    three.write(three.read(series / "zzz.dcm"), series / "made.dcm", like=series / "zzz.dcm")
+    assert torch.equal(one.read(series / "made.dcm")[0], slices[2])
+
+
+def test_files_without_an_ending_are_known_by_their_mark(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+
+    (series / "000.dcm").rename(series / "IM0001")
+    assert Dicom().reads(series / "IM0001") and not Dicom().reads(Path(__file__)) and not Dicom().reads(series)
+    codec = Dicom(**WINDOW)
+    codec.write(codec.read(series / "IM0001"), tmp_path / "y.dcm", like=series / "IM0001")
+    assert torch.equal(codec.read(tmp_path / "y.dcm"), codec.read(series / "IM0001"))
+
+
+def test_what_is_refused(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    changes: dict[str, tuple[str, Any]] = {
+        "it declares writing in its pixels": ("BurnedInAnnotation", "YES"),
+        "it holds 3 frames": ("NumberOfFrames", 3),
+        "it is stored as PALETTE COLOR": ("PhotometricInterpretation", "PALETTE COLOR"),
+    }
+    for words, (name, value) in changes.items():
+        image = dcmread(series / "000.dcm")
+        setattr(image, name, value)
+        image.save_as(tmp_path / "x.dcm")
+        for use in (Dicom(**WINDOW).read, Dicom(**WINDOW).shape):
+            with pytest.raises(DataError, match=words) as raised:
+                use(tmp_path / "x.dcm")
+            assert "x.dcm" in str(raised.value)
+    with pytest.raises(DataError, match="without pixels"):
+        Dicom(**WINDOW).read(folder() / "rtplan.dcm")
+    with pytest.raises(DataError, match="1 channel, or 3 of 8 bits"):
+        Dicom(**WINDOW).write(torch.zeros(2, 4, 4), tmp_path / "y.dcm")
+    with pytest.raises(DataError, match=r"name them, as in `codec: \{type: gankit-medical/dicom, low:"):
+        Dicom().read(series / "000.dcm")
+
+
+@pytest.mark.parametrize("name", READABLE)
+def test_files_of_pydicom_are_read_translated_and_written_with_their_geometry(name: str, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+    from pydicom.pixels import apply_modality_lut
+
+    if not (folder() / name).exists():
+        pytest.skip(f"this pydicom does not bring {name}")
+    source = dcmread(folder() / name)
+    colours = source.SamplesPerPixel == 3
+    codec = Dicom() if colours else Dicom(low=-4000, high=70000)
+    method = Brighten(0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values in these files that break the standard
+        outcome = translate_paths(
+            method,
+            [folder() / name],
+            tmp_path / "out",
+            codecs={"a": codec, "b": codec},
+            channels=dict.fromkeys("ab", 3 if colours else 1),
+        )
+        if outcome.failed and "pip install pylibjpeg" in outcome.failed[0]:
+            pytest.skip("its compression needs a decoder that is not installed")
+        assert not outcome.failed
+        result = dcmread(outcome.written[0])
+        for tag in (*PLANE, "SliceThickness", "Rows", "Columns", "SamplesPerPixel"):
+            assert result.get(tag) == source.get(tag)
+        assert result.SOPInstanceUID != source.SOPInstanceUID and not result.PatientName and not result.PatientID
+        if not colours:
+            units = apply_modality_lut(source.pixel_array, source)
+            np.testing.assert_allclose(apply_modality_lut(result.pixel_array, result), units, atol=74000 / 65534)
+        assert torch.equal(codec.read(outcome.written[0]), codec.read(folder() / name)) or not colours
