@@ -1,4 +1,4 @@
-"""Modern parts of unpaired translation. gankit imports this module to list its parts: it imports no torch."""
+"""Modern parts of unpaired translation. This module is imported whenever gankit lists its parts, so without torch."""
 
 from gankit import hookimpl
 
@@ -13,3 +13,27 @@ def gankit_components(add) -> None:
     add("loss", "mixed_penalty", "gankit_modern.penalties:MixedPenalty", "gradient penalty on mixtures (UVCGAN v2)")
     add("loss", "consistency", "gankit_modern.consistency:Consistency", "critics judge a moved picture alike (CR, bCR)")
     add("augment", "flip_shift", "gankit_modern.consistency:FlipShift", "pictures mirrored and moved by a few pixels")
+    add("discriminator", "unet_critic", "gankit_modern.unet_critic:UNetCritic", "a U-Net: judges picture and pixels")
+    add("discriminator", "projected", "gankit_modern.projected:ProjectedCritic", "of a frozen network's features")
+    add(
+        "discriminator",
+        "minibatch_deviation",
+        "gankit_modern.batch_critics:MinibatchDeviation",
+        "a critic that sees how much pictures of a batch differ (StyleGAN2)",
+    )
+    add(
+        "discriminator",
+        "batch_head",
+        "gankit_modern.batch_critics:BatchHead",
+        "a head that compares pictures (UVCGAN 2)",
+    )
+    add("generator", "nafnet", "gankit_modern.nafnet:NAFNet", "NAFBlocks in a U-Net")
+    add("generator", "uvcgan", "gankit_modern.uvcgan:UVCGANGenerator", "U-Net with a transformer over pixels inside")
+    add("generator", "attentiongan", "gankit_modern.attentiongan:AttentionGANGenerator", "contents shared out by masks")
+    add("method", "uvcgan2", "gankit_modern.method:UVCGAN2", "CycleGAN whose critics remember earlier pictures")
+
+
+@hookimpl
+def gankit_recipes(add) -> None:
+    for name in ("cyclegan-modern", "demo-cyclegan-modern", "uvcgan", "attentiongan"):
+        add(name, f"gankit_modern:recipes/{name}.yaml")
