@@ -98,7 +98,7 @@ class Trainer:
         else:
             self.stepper.steps = self._first_step()
         if self.devices.main:
-            if resume:
+            if path is not None:
                 run.write_recipe(self.parts.recipe)
             run.forget_after(self.step)
             if self._files:

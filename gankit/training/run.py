@@ -166,7 +166,7 @@ def start(recipe: Recipe, out: Path | None = None, held: ExitStack | None = None
 def resume(recipe: Recipe, out: Path | None = None, held: ExitStack | None = None) -> Run:
     """The run in `out`, or the newest one of this recipe's name; a new one when there is none yet. held: as in `start`.
 
-    The recipe of a run that is there is not written yet: whether the run can go on shows later. Raises RecipeError,
+    A run with a checkpoint keeps its old recipe for now: whether it can go on shows later. Raises RecipeError,
     naming the differences, when it was trained with another recipe; CheckpointError when another process trains it now.
     """
     path = out or next(_runs_of(recipe.name), None)
@@ -180,6 +180,8 @@ def resume(recipe: Recipe, out: Path | None = None, held: ExitStack | None = Non
     if held is not None:
         held.enter_context(hold(path))
     _refuse_differences(recipe, path)
+    if run.latest() is None:
+        run.write_recipe(recipe)
     return run
 
 
