@@ -30,6 +30,7 @@ from gankit.core.errors import RecipeError
 from gankit.core.recipe import Recipe
 from gankit.core.registry import BUILTIN, KINDS, Entry
 from gankit.core.sections import About, Evaluate, LossTerm, Train
+from gankit.fields import Picture
 from gankit.methods.base import Method
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -210,22 +211,24 @@ def methods() -> str:
 def _method(entry: Entry) -> str:
     method = built(entry)
     turns = [f"{i}. `{t.name}` trains {_names(t.roles)}" for i, t in enumerate(method.turns(), 1)]
-    rows = [(f"`{name}`", "a picture of the batch", "") for name in method.fields[method.directions[0]]]
+    fields = method.fields[method.directions[0]]
+    pictures = {name: isinstance(method.takes.get(field, Picture(3)), Picture) for name, field in fields.items()}
+    rows = [(f"`{name}`", f"a {'picture' if one else 'mask'} of the batch", "") for name, one in pictures.items()]
     for name in sorted(method.tensor_names()):
         function = getattr(method, name)
         what = (inspect.getdoc(function) or "").split("\n\n")[0]
         if why := method.unavailable(name):
             what += f" Not with the default parts: {why}."
         rows.append((f"`{name}`", what, _names(_arguments(function))))
-    return "\n\n".join(
-        (
-            f"### {entry.name}",
-            f"Directions {_names(method.directions)}; networks {_names(method.roles)}. One step:",
-            "\n".join(turns),
-            f"Critics take {_names(method.carried)} from the generators' forward, detached and through the pool.",
-            table(("tensor", "what", "made from"), rows),
-        )
-    )
+    parts = [
+        f"### {entry.name}",
+        f"Directions {_names(method.directions)}; networks {_names(method.roles)}. One step:",
+        "\n".join(turns),
+    ]
+    if "discriminator" in inspect.signature(entry.make).parameters:
+        who = "Critics take" if "discriminator" in method.roles else "Critics, if there are any, take"
+        parts.append(f"{who} {_names(method.carried)} from the generators' forward, detached and through the pool.")
+    return "\n\n".join((*parts, table(("tensor", "what", "made from"), rows)))
 
 
 @generates("losses")

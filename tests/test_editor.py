@@ -105,6 +105,14 @@ def test_completions_are_described_and_short(server: Editor, document: str, some
 
 
 @needs_server
+def test_the_keys_of_a_recipe_are_completed_with_their_colons(server: Editor) -> None:
+    texts = {item["label"]: item["insertText"] for item in server.completions(HEAD + "|\n")}
+    assert {"method", "losses", "data", "train"} <= set(texts)
+    assert all(text.startswith(f"{key}:") for key, text in texts.items() if key != "gankit recipe")
+    assert len(texts["gankit recipe"].splitlines()) <= 5  # all required keys, without what is in them
+
+
+@needs_server
 @pytest.mark.parametrize(
     ("document", "told"),
     [

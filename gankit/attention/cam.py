@@ -22,8 +22,8 @@ class CAM(nn.Module):
     Args:
         activation: after the 1x1 convolution: `relu` as in the generator, `leaky_relu` (0.2) as in the discriminator.
 
-    Paper: arXiv 1907.10830; the official PyTorch code, whose classifiers have no bias and are two, where the TensorFlow
-    code has one with bias for both.
+    Paper: arXiv 1907.10830; the official PyTorch code, which has two classifiers without a bias, where the TensorFlow
+    code has one with a bias for both.
     """
 
     has_map = True

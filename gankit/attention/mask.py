@@ -33,11 +33,11 @@ class MaskAttention(nn.Module):
         norm: any norm that is not adaptive. The code's instance norm has scale and offset.
         geometry: `tensorflow` pads the second halving as TensorFlow's SAME does (the released code).
         relu_after_sum: rectify the sum of the residual block (the released code; the paper does not say).
-        start: about what the map is everywhere before training, 0.5 in the paper. Cycle consistency pulls the map down
-            from here; near 0 the generator behind it learns nothing any more, so that a higher start, 0.9 say, is the
-            remedy for maps that die or stay grey in short trainings (gankit's own).
-        sharpness: by what the logits of the map are multiplied, 1 in the paper. Where little has to change, a generator
-            can make up for a map that is low; a steeper one is nearly 0 or 1, so that it says where (gankit's own).
+        start: what the map is, nearly everywhere, before training; 0.5 in the paper. Cycle consistency pulls the map
+            down from here; near 0 the generator behind it learns nothing any more, so that a higher start, 0.9 say, is
+            the remedy for maps that die or stay grey in short trainings (gankit's own).
+        sharpness: the factor on the logits of the map, 1 in the paper. Where little has to change, a generator can make
+            up for a map that is low; a steeper map is nearly 0 or 1, so that it says where to change (gankit's own).
 
     Raises:
         ValueError: an adaptive norm, an even kernel; in the forward, a wrong number of channels or size.

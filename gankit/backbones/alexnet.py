@@ -35,7 +35,7 @@ class AlexNet(Chain):
     relu5, and pool1, pool2, pool5.
 
     Args:
-        layers: what is wanted; it is built as deep as the deepest of them.
+        layers: which layers are wanted; the network is built as deep as the deepest of them.
         weights: `pretrained` (torchvision's), `random`, or a path; see docs/weights.md.
         normalize: what the weights expect; see `gankit.backbones.normalize`.
     """

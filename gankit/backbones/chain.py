@@ -32,7 +32,7 @@ class Chain(FeatureNet):
         normalize: what the weights expect; see `Normalize`.
         form: what else makes this network another than one of the same class and weights.
 
-    Raises ValueError for a layer that there is not, and for weights that are missing or do not fit.
+    Raises ValueError for a layer that does not exist, and for weights that are missing or do not fit.
     """
 
     aliases: ClassVar[dict[str, str]] = {}

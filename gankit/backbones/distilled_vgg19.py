@@ -49,7 +49,7 @@ class DistilledVGG19(Chain):
     normalization; convolutions pad by reflection, so that a picture needs 32 x 32 px for relu5_1.
 
     Args:
-        layers: what is wanted; it is built as deep as the deepest of them.
+        layers: which layers are wanted; the network is built as deep as the deepest of them.
         weights: `pretrained` (the encoder e5), `random`, or a path: of the file, or of the folder of the encoders.
     """
 

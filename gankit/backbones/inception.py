@@ -52,11 +52,11 @@ class Inception(FeatureNet):
     (N, C, h, w). Layers: pool1, pool2, mixed_6e, and pool3, which FID takes: (N, 2048, 1, 1).
 
     Args:
-        layers: what is wanted. Empty: all.
+        layers: which layers are wanted. Empty: all.
         weights: `pretrained` (pt_inception-2015-12-05-6726825d.pth, which is TensorFlow's of 2015; torchvision's own
             do not fit), `random`, or a path; see docs/weights.md.
 
-    Raises ValueError for a layer that there is not, and for weights that are missing or do not fit.
+    Raises ValueError for a layer that does not exist, and for weights that are missing or do not fit.
     """
 
     network: ClassVar[str] = "inception"

@@ -52,7 +52,7 @@ class SqueezeNet(Chain):
     fire2, fire3, pool3, fire4, fire5, pool5, fire6 to fire9; and slice1 to slice7, LPIPS's names of seven of them.
 
     Args:
-        layers: what is wanted; it is built as deep as the deepest of them.
+        layers: which layers are wanted; the network is built as deep as the deepest of them.
         weights: `pretrained` (torchvision's), `random`, or a path; see docs/weights.md.
         normalize: what the weights expect; see `gankit.backbones.normalize`.
     """

@@ -34,7 +34,7 @@ class VGG16(Chain):
     conv5_3, relu5_3, and pool1 to pool5.
 
     Args:
-        layers: what is wanted; it is built as deep as the deepest of them.
+        layers: which layers are wanted; the network is built as deep as the deepest of them.
         weights: `pretrained` (torchvision's), `random`, or a path; see docs/weights.md.
         normalize: what the weights expect; see `gankit.backbones.normalize`.
         pooling: `max`, or `average`, which Gatys et al. found to be better for painting (arXiv 1508.06576).

@@ -11,7 +11,7 @@ import typer
 
 from gankit.cli.common import MARKUP, Json, Sets, complete_recipe, print_json, print_table
 from gankit.cli.fetch import fetch
-from gankit.core.errors import printable
+from gankit.core.errors import DataError, printable
 
 if TYPE_CHECKING:
     from gankit.core.recipe import Recipe
@@ -144,12 +144,15 @@ def split(
 
 def _recipe(what: str, sets: list[str]) -> Recipe | None:
     """What is named, as a recipe; None for a folder of pictures."""
+    from gankit.core import library
     from gankit.core.recipe import Recipe
 
     path = Path(what).expanduser()
     if path.is_dir() and (path / "recipe.yaml").is_file():
         return Recipe.load(str(path / "recipe.yaml"), sets)
     if not path.is_dir():
+        if not path.exists() and what not in library.shipped():
+            raise DataError(f"{what}: there is no such folder or file, and no recipe of that name")
         return Recipe.load(what, sets)
     if sets:
         raise typer.BadParameter("a folder of pictures has no recipe", param_hint="--set")

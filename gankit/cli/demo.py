@@ -13,6 +13,7 @@ import typer
 
 from gankit.cli.common import Checkpoint
 from gankit.cli.extras import require
+from gankit.cli.serve import listen
 from gankit.core.errors import DataError, printable
 
 FOLDER = Path("runs")
@@ -21,12 +22,12 @@ FOLDER = Path("runs")
 def demo(
     runs: Annotated[list[Path] | None, typer.Argument(help="Run directories.", show_default=False)] = None,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 7860,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes of a picture.")] = 32,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of a picture.")] = 16,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 7860,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="The most megabytes of a picture.")] = 32,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="The most pixels of a picture, in millions.")] = 16,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     checkpoint: Checkpoint = "last",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
     """Open a page on which runs are tried: drop a picture, see the result and the attention beside it.
 
@@ -47,6 +48,8 @@ def demo(
         from gankit.web.page import launch, make_page
 
         page = make_page(opened)
+        with listen(host, port) as free:  # Gradio says of every address that its port is in use
+            port = free.getsockname()[1]
         address = launch(page, host, port, limits.bytes)
         print(f"{', '.join(opened)} on {address}; Ctrl-C ends it", file=sys.stderr, flush=True)
         if open_browser:

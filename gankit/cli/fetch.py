@@ -54,7 +54,7 @@ def fetch(
 ) -> None:
     """Fetch a public data set, after telling its size, its SHA-256 and what is known of its terms.
 
-    A transfer that breaks off is gone on with by the same command. The archive is checked before it is unpacked, and
+    The same command continues a transfer that broke off. The archive is checked before it is unpacked, and
     removed afterwards; the folder appears whole or not at all.
     """
     from gankit.data import fetching, sets

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 def push(
     run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
     repo: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository.", show_default=False)],
-    licence: Annotated[str, typer.Option(help="Of the weights, for the model card.")] = "unknown",
-    data_licence: Annotated[str, typer.Option(help="Of the pictures it was trained on.")] = "unknown",
+    licence: Annotated[str, typer.Option(help="The licence of the weights, for the model card.")] = "unknown",
+    data_licence: Annotated[str, typer.Option(help="The licence of the pictures that it was trained on.")] = "unknown",
     public: Annotated[bool, typer.Option("--public", help="Let everybody see a repository that is new.")] = False,
-    message: Annotated[str, typer.Option(help="Of the commit.")] = "Add a run of gankit",
-    yes: Annotated[bool, typer.Option("--yes", help="Push without a question.")] = False,
+    message: Annotated[str, typer.Option(help="The message of the commit.")] = "Add a run of gankit",
+    yes: Annotated[bool, typer.Option("--yes", help="Push without asking.")] = False,
     checkpoint: Checkpoint = "last",
 ) -> None:
     """Put a run on the Hugging Face Hub: weights, recipe, figures, pictures and a model card.
 
     `gankit.load("hf:USER/NAME")` loads it, as do all commands that take a run. What would be pushed is listed first,
-    and nothing leaves this machine before your word. A new repository is private unless --public says otherwise.
+    and nothing leaves this machine before you agree. A new repository is private unless --public says otherwise.
     `hf auth login` logs in.
     """
     import gankit

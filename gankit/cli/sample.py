@@ -13,7 +13,7 @@ from gankit.cli.common import Checkpoint
 def sample(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)],
     out: Annotated[Path, typer.Option(help="The folder for the pictures.", show_default=False)],
-    count: Annotated[int, typer.Option(min=1, help="How many.")] = 64,
+    count: Annotated[int, typer.Option(min=1, help="How many pictures to make.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="The seed of the noise; another seed gives other pictures.")] = 0,
     grid: Annotated[bool, typer.Option("--grid", help="Also write all pictures into one, grid.png.")] = False,
     checkpoint: Checkpoint = "last",

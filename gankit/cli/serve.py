@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import sys
 from pathlib import Path
@@ -18,20 +19,21 @@ from gankit.core.files import reason
 def serve(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.", show_default=False)],
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: one that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8000,
     concurrency: Annotated[int, typer.Option(min=1, help="Pictures that are translated at the same time.")] = 1,
     queue: Annotated[int, typer.Option(min=0, help="Pictures that wait; more are refused with status 503.")] = 8,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="Megabytes that one request may send.")] = 32,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="Of each picture.")] = 16,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="The most megabytes that one request may send.")] = 32,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="The most pixels of a picture, in millions.")] = 16,
     checkpoint: Checkpoint = "last",
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto: the GPU where there is one.")] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
     """Answer pictures with translated pictures, over HTTP.
 
     `curl -F picture=@photo.jpg http://127.0.0.1:8000/translate -o result.png` uses the first run;
     /models/NAME/translate any of them. /models says what each takes, /health how busy the server is, /openapi.json
     the API. What does not fit is answered with a sentence. It listens to this machine only unless --host says
-    otherwise, and knows no passwords: put a proxy in front of it for others. Needs pip install 'gankit[serve]'.
+    otherwise, and has no passwords: put a proxy in front of it before you let others in. Needs pip install
+    'gankit[serve]'.
     """
     require("serve", "fastapi", "uvicorn", "python_multipart")
     import uvicorn
@@ -55,4 +57,6 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as e:
-        raise DataError(f"--host {host} --port {port}: {reason(e)}; --port 0 takes a port that is free") from e
+        why = "no such address of this machine" if e.errno == errno.EADDRNOTAVAIL else reason(e).partition(" (while")[0]
+        hint = "; --port 0 takes a port that is free" if e.errno == errno.EADDRINUSE else ""
+        raise DataError(f"--host {host} --port {port}: {why}{hint}") from e

@@ -58,10 +58,10 @@ class GeneratorContract(NetworkContract):
     overshoots = Declared(False, "in training its pictures may leave [-1, 1]")
     factor: Declared[Size] = Declared(1, "how many times larger than its input the picture is")
     encode_content: Declared[Function | None] = Declared(
-        None, "of those that `munit` takes: pictures -> content (N, C, h, w)"
+        None, "for the method `munit`: pictures -> content (N, C, h, w)"
     )
     encode_style: Declared[Function | None] = Declared(
-        None, "of those that `munit` takes: pictures -> styles (N, style_channels)"
+        None, "for the method `munit`: pictures -> styles (N, style_channels)"
     )
-    decode: Declared[Function | None] = Declared(None, "of those that `munit` takes: content, style -> pictures")
-    style_channels: Declared[Size | None] = Declared(None, "of those that `munit` takes: the length of a style")
+    decode: Declared[Function | None] = Declared(None, "for the method `munit`: content, style -> pictures")
+    style_channels: Declared[Size | None] = Declared(None, "for the method `munit`: the length of a style")

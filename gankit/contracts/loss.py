@@ -36,7 +36,7 @@ class LossContract(ModuleContract):
 
     turn: Declared[str | None] = Declared(
         None,
-        "the side, `generator` or `discriminator`, to which it belongs; none: its forward to the generators'",
+        "the side, `generator` or `discriminator`, to which its forward belongs; without it the generators'",
     )
     learns_in: Declared[str | None] = Declared(
         None, "the side, `generator` or `discriminator`, that trains its parameters where it takes part on both"
@@ -45,7 +45,11 @@ class LossContract(ModuleContract):
     differentiates_twice = Declared(
         False, "it differentiates a network, as penalties on gradients do, so that its turn is not compiled"
     )
-    draws = Declared(False, "it draws by its nature, in evaluation too, from torch's generator: mixtures, places")
+    draws = Declared(
+        False,
+        "it is random by its nature, in evaluation too, and draws from torch's generator: mixtures of pictures, "
+        "places in them",
+    )
     mixes_batch = Declared(
         False, "it compares the pictures of a batch with each other, so that it is not a mean over them"
     )

@@ -51,7 +51,7 @@ class MethodContract(Contract):
 
     directions: Declared[tuple[str, ...]] = Declared(("a2b", "b2a"), "the translations")
     fields: Declared[Mapping[str, Mapping[str, str]]] = Declared(
-        TWO_WAYS, "for each direction, which field of the batch stands behind `source`, `target`, ..."
+        TWO_WAYS, "for each direction, which field of the batch is called `source`, `target`, ..."
     )
     takes: Declared[Mapping[str, Field]] = Declared(
         {}, "what these fields are, by their names in the batch, and inputs that training makes; set by the constructor"

@@ -40,7 +40,7 @@ class MetricContract(Contract):
     unit = Declared("", "of the figure: `dB`, `levels`")
     better: Declared[Literal["higher", "lower"]] = Declared("higher", "which figures are better")
     pooling = Declared("mean over pictures", "how one figure is made of many pictures, for its protocol")
-    least = Declared(2, "of one that compares sets, as KID does: the fewest pictures of each set")
+    least = Declared(2, "the fewest pictures that it needs of each set, where it compares sets, as KID does")
     default = Declared(
         False, "measured wherever its tensors are there, not only where a recipe or a command names the metric"
     )

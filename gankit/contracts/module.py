@@ -23,14 +23,18 @@ class ModuleContract(Contract):
         "is itself given",
     )
     idle: Declared[tuple[str, ...]] = Declared(
-        (), "ends of the names of parameters that a sample may leave without a gradient, as those of a rare branch"
+        (),
+        "endings of the names of parameters that may get no gradient from a sample, as those of a rare branch",
     )
     keeps_weights = Declared(
         False,
         "its weights come from a source of its own, the same whenever it is built: they are never drawn anew, and "
         "while nothing of it learns they are neither stored in checkpoints, averaged nor given to an optimizer",
     )
-    adds_bias = Declared(True, "whether it adds its bias; one that a norm takes off again is kept, not learned")
+    adds_bias = Declared(
+        True,
+        "whether it adds its bias; a bias that the next norm takes off again is stored, but neither added nor learned",
+    )
     takes: Declared[Mapping[str, Field]] = Declared(
         {},
         "what its forward takes from a batch besides its first argument, by name, such as `{'hole': Mask()}`; what it "

@@ -116,7 +116,9 @@ def _receive(url: str, file: IO[bytes], size: int, tell: Callable[[int], None]) 
         e.close()
         raise _Broken(f"the server answers {e.code} {e.reason}") from e
     except (OSError, HTTPException) as e:  # URLError is an OSError, and so is a silence
-        raise _Broken(str(e.reason if isinstance(e, URLError) else e).strip() or type(e).__name__) from e
+        cause = e.reason if isinstance(e, URLError) else e
+        why = reason(cause) if isinstance(cause, OSError) else str(cause).strip()
+        raise _Broken(why or type(e).__name__) from e
 
 
 def _write(file: IO[bytes], piece: bytes) -> None:
@@ -149,4 +151,8 @@ def _alone(part: Path) -> Iterator[Any]:
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as e:
                 raise DownloadError(f"another process is fetching {part}: {reason(e)}") from e
-        yield file
+        try:
+            yield file
+        finally:
+            if part.exists() and not part.stat().st_size:  # nothing came
+                part.unlink()

@@ -131,7 +131,7 @@ def _draft7(node: Any) -> Any:
         node["items"] = node.pop("prefixItems")
         node["additionalItems"] = False
     if "$ref" in node and len(node) > 1:
-        node = {"allOf": [{"$ref": node.pop("$ref")}], **node}
+        node = {"anyOf": [{"$ref": node.pop("$ref")}], **node}  # of an allOf editors complete the key without its colon
     return node
 
 

@@ -22,9 +22,9 @@ class Single(PictureFiles):
     """Pictures of one domain. An item has `a`, (C, h, w) in [-1, 1].
 
     train, test: the folders of the splits; `train: .` takes the pictures of `root` itself. `listed` has the columns
-    `path` and `split`; where it has `label` too, a whole number, an item has `label`, (), of as many classes as one
-    more than the greatest of all splits. channels: those of the files
-    if None; of the codec `image` 3 for RGB (None), 1 for grey.
+    `path` and `split`. Where it has `label` too, a whole number, an item has a `label`, (); there is one class more
+    than the greatest label of all splits. channels: None takes those of the files; with the codec `image` None is 3,
+    RGB, and 1 is grey.
     """
 
     _labels: ClassVar[bool] = True

@@ -26,7 +26,7 @@ class DoubleColumnDiscriminator(nn.Module):
     Args:
         channels: of the first convolution of each column; doubled three times.
         levels: halvings: 6 in the paper, for 256 px; 5 for 128 px.
-        widths: of each level instead, as many as `levels`.
+        widths: the width of each level instead, as many as `levels`.
         norm: after each convolution but the first. The paper's gradient penalty goes through batch norm, against the
             advice of WGAN-GP (arXiv 1704.00028): `instance` keeps pictures apart.
         sigmoid: return probabilities, as the authors' code does in front of its Wasserstein loss.

@@ -19,7 +19,7 @@ class DCGANGenerator(nn.Module):
     """DCGAN's generator: transposed 4x4 convolutions, each but the last with a norm and a ReLU.
 
     Noise (N, in_channels, 1, 1) -> (N, out_channels, image_size, image_size) in [-1, 1]. The first convolution makes
-    features of 4 x 4, each other one doubles them.
+    features of 4 x 4, and each further one doubles their side.
 
     Args:
         channels: width before the picture; doubled at each halving of the size.

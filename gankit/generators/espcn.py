@@ -21,8 +21,10 @@ class ESPCNGenerator(nn.Module):
     """The sub-pixel network of arXiv 1609.05158, with the widths of pytorch/examples' super_resolution.
 
     (N, C, H, W) in [-1, 1] -> (N, C, factor*H, factor*W), C = in_channels = out_channels, of any size: convolutions 5,
-    3, 3 and 3 at the small size, ReLUs between, and factor^2 values for each pixel of the input, shuffled into place.
-    Inside it works on [0, 1], as that code. Not bounded in training; in evaluation clamped to [-1, 1].
+    3, 3 and 3 at the small size with ReLUs between them, and factor^2 values for each pixel of the input, which are
+    shuffled into place.
+    Inside it works on [0, 1], as that code does. The result is not bounded in training; in evaluation it is clamped to
+    [-1, 1].
 
     Args:
         factor: how many times larger.

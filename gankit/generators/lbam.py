@@ -45,15 +45,15 @@ class LBAM(nn.Module):
             layers know the others.
         attention: what makes a map of a mask's convolution: the paper's asymmetric Gaussian, with four learned numbers
             in each layer; sigmoid, relu and leaky_relu are rows of its ablation. The mask update stays as it is.
-        masks: `fixed`: maps and masks as partial convolution has them, with nothing to learn; the unlearned row.
-        reverse: False: no reverse maps, the forward row. The forward maps still weigh the skips; what comes from
-            below is not weighed.
+        masks: `fixed`: maps and masks are those of partial convolution, and are not learned (a row of the ablation).
+        reverse: False leaves the reverse maps out (another row). The forward maps still weigh the skips; what comes
+            from below is not weighed.
 
     Raises:
         ValueError: an adaptive norm, widths that are not `downs`, an attention for fixed masks; in the forward, a wrong
             number of channels or size.
 
-    Paper: arXiv 1909.00968. As the code, the last layer has no attention, and no convolution a bias.
+    Paper: arXiv 1909.00968. As in its code, the last layer has no attention, and no convolution has a bias.
     """
 
     offers: frozenset[str] = frozenset()

@@ -25,7 +25,7 @@ class MLPGenerator(nn.Module):
     Raises:
         ValueError: in the forward, noise of another shape.
 
-    Paper: arXiv 1406.2661, whose generator for MNIST is such a one, with other widths and a sigmoid at its end.
+    Paper: arXiv 1406.2661, whose generator for MNIST is built like this, with other widths and a sigmoid at its end.
     """
 
     offers: frozenset[str] = frozenset()

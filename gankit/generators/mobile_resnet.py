@@ -26,11 +26,11 @@ class MobileResnetGenerator(ResidualGenerator):
     Sides must be multiples of 4 and at least 8.
 
     With the default widths it has a sixth of the weights of `resnet`; GAN compression searches widths that are smaller
-    still and makes the very weights by distillation.
+    still, and trains their weights by distillation.
 
     Args:
         down: channels at full size, at half and at a quarter.
-        inner: channels inside each residual block; as many blocks as numbers.
+        inner: channels inside each residual block; there are as many blocks as numbers.
         up: channels after the first and the second doubling.
         norm: any norm that is not adaptive.
         padding: of the residual blocks.
@@ -40,7 +40,7 @@ class MobileResnetGenerator(ResidualGenerator):
     Raises:
         ValueError: an adaptive norm; in the forward, a wrong number of channels or size.
 
-    Paper: arXiv 2003.08936. As its code, the depthwise convolution is followed by a norm too, without ReLU.
+    Paper: arXiv 2003.08936. As in its code, the depthwise convolution is followed by a norm too, without ReLU.
     """
 
     passes_on: ClassVar[Mapping[str, tuple[str, ...]]] = {"attention": (ANY,)}

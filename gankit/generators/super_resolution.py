@@ -27,8 +27,9 @@ class JohnsonSRGenerator(nn.Module):
         blocks: residual blocks, at the small size.
         norm: the paper's is `batch`.
         scale: of the tanh.
-        add_bicubic: let the network draw only what the bicubic enlargement of its input lacks. Not in the paper; it
-            starts where the paper's network needs long to come to, so use it (with `norm: none`) in short trainings.
+        add_bicubic: let the network draw only what the bicubic enlargement of its input lacks. This is not in the
+            paper; it starts at a point that the paper's network reaches late, so use it (with `norm: none`) in short
+            trainings.
 
     Raises:
         ValueError: for an adaptive norm; for `add_bicubic` with unequal channels; of the forward, for a wrong input.

@@ -156,9 +156,9 @@ def _api() -> Api:
 @contextmanager
 def _told(repo: str) -> Iterator[None]:
     """What the Hub and its client raise becomes a sentence."""
-    import httpx
     from huggingface_hub import errors
 
+    failures: Any = errors.HfHubHTTPError.__bases__  # OSError, and those of its client: httpx, from 2.0 on httpx2
     try:
         yield
     except errors.LocalTokenNotFoundError as e:
@@ -179,5 +179,5 @@ def _told(repo: str) -> Iterator[None]:
         status = e.response.status_code if e.response is not None else "no"
         hint = "; `hf auth login` logs in with a token that may write" if status in (401, 403) else ""
         raise GankitError(f"the Hub refused {repo} with status {status}{hint}") from e
-    except (httpx.HTTPError, OSError) as e:
+    except failures as e:
         raise GankitError(f"the Hub cannot be reached for {repo}: {short(str(e) or type(e).__name__)}") from e

@@ -32,14 +32,14 @@ class AttentionGuided(TwoWayTranslation):
     Parameters
     ----------
     whole_image_until_epoch: critics see whole pictures before this epoch (counted from 0), masked ones from it on.
-    threshold: what of a picture a critic sees in the second phase: where the map is at least this.
+    threshold: in the second phase a critic sees a picture only where the map is at least this.
     freeze_attention: the maps stop learning when that phase begins.
     drop_norm: instance norm leaves the critics when it begins (zeroed regions would dominate its statistics).
     masked_fake: what is masked for the critic: the generator's own picture (`raw`, the paper's equation 6) or the
         composed output (`composed`, the released code).
-    cycle_to_attention: share of the cycle loss's gradient that reaches the attention networks, 1 in the paper. That
-        loss is the smaller the less is changed, so it pulls maps down on the objects too; in short trainings they end
-        as low as the generator's range allows, or die. With 0 nothing keeps them off the background (gankit's own).
+    cycle_to_attention: the share of the cycle loss's gradient that reaches the attention networks, 1 in the paper. That
+        loss falls as less is changed, so it pulls maps down on the objects too; in short trainings they end as low as
+        the generator's range allows, or die. With 0 nothing keeps them off the background (gankit's own).
     generator_sees: the `whole` picture, as in paper and code, or only what is `attended` to: picture times map, so
         that all else is grey (0). Through that product too gradients reach the map, whatever `cycle_to_attention`.
     alternate: the released code's order of moves: generator a2b, its critic, generator b2a, its critic. False: both

@@ -65,7 +65,7 @@ class Method(nn.Module):
     ----------
     directions: the translations, e.g. `("a2b", "b2a")`. `network("generator", "a2b")` makes pictures of b from
         pictures of a; `network("discriminator", "a2b")` judges its results, hence pictures of b.
-    fields: for each direction, which field of the batch stands behind `source`, `target`, ...
+    fields: for each direction, which field of the batch is called `source`, `target`, ...
     takes: what these fields are, by their names in the batch, as `{"a": Picture(3), "mask": Mask(of="a")}`; beside
         them, by its own name, an input of a translation that training makes of them. The constructor sets it.
     carried: the tensors that a critic takes from the generator's forward: detached, and through the image pool.

@@ -27,7 +27,7 @@ class GAN(Method):
     become. Real and fake pictures go through the critic one after the other, each with batch statistics of its own.
 
     Args:
-        generator, discriminator: used through the registry; a generator that takes noise (N, latent, 1, 1).
+        generator, discriminator: the networks; the generator takes noise (N, latent, 1, 1).
         latent: channels of the noise.
         distribution: of the noise: `normal`, N(0, 1), as the code of pytorch/examples; `uniform` in [-1, 1], as the
             paper of DCGAN.

@@ -46,7 +46,7 @@ class Gatys(Method):
 
     content: path of the picture to redraw. style: path of the picture whose style is taken. size: the longer side of
     the result in pixels; None: that of the content. style_size: the longer side of the style; None: `size`. start: from
-    the `content`, or from `noise`, as the paper.
+    the `content`, or from `noise`, as in the paper.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)

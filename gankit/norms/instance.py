@@ -42,7 +42,7 @@ class InstanceNorm(nn.InstanceNorm2d):
     to normalize and is refused with a ValueError. slope, residual: of the forward, see `gankit.norms.rules.normed`.
 
     Args:
-        affine: learn a scale and an offset per channel (the code of AGIT, arXiv 1806.02311, does; CycleGAN does not).
+        affine: learn a scale and an offset per channel (the code of AGIT, arXiv 1806.02311, does; CycleGAN's does not).
         eps: added to the variance.
 
     Paper: arXiv 1607.08022.

@@ -99,7 +99,8 @@ def _summary(run: Run, recipe: Mapping[str, Any], log: list[dict[str, Any]]) -> 
     if log:
         last = log[-1]
         parts.append(f"{last['step']:,} steps")
-        parts += [f"{last['epoch'] + 1} epochs"] if isinstance(last.get("epoch"), int) else []
+        epochs = last["epoch"] + 1 if isinstance(last.get("epoch"), int) else 0
+        parts += [f"{epochs} epoch{'s' * (epochs != 1)}"] if epochs else []
         parts += [f"{_duration(last['time'])}"] if isinstance(last.get("time"), int | float) else []
         speed = last.get("images_per_second")
         parts += [f"{short(speed)} images/s"] if isinstance(speed, int | float) else []

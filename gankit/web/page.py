@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,22 +57,26 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
         with gr.Row():
             with gr.Column(scale=1):
                 runs = gr.CheckboxGroup(list(stations), value=[every[0].name], label="Runs", elem_id="runs")
-                picture = Upload(
-                    label="Picture", type="filepath", image_mode=None, sources=["upload", "clipboard"],
-                    visible=not fills_holes(every[0]), elem_id="picture", height=320,
-                )  # fmt: skip
-                editor = Painting(
-                    label="Paint over the hole", type="pil", format="png", transforms=(),
-                    sources=["upload", "clipboard"], layers=False, visible=fills_holes(every[0]), elem_id="editor",
-                    brush=gr.Brush(colors=["#d0551b"], color_mode="fixed"),
-                )  # fmt: skip
+                # What shows and hides is around the two: of a part that is changed itself Gradio makes a new one of its
+                # class, without what `_in_words` has put into it.
+                with gr.Column(visible=not fills_holes(every[0])) as dropped:
+                    picture = gr.Image(
+                        label="Picture", type="filepath", image_mode=None, sources=["upload", "clipboard"],
+                        elem_id="picture", height=320,
+                    )  # fmt: skip
+                with gr.Column(visible=fills_holes(every[0])) as painted_on:
+                    editor = gr.ImageEditor(
+                        label="Paint over the hole", type="pil", format="png", transforms=(),
+                        sources=["upload", "clipboard"], layers=False, elem_id="editor",
+                        brush=gr.Brush(colors=["#d0551b"], color_mode="fixed"),
+                    )  # fmt: skip
                 ways = directions_of(first)
                 direction = gr.Radio(ways, value=ways[0], label="Direction", elem_id="direction")
                 side = gr.Slider(*SIDES, value=512, step=8, label="Longest side, in pixels", elem_id="side")
                 with gr.Group(visible=first[0].styled) as styles:
                     style = gr.Radio([USUAL, RANDOM, LIKE], value=USUAL, label="Style", elem_id="style")
                     seed = gr.Slider(0, 1000, value=0, step=1, label="Seed of the random style", elem_id="seed")
-                    example = Upload(label="Picture whose style it is", type="filepath", image_mode=None, height=160)
+                    example = gr.Image(label="Picture whose style it is", type="filepath", image_mode=None, height=160)
                 inputs = {name: _input(name, kind, name in kinds_of(first)) for name, kind in kinds.items()}
                 button = gr.Button("Translate", variant="primary", elem_id="translate")
             with gr.Column(scale=2):
@@ -111,35 +115,32 @@ def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
             except GankitError as e:
                 raise gr.Error(str(e), duration=None, title="This did not work", print_exception=False) from e
 
-        parts = [picture, editor, direction, styles, *inputs.values()]
+        _in_words(picture, _path_of)
+        _in_words(example, _path_of)
+        _in_words(editor, editor.preprocess)
+        parts = [dropped, painted_on, direction, styles, *inputs.values()]
         runs.change(chosen, runs, parts, show_progress="hidden", api_visibility="private")
         asked = [runs, picture, editor, direction, side, style, seed, example, *inputs.values()]
         button.click(translate, asked, gallery, api_visibility="private")
     return page.queue(max_size=QUEUE, default_concurrency_limit=1)
 
 
-class Upload(gr.Image):
-    """A picture that is dropped. Whether it is one is found out by those who read it, in words."""
+def _in_words(part: Any, preprocess: Callable[[Any], Any]) -> None:
+    """Let a part of the page refuse what is no picture with a sentence, where Gradio shows a bare "Error"."""
 
-    is_template = True  # the browser draws it as Gradio's own
-
-    def preprocess(self, payload: Any) -> str | None:
-        """Where it lies."""
-        return None if payload is None else payload.path
-
-
-class Painting(gr.ImageEditor):
-    """A picture with strokes over it; what is none is refused with a sentence, where Gradio shows a bare "Error"."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> Any:
-        """As `gr.ImageEditor` does."""
+    def read(payload: Any) -> Any:
         try:
-            return super().preprocess(payload)
+            return preprocess(payload)
         except Exception as e:  # PIL raises many kinds
             text = "this is not a picture that can be read, or it is damaged"
             raise gr.Error(text, title="This did not work", print_exception=False) from e
+
+    part.preprocess = read
+
+
+def _path_of(payload: Any) -> str | None:
+    """Where an upload lies; whether it is a picture is found out by those who read it, in words."""
+    return None if payload is None else payload.path
 
 
 def _input(name: str, kind: Any, visible: bool) -> Any:

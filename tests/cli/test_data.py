@@ -114,7 +114,7 @@ def test_names_are_shown_as_is_safe(tmp_path: Path, name: bytes) -> None:
 
 def test_inspect_refuses(tmp_path: Path) -> None:
     assert "holds no picture" in run("inspect", tmp_path, code=2)
-    assert "there is no such file" in run("inspect", tmp_path / "nothing.yaml", code=2)
+    assert "there is no such folder or file" in run("inspect", tmp_path / "nothing.yaml", code=2)
     (tmp_path / "a.png").write_bytes(b"nothing")
     assert "ends in .png or .html" in run("inspect", tmp_path, "--sheet", "sheet.jpg", code=2)
     assert "has no recipe" in run("inspect", tmp_path, "--set", "data.root=x", code=2)
