@@ -31,6 +31,10 @@ def gankit_components(add) -> None:
     add("generator", "uvcgan", "gankit_modern.uvcgan:UVCGANGenerator", "U-Net with a transformer over pixels inside")
     add("generator", "attentiongan", "gankit_modern.attentiongan:AttentionGANGenerator", "contents shared out by masks")
     add("method", "uvcgan2", "gankit_modern.method:UVCGAN2", "CycleGAN whose critics remember earlier pictures")
+    add("loss", "hdce", "gankit_modern.contrastive:HDCE", "patches against near negatives, for gankit-cut")
+    add("loss", "semantic_relation", "gankit_modern.contrastive:SemanticRelation", "patches relate as the source's do")
+    add("backbone", "vit_keys", "gankit_modern.structure:ViTKeys", "keys of a vision transformer of timm")
+    add("loss", "dino_structure", "gankit_modern.structure:DINOStructure", "self-similarity of a transformer's keys")
 
 
 @hookimpl

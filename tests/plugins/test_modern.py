@@ -1,0 +1,161 @@
+"""gankit-modern: its method and recipes, and its wheel beside gankit's. test_modern_*.py hold its parts to papers."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gankit.core.recipe import Recipe
+from gankit.discriminators import PatchDiscriminator
+from gankit.generators import ResnetGenerator
+from gankit.inspect.recipe import check_recipe
+from gankit.losses import LSGAN, Cycle
+from gankit.methods import Term
+from gankit.testing import check_component
+from gankit.training.devices import Devices
+from gankit.training.step import Stepper
+from tests.plugins import wheels
+from tests.plugins.modern.formula import drawn
+from tests.plugins.modern.parts import RECIPES
+from tests.plugins.modern.parts import modern as modern
+from tests.plugins.wheels import check_imports, gankit
+
+TINY = partial(ResnetGenerator, channels=2, blocks=1)
+PATCH = partial(PatchDiscriminator, channels=2, layers=1, spectral_norm=True)
+UVCGAN = "method.generator={type: uvcgan, channels: 2, width: 6, blocks: 1, hidden: 8}"
+NARROW = ["method.generator.channels=2", "method.discriminator.channels=2"]
+SMALL = {
+    "uvcgan": [UVCGAN, "method.discriminator.channels=2"],
+    "cyclegan-modern": [UVCGAN, "method.discriminator.discriminator.channels=2"],
+    "attentiongan": [*NARROW, "method.generator.blocks=1", "losses.area.weight=0.1"],
+    "demo-cyclegan-modern": NARROW,
+}
+ALL_ON = [
+    *(f"losses.{name}.weight=0.01" for name in ("spectra", "structure", "mixed", "real_penalty", "fake_penalty")),
+    "losses.consistency.weight=0.1",
+]
+SWITCHES = [
+    ALL_ON,
+    ["method.discriminator.type=unet_critic"],
+    ["method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 2}}"],
+    ["method={type: uvcgan2, discriminator: {type: batch_head, discriminator: {type: patch, channels: 2}}}"],
+    ["method.generator={type: uvcgan, channels: 2, downs: 3, norm: none, width: 6, heads: 2, blocks: 1}"],
+    ["method.generator={type: nafnet, channels: 2, encoder: [1, 1, 2], middle: 1, decoder: [1, 1, 1]}"],
+]
+
+
+def batch(seed: int = 0) -> dict[str, Tensor]:
+    return {field: drawn(f"{field}{seed}", 1, 3, 16, 16) for field in "ab"}
+
+
+def stepper(terms: dict[str, Any]) -> Stepper:
+    from gankit_modern.batch_critics import BatchHead
+    from gankit_modern.method import UVCGAN2
+
+    torch.manual_seed(0)
+    method = UVCGAN2(TINY, partial(BatchHead, discriminator=PATCH, memory=2))
+    return Stepper(method, terms, pool_size=0, devices=Devices(torch.device("cpu")))
+
+
+def terms() -> dict[str, nn.Module | Term]:
+    from gankit_modern.penalties import MixedPenalty
+
+    return {"adversarial": LSGAN(), "cycle": Term(Cycle(), 5), "penalty": Term(MixedPenalty(), 0.04)}
+
+
+def test_critics_remember_what_they_saw_in_their_own_turn() -> None:
+    play = stepper(terms())
+    critic = play.method.network("discriminator", "a2b")
+    names = {key.split("/")[1] for key in play.step(batch())}
+    assert names == {"adversarial", "cycle", "penalty"}
+    first = critic.past_real.clone()
+    assert first.shape[0] == 2 and torch.equal(first[0], first[1])
+    play.step(batch(1))
+    assert torch.equal(critic.past_real[0], first[1]) and not torch.equal(critic.past_real[1], first[1])
+    assert not torch.equal(critic.past_fake, critic.past_real)
+
+
+def test_a_memory_is_saved_and_loaded_with_its_critic() -> None:
+    one, other = stepper(terms()), stepper(terms())
+    one.step(batch())
+    other.method.load_state_dict(one.method.state_dict())
+    other.load_state_dict(copy.deepcopy(one.state_dict()))
+    told = []
+    for play in (one, other):
+        torch.manual_seed(1)
+        told.append(dict(play.step(batch(1))))
+    assert told[0] == told[1]
+    state = one.method.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in other.method.state_dict().items())
+
+
+def test_a_critic_without_memory_is_refused() -> None:
+    from gankit_modern.method import UVCGAN2
+
+    with pytest.raises(ValueError, match=r"PatchDiscriminator has no memory .* set `discriminator` to batch_head"):
+        UVCGAN2(TINY, PATCH)
+
+
+def test_the_method_keeps_its_contract() -> None:
+    check_component("method", "gankit-modern/uvcgan2")
+
+
+# -- recipes -----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def uninstalled(tmp_path: Path) -> Callable[[str], Path]:
+    """A recipe of the plugin without the line that asks pip for it."""
+
+    def copy(name: str) -> Path:
+        lines = (RECIPES / f"{name}.yaml").read_text().splitlines()
+        path = tmp_path / f"{name}.yaml"
+        path.write_text("\n".join(line for line in lines if not line.startswith("plugins:")))
+        return path
+
+    return copy
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_recipes_take_a_real_step(name: str, uninstalled: Callable[[str], Path]) -> None:
+    more = [] if name.startswith("demo") else ["data={type: shapes, task: season, size: 32}"]
+    played = check_recipe(Recipe.load(uninstalled(name), [*SMALL[name], *more]))
+    assert {"adversarial", "cycle", "identity"} <= {key.split("/")[1] for key in played[0].losses}
+
+
+@pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: s[0][:40])
+def test_each_part_of_the_demo_can_be_switched_on(switches: list[str], uninstalled: Callable[[str], Path]) -> None:
+    recipe = Recipe.load(uninstalled("demo-cyclegan-modern"), [*SMALL["demo-cyclegan-modern"], *switches])
+    played = check_recipe(recipe)[0]
+    if switches is ALL_ON:
+        assert {"spectra", "structure", "mixed", "consistency"} <= {key.split("/")[1] for key in played.losses}
+
+
+# -- the package -------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return wheels.environment(tmp_path_factory.mktemp("wheels"), "gankit-modern")
+
+
+def test_the_plugin_is_listed(environment: Path) -> None:
+    [status] = json.loads(gankit(environment, "plugins", "--json"))
+    assert (status["distribution"], status["version"], status["state"]) == ("gankit-modern", "0.1.0", "ok")
+    assert set(status["recipes"]) == {path.stem for path in RECIPES.glob("*.yaml")}
+
+
+def test_its_recipe_trains(environment: Path, tmp_path: Path) -> None:
+    sets = ["train.steps=2", "train.save_every=2", "train.measure=null", *SMALL["demo-cyclegan-modern"]]
+    sets += ["losses.mixed.weight=0.04", "method.discriminator.type=unet_critic", "method.discriminator.downs=2"]
+    options = [part for one in sets for part in ("--set", one)]
+    gankit(environment, "train", "demo-cyclegan-modern", "--out", str(tmp_path / "run"), *options)
+    assert (tmp_path / "run" / "recipe.yaml").is_file()
+
+
+def test_what_the_plugin_imports() -> None:
+    check_imports("gankit-modern")
