@@ -47,6 +47,7 @@ FILES = [
 ALLOWED = {
     ("gankit/precision.py", "get_capabilities"): "of torch.cpu: newer releases alone have it",
     ("gankit/precision.py", "conv"): "of torch.backends.cudnn: newer releases alone have it",
+    ("plugins/gankit-modern/gankit_modern/structure.py", "attn"): "of the blocks of a timm network: not all have it",
 }
 """(file, name) of what may be read by its name in text elsewhere, and why: of other libraries' objects alone."""
 
@@ -136,7 +137,7 @@ def test_a_slip_of_the_pen_is_told_and_an_own_attribute_is_none() -> None:
         ("generator", {"fixed_size": 1.5}, "`fixed_size` is int >= 1 | None, not 1.5"),
         ("norm", {"fuses": 1}, "`fuses` is bool, not 1"),
         ("norm", {"coefficients": 3}, "`coefficients` is a function | None, not 3"),
-        ("metric", {"better": "larger"}, "`better` is 'higher' | 'lower', not 'larger'"),
+        ("metric", {"better": "larger"}, "`better` is 'higher' | 'lower' | 'one', not 'larger'"),
         ("method", {"fields": {"a2b": ("a", "b")}}, "`fields` is Mapping[str, Mapping[str, str]]"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Ge
 
 from gankit.callbacks.base import Callback, Event, Keep, Stop
+from gankit.evaluation.results import merit
 
 
 class Watching(Callback):
@@ -34,7 +35,8 @@ class Watching(Callback):
                 f"there is no figure called {self.metric}{way}; measured: {', '.join(measured) or 'nothing'}"
             )
         value = sum(values) / len(values)
-        if self.best is None or (value > self.best if rows[0]["better"] == "higher" else value < self.best):
+        better = rows[0]["better"]
+        if self.best is None or merit(value, better) > merit(self.best, better):
             self.best, self.best_step = value, event.step
             return value, True
         return value, False

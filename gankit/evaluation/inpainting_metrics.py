@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from gankit.evaluation.metrics import PEAK, SSIM, Metric, decibels
+from gankit.evaluation.results import Better
 from gankit.slots import Gt
 
 EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)
@@ -127,7 +128,7 @@ class CompositeL1(InpaintingMetric):
     """Mean |composite - truth| over whole pictures in percent of the range 0..255, as in the papers' tables."""
 
     unit: ClassVar[str] = "%"
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    better: ClassVar[Better] = "lower"
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
         error = (self.levels(output) - self.levels(truth)).abs().flatten(1).mean(1) * (100 / PEAK)

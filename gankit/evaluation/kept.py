@@ -17,7 +17,7 @@ from typing import Any
 
 from gankit.core.errors import CheckpointError
 from gankit.core.files import read_json, write_whole
-from gankit.evaluation.results import Evaluation
+from gankit.evaluation.results import ARROWS, Evaluation
 
 KEPT = 20
 """Measurements; the oldest go."""
@@ -114,7 +114,7 @@ def _is_row(row: Any) -> bool:
         and isinstance(row["protocol"], dict)
         and isinstance(trivial, dict)
         and all(map(is_number, trivial.values()))
-        and row.get("better") in ("higher", "lower")
+        and row.get("better") in ARROWS
     )
 
 

@@ -13,6 +13,7 @@ from gankit.core.errors import GankitError
 from gankit.evaluation.extract import Extractor, Network, Unavailable, check_channels
 from gankit.evaluation.metrics import PEAK, Metric
 from gankit.evaluation.protocols import ProtocolName
+from gankit.evaluation.results import Better
 from gankit.losses.lpips import LPIPS as Distance
 from gankit.losses.lpips import NETS
 from gankit.slots import Backbone, Ge, Le
@@ -27,7 +28,7 @@ class LPIPS(Metric):
     `random` (which the row's name says), or a path.
     """
 
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    better: ClassVar[Better] = "lower"
 
     def __init__(self, *, net: Net = "alex", weights: str = "pretrained") -> None:
         self.net: Net = net
@@ -72,7 +73,7 @@ class LPIPSDiversity(LPIPS):
     output of a source, always the same, have none.
     """
 
-    better: ClassVar[Literal["higher", "lower"]] = "higher"
+    better: ClassVar[Better] = "higher"
 
     def __init__(
         self, *, net: Net = "alex", weights: str = "pretrained", pairs: Annotated[int, Ge(1), Le(10_000)] = 19
@@ -103,7 +104,7 @@ class Structure(Metric):
     `structure-timm:vit_small_patch16_224.dino` is near to theirs, but not equal.
     """
 
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    better: ClassVar[Better] = "lower"
 
     def __init__(
         self,

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from gankit.codecs.base import Codec
+from gankit.evaluation.results import Better
 from gankit.slots import Gt
 
 PEAK = 255.0
@@ -48,7 +49,7 @@ class Metric:
     """
 
     unit: ClassVar[str] = ""
-    better: ClassVar[Literal["higher", "lower"]] = "higher"
+    better: ClassVar[Better] = "higher"
     pooling: ClassVar[str] = "mean over pictures"
     default: ClassVar[bool] = False
     """Measured wherever its tensors are there, not only where a recipe or a command names it."""

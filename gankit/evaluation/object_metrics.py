@@ -86,6 +86,7 @@ class ColourSlope(Metric):
     each channel about its own mean.
     """
 
+    better = "one"
     default = True
     pooling = "over all object pixels"
 

@@ -6,6 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Better = Literal["higher", "lower", "one"]
+"""Which figures are better; `one`: the nearer to 1."""
+ARROWS: Mapping[str, str] = {"higher": "↑", "lower": "↓", "one": "→ 1"}
+
+
+def merit(value: float, better: str) -> float:
+    """The greater the better, whichever figures of a metric are better."""
+    return value if better == "higher" else -value if better == "lower" else -abs(value - 1)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -22,7 +31,7 @@ class Figure:
     value: float | None
     interval: tuple[float | None, float | None] | None
     unit: str
-    better: Literal["higher", "lower"]
+    better: Better
     protocol: Mapping[str, Any] = field(default_factory=dict, hash=False)
     label: str = ""
     more: Mapping[str, float | None] = field(default_factory=dict, hash=False)

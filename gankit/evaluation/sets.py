@@ -8,7 +8,7 @@ float64.
 from __future__ import annotations
 
 import math
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from gankit.backbones.inception import Inception
 from gankit.evaluation.extract import Extractor
 from gankit.evaluation.metrics import Metric
 from gankit.evaluation.protocols import ProtocolName
+from gankit.evaluation.results import Better
 from gankit.slots import Backbone, Ge, Le
 
 SMALL = 2000
@@ -104,7 +105,7 @@ class KID(SetMetric):
     """
 
     unit = "(x100)"
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    better: ClassVar[Better] = "lower"
     resamples = 1000
     largest = 4000
 
@@ -162,7 +163,7 @@ class FID(SetMetric):
     what the choice of pictures does at this size, not that bias.
     """
 
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
+    better: ClassVar[Better] = "lower"
     lowest = 0.0
 
     def compare(self, output: Tensor, reference: Tensor) -> Tensor:

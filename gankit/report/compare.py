@@ -15,6 +15,7 @@ from gankit.core.errors import CheckpointError, DataError, RecipeError, dotted
 from gankit.core.recipe import Recipe
 from gankit.data.dataset import Dataset
 from gankit.evaluation.evaluate import Loaded, samples_of
+from gankit.evaluation.results import ARROWS, merit
 from gankit.report.differences import differing, in_words, tails
 from gankit.report.measured import Measured, read_recipe, read_results, runs_of
 from gankit.report.page import number
@@ -97,7 +98,7 @@ class Line:
         trivial = [value for value in self.trivial.values() if value is not None]
         if not values or not trivial:
             return False
-        return max(trivial) >= max(values) if self.better == "higher" else min(trivial) <= min(values)
+        return max(merit(value, self.better) for value in trivial) >= max(merit(value, self.better) for value in values)
 
 
 @dataclass(frozen=True)
@@ -223,8 +224,8 @@ def _cell(key: tuple[str, str, str], group: Group) -> Cell:
 def _ranked(cells: Mapping[str, Cell], better: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The best groups, and those whose span lies apart from that of the best."""
     values = {label: cell.value for label, cell in cells.items() if cell.value is not None}
-    top = (max if better == "higher" else min)(values.values())
-    best = tuple(label for label, value in values.items() if value == top)
+    merits = {label: merit(value, better) for label, value in values.items()}
+    best = tuple(label for label in values if merits[label] == max(merits.values()))
     span = cells[best[0]].span
     apart = [
         label
@@ -275,7 +276,7 @@ def figure_rows(comparison: Comparison) -> list[list[str]]:
     groups = comparison.groups
     rows = [["metric", "direction", *(group.title for group in groups), *answers, "groups"]]
     for line in comparison.lines:
-        arrow = {"higher": "↑", "lower": "↓"}[line.better]
+        arrow = ARROWS[line.better]
         name = " ".join(filter(None, (line.metric, f"({line.unit})" if line.unit else "", arrow)))
         cells = [f"{line.cells[g.label]}{' *' if g.label in line.best else ''}" for g in groups]
         trivial = [number(line.trivial[name]) if name in line.trivial else "-" for name in answers]

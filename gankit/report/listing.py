@@ -13,6 +13,7 @@ from typing import Any
 from gankit.core.errors import CheckpointError, DataError
 from gankit.core.files import reason
 from gankit.evaluation.kept import results
+from gankit.evaluation.results import merit
 from gankit.report.curves import read_log
 from gankit.report.measured import read_recipe
 from gankit.training.checkpoint import read_index
@@ -151,5 +152,4 @@ def _best(log: Sequence[Mapping[str, Any]], train: Mapping[str, Any]) -> Figure 
     ]
     if not rows:
         return None
-    pick = max if rows[0].get("better") == "higher" else min
-    return _figure([pick(rows, key=lambda row: row["value"])], "best")
+    return _figure([max(rows, key=lambda row: merit(row["value"], row.get("better", "lower")))], "best")

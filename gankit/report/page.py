@@ -13,6 +13,7 @@ from typing import Any
 from gankit.core.errors import CheckpointError
 from gankit.core.files import read_json, read_whole, write_whole
 from gankit.evaluation.kept import Kept, measurements, standing
+from gankit.evaluation.results import ARROWS
 from gankit.report import made
 from gankit.report.curves import line_chart, loss_curves, measured_curves, rate_curves, read_log, short, watched_curves
 from gankit.report.differences import in_words
@@ -211,7 +212,7 @@ def _figures(results: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _figure_row(row: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
-    arrow = {"higher": "↑", "lower": "↓"}[row["better"]]
+    arrow = ARROWS[row["better"]]
     texts = [("", f"{called(row)} {arrow}"), ("", row["direction"]), ("n", figure(row)), ("n", interval(row))]
     texts.append(("n", trivial(row)))
     notes = (row.get("unavailable"), row.get("warning"), describe(row["protocol"], shared))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gankit.contracts import MetricContract
 from gankit.core.errors import GankitError
+from gankit.evaluation.results import ARROWS
 from gankit.testing.calls import NotApplicable, hole, picture, require, shape
 
 SIZE = (32, 32)
@@ -49,7 +50,7 @@ def figures(metric: Any, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         values[f"figure {label}"] = figure
     for name, tensor in values.items():
         require(bool(tensor.isfinite().all()), f"the {name} is not finite")
-    require(metric.better in ("higher", "lower"), f"`better` is `higher` or `lower`, not {metric.better!r}")
+    require(metric.better in ARROWS, f"`better` is `higher`, `lower` or `one`, not {metric.better!r}")
     json.dumps(metric.protocol())
     return values
 

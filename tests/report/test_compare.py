@@ -121,6 +121,8 @@ def test_differences_tell_the_types_and_what_both_take() -> None:
     [
         ((3.0, [2.5, 3.5]), "higher", "differ", "channels=6"),
         ((3.0, [2.5, 3.5]), "lower", "differ", "channels=4"),
+        ((3.0, [2.5, 3.5]), "one", "differ", "channels=4"),
+        ((1.1, [0.4, 0.6]), "one", "no difference shown", "channels=4"),
         ((3.0, [2.0, 3.5]), "higher", "no difference shown", "channels=6"),  # they touch
         ((3.0, None), "higher", "no difference shown", "channels=6"),
     ],
@@ -170,7 +172,7 @@ def test_notes_tell_what_chance_does(tmp_path: Path) -> None:
     assert "A single run" in " ".join(notes(compare([tmp_path / "a0", tmp_path / "b0"], never)))
 
 
-@pytest.mark.parametrize(("value", "better", "said"), [(2, "higher", True), (4, "higher", False), (4, "lower", True)])
+@pytest.mark.parametrize(("value", "better", "said"), [(2, "higher", True), (4, "higher", False), (4, "lower", True), (0.9, "one", False)])
 def test_a_trivial_answer_that_is_as_good_is_named(tmp_path: Path, value: int, better: str, said: bool) -> None:
     a = fake(tmp_path / "a", value, [0, 9], better=better)  # the input scores 3
     found = notes(compare([a, fake(tmp_path / "b", value, [0, 9], method=WIDE, better=better)], never))

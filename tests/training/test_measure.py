@@ -122,6 +122,9 @@ def test_best_and_early_stop_by_themselves() -> None:
     assert isinstance(again.begin(event(4, 0)), Stop) and again.state_dict() == ends.state_dict()
     higher = Best(metric="m", direction="b")
     assert [higher.measured(event(s, v, "higher")) is not None for s, v in enumerate([1, 2, 1])] == [True, True, False]
+    one = Best(metric="m", direction="b")  # which is 3 more than the value
+    kept = [one.measured(event(s, v, "one")) is not None for s, v in enumerate([-1.8, -2.1, -2.3, -1.95])]
+    assert kept == [True, True, False, True]
 
 
 def test_an_early_end(tmp_path: Path) -> None:
