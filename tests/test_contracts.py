@@ -47,7 +47,10 @@ FILES = [
 ALLOWED = {
     ("gankit/precision.py", "get_capabilities"): "of torch.cpu: newer releases alone have it",
     ("gankit/precision.py", "conv"): "of torch.backends.cudnn: newer releases alone have it",
-    ("plugins/gankit-modern/gankit_modern/structure.py", "attn"): "of the blocks of a timm network: not all have it",
+    **{
+        ("plugins/gankit-modern/gankit_modern/structure.py", name): "of timm's networks: not all have it"
+        for name in ("attn", "blocks", "model", "qkv")
+    },
 }
 """(file, name) of what may be read by its name in text elsewhere, and why: of other libraries' objects alone."""
 
