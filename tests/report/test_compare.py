@@ -172,7 +172,10 @@ def test_notes_tell_what_chance_does(tmp_path: Path) -> None:
     assert "A single run" in " ".join(notes(compare([tmp_path / "a0", tmp_path / "b0"], never)))
 
 
-@pytest.mark.parametrize(("value", "better", "said"), [(2, "higher", True), (4, "higher", False), (4, "lower", True), (0.9, "one", False)])
+@pytest.mark.parametrize(
+    ("value", "better", "said"),
+    [(2, "higher", True), (4, "higher", False), (4, "lower", True), (4, "one", True), (0.9, "one", False)],
+)
 def test_a_trivial_answer_that_is_as_good_is_named(tmp_path: Path, value: int, better: str, said: bool) -> None:
     a = fake(tmp_path / "a", value, [0, 9], better=better)  # the input scores 3
     found = notes(compare([a, fake(tmp_path / "b", value, [0, 9], method=WIDE, better=better)], never))
