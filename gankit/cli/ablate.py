@@ -13,6 +13,7 @@ import typer
 from gankit.cli.common import RecipeArgument, Sets
 from gankit.cli.compare import Html, show
 from gankit.cli.processes import Processes
+from gankit.core.files import make_folder
 
 if TYPE_CHECKING:
     from gankit.report.ablate import Training
@@ -49,22 +50,23 @@ def ablate(
 
     trainings = plan(recipe, over, seeds, out, sets or (), lambda checked: summarize_recipe(checked, costs=False))
     left = [training for training in trainings if not training.finished]
-    folder = trainings[0].path.parent
-    _say(
-        f"{len(trainings)} runs in {folder}, each with a log file beside it; {len(trainings) - len(left)} are finished"
-    )
+    folder, count = trainings[0].path.parent, len(trainings)
+    finished = f"{count - len(left)} finished"
+    _say(f"{count} run{'s' * (count != 1)} in {folder}, each with a log file beside it; {finished}")
     if print_only:
         for training in left:
             print(shlex.join(["gankit", *training.arguments]))
         return
-    failed = _train(left, len(trainings), jobs)
+    if html is not None:
+        make_folder(html.parent)  # told now, not after the trainings
+    failed = _train(left, count, jobs)
     try:
         _compare([training.path for training in trainings if training.path not in failed], html)
     finally:
         for path, why in failed.items():
             _say(f"{path} failed: {why}")
     if failed:
-        _say(f"{len(failed)} of {len(trainings)} runs failed; repeat the command to try them again")
+        _say(f"{len(failed)} of {count} runs failed; repeat the command to try them again")
         raise typer.Exit(1)
 
 

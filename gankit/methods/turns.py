@@ -90,8 +90,9 @@ class TurnModule(nn.Module):
     ) -> dict[str, Any]:
         """Compute the plan (or only what stands behind the keys `only`)."""
         values: dict[str, Any] = {f"batch:{k}": v for k, v in batch.items()}
-        values |= {f"net:{k}": self._called(k, n) for k, n in self.method.networks.items()}
-        values |= given
+        # No |= of mappings here and in `forward`: torch 2.7 does not compile it.
+        values.update({f"net:{k}": self._called(k, n) for k, n in self.method.networks.items()})
+        values.update(given)
         wanted = None if only is None else self._behind(only)
         for node in self.plan:
             if node.key in values or (wanted is not None and node.key not in wanted):
@@ -145,7 +146,7 @@ class TurnModule(nn.Module):
         for observe, arguments in self.watched:
             observe(**{name: values[key] for name, key in arguments.items()})
         said = {name: mean_output(values[key]) for name, key in self.said.items()}
-        return losses, {key: values[key] for key in self.carries} | said
+        return losses, {**{key: values[key] for key in self.carries}, **said}
 
     def ahead(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
         """Only the carried values and what stands behind them: the generator's forward, when the critic plays first."""

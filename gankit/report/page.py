@@ -40,7 +40,7 @@ figcaption{font-size:.85rem}.chart svg{display:block;width:100%;height:auto}.cha
 .key .swatch{display:inline-block;width:1.1em;height:.5em;margin-right:.35em;vertical-align:middle}
 .table{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;padding:.45rem .9rem .45rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
-th{font-weight:500}td{white-space:nowrap}td.n{font-variant-numeric:tabular-nums}td.p{white-space:normal;min-width:16rem;font-size:.8rem;color:var(--soft)}
+th{font-weight:500}td{white-space:nowrap}td:last-child{white-space:normal}td.n{font-variant-numeric:tabular-nums}td.p{white-space:normal;min-width:16rem;font-size:.8rem;color:var(--soft)}
 .samples{display:flex;flex-wrap:wrap;gap:1.25rem;margin-top:1rem}
 .samples img{display:block;max-width:100%;border-radius:6px;margin-top:.3rem}
 pre{background:var(--panel);border:1px solid var(--rule);border-radius:8px;padding:1rem;overflow-x:auto;

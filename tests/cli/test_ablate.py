@@ -166,7 +166,7 @@ def test_a_grid_is_trained_and_compared_and_done_once(trained: list[str]) -> Non
     )
     assert Path("page.html").is_file()
     again = ablate(*GRID)
-    assert len(trained) == 4 and again.stdout == told.stdout and "4 are finished" in again.stderr
+    assert len(trained) == 4 and again.stdout == told.stdout and "4 finished" in again.stderr
     ablate(*GRID, "--set", "train.steps=2")  # the same runs go on
     assert len(trained) == 8 and Run(Path("grid/tiny-channels=2-seed0")).latest().name.endswith("2")
 
@@ -248,7 +248,7 @@ def test_a_killed_ablation_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPa
     assert latest is not None and latest.name == "step_00000003"
     over = ["--over", "losses.cycle.weight=10", "--out", "grid", "--seeds", "2"]
     told = ablate("tiny.yaml", *over, "--set", "train.steps=6", "--set", "train.save_every=3")
-    assert "2 runs in grid" in told.stderr and "1 are finished" in told.stderr and "(2 seeds)" in told.stdout
+    assert "2 runs in grid" in told.stderr and "1 finished" in told.stderr and "(2 seeds)" in told.stdout
     assert Run(Path(f"{path}0")).evaluation.stat().st_mtime_ns == before
     assert digests(Path(f"{path}1")) == digests(Path("alone"))
     assert [line["step"] for line in lines(Path(f"{path}1"))] == [6]
