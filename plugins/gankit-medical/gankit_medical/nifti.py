@@ -73,8 +73,8 @@ class Nifti(Sliced):
         values = self.decode_stack(path)
         if len(values) != 1:
             raise DataError(
-                f"it is a volume of {len(values)} slices and not one picture: train with the data set "
-                "gankit-medical/volumes"
+                f"it is a volume of {len(values)} slices and not one picture: `read_stack` reads it, and the data set "
+                "gankit-medical/volumes trains with it"
             )
         return values[0]
 
