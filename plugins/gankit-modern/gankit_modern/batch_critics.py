@@ -113,8 +113,9 @@ class MinibatchDeviation(OnFeatures):
         self.heads = nn.ModuleList(head(width + maps, width, 0.2) for width in self.widths)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
-        logits = tuple(head(self.deviation(x)) for head, x in zip(self.heads, self.last(x), strict=True))
-        return logits if len(logits) > 1 else logits[0]
+        seen = zip(self.heads, self.last(x), strict=True)
+        logits: list[Tensor] = [head(self.deviation(features)) for head, features in seen]
+        return tuple(logits) if len(logits) > 1 else logits[0]
 
 
 class BatchHead(OnFeatures):

@@ -36,7 +36,7 @@ class ViTKeys(Timm):
     ) -> None:
         super().__init__(layers, model=model, weights=weights, normalize=normalize)
         self.key = ("vit_keys", self.key)
-        inside = self.body.model if hasattr(self.body, "model") else self.body
+        inside: Any = self.body.model if hasattr(self.body, "model") else self.body
         if not hasattr(inside, "blocks") or not all(hasattr(part, "qkv") for part in attentions(inside.blocks)):
             raise ValueError(f"{model} is no vision transformer of timm with queries, keys and values")
 
