@@ -162,7 +162,8 @@ def test_a_grid_is_trained_and_compared_and_done_once(trained: list[str]) -> Non
     told = ablate(*GRID, "--html", "page.html")
     assert trained == [f"tiny-channels={c}-seed{s}" for c in (2, 4) for s in (0, 1)]
     assert (
-        "channels=2 (2 seeds)" in told.stdout and "4 runs in grid, each with a log file beside it; 0 are" in told.stderr
+        "channels=2 (2 seeds)" in told.stdout
+        and "4 runs in grid, each with a log file beside it; 0 finished" in told.stderr
     )
     assert Path("page.html").is_file()
     again = ablate(*GRID)
