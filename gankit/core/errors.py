@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 Path = tuple[str | int, ...]
 MANY, LONGEST = 60, 2000
 """Mistakes that are told of a recipe, and letters of one."""
+REPEATED = 120
+"""Letters up to which a message is told again at other places."""
 
 
 def dotted(path: Iterable[str | int]) -> str:
@@ -73,13 +75,23 @@ class RecipeError(GankitError):
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         several = [problems] if isinstance(problems, Problem) else list(problems)
         self.problems = sorted(several, key=lambda p: (p.file, p.line, p.col))
-        told = list(map(str, self.problems[:MANY]))
+        told = list(map(str, _once(self.problems[:MANY])))
         if others := len(self.problems) - MANY:
             told += [f"and {others} more mistakes"] if others > 0 else []
         super().__init__("\n".join(told))
 
     def __reduce__(self):
         return type(self), (self.problems,)
+
+
+def _once(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """A long message that stands at several places is told at the first of them."""
+    places: dict[str, str] = {}
+    for problem in problems:
+        first = places.setdefault(problem.message, problem.path)
+        if problem.path != first and len(problem.message) > REPEATED:
+            problem = replace(problem, message=f"the same as at {first}")
+        yield problem
 
 
 class BuildError(GankitError):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gankit.core.document import MAX_BYTES
-from gankit.core.errors import BuildError, RecipeError
+from gankit.core.errors import BuildError, Problem, RecipeError
 from gankit.core.recipe import Recipe
 from gankit.core.schema import build_component
 from tests.core.toys import AdaNorm, Method, Net, recipe
@@ -384,3 +384,16 @@ def test_a_length_that_set_gives_replaces_the_other(registry: object) -> None:
         Recipe.load(recipe(**train), ["train.steps=60", "train.epochs=5"])
     with pytest.raises(RecipeError, match="train"):
         Recipe.load(recipe(**train), ["train=3"])
+
+
+def test_a_long_message_is_told_once() -> None:
+    long, short = "x" * 130, "must be more"
+    problems = [
+        Problem(text, path, "r.yaml", line) for line, (text, path) in enumerate([(long, "a"), (short, "b")] * 2, 1)
+    ]
+    assert str(RecipeError(problems)).splitlines() == [
+        f"r.yaml:1:0 a: {long}", f"r.yaml:2:0 b: {short}", f"r.yaml:3:0 a: {long}", f"r.yaml:4:0 b: {short}"
+    ]  # fmt: skip
+    problems[2] = Problem(long, "c", "r.yaml", 3)
+    assert str(RecipeError(problems)).splitlines()[2] == "r.yaml:3:0 c: the same as at a"
+    assert RecipeError(problems).problems[2].message == long
