@@ -48,7 +48,7 @@ ROWS = [
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
 RECIPES = Path(__file__).resolve().parent / "recipes"
-INPAINTING, ENLARGING, DENOISING = (str(RECIPES / f"{name}.yaml") for name in ("inpainting", "enlarging", "denoising"))
+INPAINTING, ENLARGING = (str(RECIPES / f"{name}.yaml") for name in ("inpainting", "enlarging"))
 DRAWN = (f"data.root={DRAWN_FOLDER}",)
 NORMS = ("adain", "instance", "layer", "group", "bin")
 CYCLEGAN = ("train.steps=800",)
@@ -104,15 +104,6 @@ EXPERIMENTS = [
         "... by features of relu2_1 (needs `distilled_vgg19`)",
         ENLARGING,
         (*DRAWN, "losses.content={type: perceptual, layers: [relu2_1], backbone: distilled_vgg19}"),
-    ),
-    *(
-        Row(
-            f"denoising-{head or 'none'}",
-            f"... {head}" if head else "denoising of noisy objects, 400 steps: no attention",
-            DENOISING,
-            (f"data.root={DRAWN_FOLDER}/noisy", f"method.generator.attention={head or 'null'}"),
-        )
-        for head in ("", "se", "cbam", "cam", "self", "non_local")
     ),
 ]
 PAGES = {"benchmark": ROWS, "experiments": EXPERIMENTS}
