@@ -52,7 +52,8 @@ class NAFNet(nn.Module):
     decoder: blocks after each doubling, as many numbers as `encoder` has. The paper's denoising network is the default
     with channels 32 or 64; its deblurring one has encoder [1, 1, 1, 28], middle 1, decoder [1, 1, 1, 1].
     ending: `sum`, the paper's: the picture plus what is drawn, cut to [-1, 1] in evaluation alone; `tanh` of what is
-    drawn.
+    drawn. With `sum` nothing bounds what is added in training: take `init: default` of the method, as the paper's code
+    has it; `kaiming` begins with pictures far outside of [-1, 1].
 
     Raises ValueError for `sum` with other channels of the result, and where encoder and decoder differ in length.
     """
