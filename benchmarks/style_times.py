@@ -19,11 +19,11 @@ from time import perf_counter
 
 import torch
 from torch import Tensor
-from torch.optim import LBFGS
 
 import gankit
 from gankit.core.recipe import Recipe
 from gankit.methods.gatys import Gatys
+from gankit.optimizers import LBFGS
 from gankit.training.assemble import Assembled, assemble
 from gankit.training.step import Stepper
 
