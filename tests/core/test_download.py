@@ -98,7 +98,7 @@ def test_what_a_server_answers_is_told(server: Served, path: Path) -> None:
 
 
 def test_nobody_there(server: Served, path: Path) -> None:
-    with pytest.raises(DownloadError, match="No such file"):
+    with pytest.raises(DownloadError, match="no such file"):
         download((path.parent / "none.zip").as_uri(), path, 1, SHA256)
 
 
