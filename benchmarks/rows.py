@@ -95,7 +95,6 @@ EXPERIMENTS = [
         )
     ),
     Row("pconv", "PConv, the same otherwise", INPAINTING, (*DRAWN, "method.generator.type=pconv")),
-    Row("lbam-wide", "LBAM, 24 channels for 16", INPAINTING, (*DRAWN, "method.generator.channels=24")),
     Row("lbam-long", "LBAM, 2400 steps", INPAINTING, (*DRAWN, "train.steps=2400")),
     Row("pconv-long", "PConv, 2400 steps", INPAINTING, (*DRAWN, "method.generator.type=pconv", "train.steps=2400")),
     Row("enlarging", "super-resolution x4, 64 px, 1000 steps, by pixels", ENLARGING, DRAWN),
