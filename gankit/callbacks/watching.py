@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from annotated_types import Ge
 
 from gankit.callbacks.base import Callback, Event, Keep, Stop
-from gankit.evaluation.results import merit
+from gankit.core.better import merit
 
 
 class Watching(Callback):

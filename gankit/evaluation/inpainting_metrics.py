@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 import torch
 from torch import Tensor
 
+from gankit.core.better import Better
 from gankit.evaluation.metrics import PEAK, SSIM, Metric, decibels
-from gankit.evaluation.results import Better
 from gankit.slots import Gt
 
 EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0)

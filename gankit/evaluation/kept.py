@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gankit.core.better import ARROWS
 from gankit.core.errors import CheckpointError
 from gankit.core.files import read_json, write_whole
-from gankit.evaluation.results import ARROWS, Evaluation
+from gankit.evaluation.results import Evaluation
 
 KEPT = 20
 """Measurements; the oldest go."""

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gankit.core.better import Better
 from gankit.core.errors import GankitError
 from gankit.evaluation.extract import Extractor, Network, Unavailable, check_channels
 from gankit.evaluation.metrics import PEAK, Metric
 from gankit.evaluation.protocols import ProtocolName
-from gankit.evaluation.results import Better
 from gankit.losses.lpips import LPIPS as Distance
 from gankit.losses.lpips import NETS
 from gankit.slots import Backbone, Ge, Le

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gankit.codecs.base import Codec
-from gankit.evaluation.results import Better
+from gankit.core.better import Better
 from gankit.slots import Gt
 
 PEAK = 255.0

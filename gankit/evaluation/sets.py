@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from gankit.backbones.inception import Inception
+from gankit.core.better import Better
 from gankit.evaluation.extract import Extractor
 from gankit.evaluation.metrics import Metric
 from gankit.evaluation.protocols import ProtocolName
-from gankit.evaluation.results import Better
 from gankit.slots import Backbone, Ge, Le
 
 SMALL = 2000

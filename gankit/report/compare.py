@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 
+from gankit.core.better import ARROWS, merit
 from gankit.core.errors import CheckpointError, DataError, RecipeError, dotted
 from gankit.core.recipe import Recipe
 from gankit.data.dataset import Dataset
 from gankit.evaluation.evaluate import Loaded, samples_of
-from gankit.evaluation.results import ARROWS, merit
 from gankit.report.differences import differing, in_words, tails
 from gankit.report.measured import Measured, read_recipe, read_results, runs_of
 from gankit.report.page import number

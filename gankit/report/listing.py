@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gankit.core.better import merit
 from gankit.core.errors import CheckpointError, DataError
 from gankit.core.files import reason
 from gankit.evaluation.kept import results
-from gankit.evaluation.results import merit
 from gankit.report.curves import read_log
 from gankit.report.measured import read_recipe
 from gankit.training.checkpoint import read_index

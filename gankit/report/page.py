@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from gankit.core.better import ARROWS
 from gankit.core.errors import CheckpointError
 from gankit.core.files import read_json, read_whole, write_whole
 from gankit.evaluation.kept import Kept, measurements, standing
-from gankit.evaluation.results import ARROWS
 from gankit.report import made
 from gankit.report.curves import line_chart, loss_curves, measured_curves, rate_curves, read_log, short, watched_curves
 from gankit.report.differences import in_words

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gankit.contracts import MetricContract
+from gankit.core.better import ARROWS
 from gankit.core.errors import GankitError
-from gankit.evaluation.results import ARROWS
 from gankit.testing.calls import NotApplicable, hole, picture, require, shape
 
 SIZE = (32, 32)
