@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from gankit.contracts.declared import Contract, Declared, Interface
+from gankit.core.better import Better
 
 EXAMPLE = '''
 import gankit
@@ -38,9 +37,7 @@ class MetricContract(Contract):
     )
 
     unit = Declared("", "of the figure: `dB`, `levels`")
-    better: Declared[Literal["higher", "lower", "one"]] = Declared(
-        "higher", "which figures are better; `one`: the nearer to 1"
-    )
+    better: Declared[Better] = Declared("higher", "which figures are better; `one`: the nearer to 1")
     pooling = Declared("mean over pictures", "how one figure is made of many pictures, for its protocol")
     least = Declared(2, "the fewest pictures that it needs of each set, where it compares sets, as KID does")
     default = Declared(

@@ -347,19 +347,6 @@ SMALL = [
 ]
 
 
-@pytest.fixture
-def uninstalled(tmp_path: Path) -> Callable[[str], Path]:
-    """A recipe of the plugin without the line that asks pip for it."""
-
-    def copy(name: str) -> Path:
-        lines = (RECIPES / f"{name}.yaml").read_text().splitlines()
-        path = tmp_path / f"{name}.yaml"
-        path.write_text("\n".join(line for line in lines if not line.startswith("plugins:")))
-        return path
-
-    return copy
-
-
 @pytest.mark.parametrize("name", ["cut", "fastcut"])
 def test_the_recipes(uninstalled: Callable[[str], Path], name: str) -> None:
     lines = (RECIPES / f"{name}.yaml").read_text().splitlines()

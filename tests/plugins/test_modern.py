@@ -109,19 +109,6 @@ def test_the_method_keeps_its_contract() -> None:
 
 
 # -- recipes -----------------------------------------------------------------------------------------------------------
-@pytest.fixture
-def uninstalled(tmp_path: Path) -> Callable[[str], Path]:
-    """A recipe of the plugin without the line that asks pip for it."""
-
-    def copy(name: str) -> Path:
-        lines = (RECIPES / f"{name}.yaml").read_text().splitlines()
-        path = tmp_path / f"{name}.yaml"
-        path.write_text("\n".join(line for line in lines if not line.startswith("plugins:")))
-        return path
-
-    return copy
-
-
 @pytest.mark.parametrize("name", SMALL)
 def test_recipes_take_a_real_step(name: str, uninstalled: Callable[[str], Path]) -> None:
     more = [] if name.startswith("demo") else ["data={type: shapes, task: season, size: 32}"]
