@@ -45,6 +45,7 @@ ALL_ON = [
 SWITCHES = [
     ALL_ON,
     ["method.discriminator.type=unet_critic"],
+    ["losses.cutmix.weight=1", "losses.cutmix.mixture=1", "method.discriminator={type: unet_critic, attention: [2]}"],
     ["method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 2}}"],
     ["method={type: uvcgan2, discriminator: {type: batch_head, discriminator: {type: patch, channels: 2}}}"],
     ["method.generator={type: uvcgan, channels: 2, downs: 3, norm: none, width: 6, heads: 2, blocks: 1}"],
@@ -120,6 +121,8 @@ def test_recipes_take_a_real_step(name: str, uninstalled: Callable[[str], Path])
 def test_each_part_of_the_demo_can_be_switched_on(switches: list[str], uninstalled: Callable[[str], Path]) -> None:
     recipe = Recipe.load(uninstalled("demo-cyclegan-modern"), [*SMALL["demo-cyclegan-modern"], *switches])
     played = check_recipe(recipe)[0]
+    if "cutmix" in switches[0]:
+        assert {"discriminator/cutmix/a2b", "discriminator/cutmix/b2a"} <= set(played.losses)
     if switches is ALL_ON:
         assert {"spectra", "structure", "mixed", "consistency"} <= {key.split("/")[1] for key in played.losses}
 

@@ -49,6 +49,29 @@ def test_the_unet_critic_of_other_depths_and_sizes() -> None:
         net(torch.zeros(1, 1, 3, 8))
 
 
+def test_its_attention_is_that_of_the_papers_code() -> None:
+    from gankit_modern.unet_critic import UNetCritic
+
+    net = fill(UNetCritic(3, channels=4, downs=5, attention=[4, 2]))
+    ours = results(net.train(), "attention", drawn("unet.x", 2, 3, 128, 128), thin=8)
+    assert deviation(ours, golden("unet_attention")) < 5e-5
+
+
+def test_attention_begins_as_nothing_and_stands_where_it_is_told() -> None:
+    from gankit_modern.unet_critic import UNetCritic
+
+    plain = fill(UNetCritic(3, channels=2, downs=3, spectral_norm=False))
+    seeing = UNetCritic(3, channels=2, downs=3, spectral_norm=False, attention=[3])
+    missing, unknown = seeing.load_state_dict(plain.state_dict(), strict=False)
+    assert not unknown and {name.split(".")[1] for name in missing} == {"3"}
+    x = drawn("x", 1, 3, 16, 24)
+    for one, other in zip(plain(x), seeing(x), strict=True):
+        torch.testing.assert_close(one, other)
+    assert (plain.min_size, seeing.min_size) == (8, 16)
+    with pytest.raises(ValueError, match="after halving 4, and there are 3"):
+        UNetCritic(3, downs=3, attention=[1, 4])
+
+
 # -- batches ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "options", "count"),
@@ -191,6 +214,7 @@ def test_grey_pictures_other_projections_and_wrong_ones() -> None:
     ("name", "overrides"),
     [
         ("unet_critic", {"channels": 2, "downs": 3}),
+        ("unet_critic", {"channels": 4, "downs": 3, "attention": [1, 3]}),
         ("minibatch_deviation", None),
         ("batch_head", None),
         ("projected", {"backbone": {"type": "timm", "model": "test_resnet", "weights": "random"}, "side": 64}),

@@ -12,6 +12,12 @@ def gankit_components(add) -> None:
     add("loss", "r2", "gankit_modern.penalties:R2", "zero-centred gradient penalty on fakes")
     add("loss", "mixed_penalty", "gankit_modern.penalties:MixedPenalty", "gradient penalty on mixtures (UVCGAN v2)")
     add("loss", "consistency", "gankit_modern.consistency:Consistency", "critics judge a moved picture alike (CR, bCR)")
+    add(
+        "loss",
+        "cutmix_consistency",
+        "gankit_modern.cutmix:CutMixConsistency",
+        "a critic of pixels judges mixtures alike",
+    )
     add("augment", "flip_shift", "gankit_modern.consistency:FlipShift", "pictures mirrored and moved by a few pixels")
     add("discriminator", "unet_critic", "gankit_modern.unet_critic:UNetCritic", "a U-Net: judges picture and pixels")
     add("discriminator", "projected", "gankit_modern.projected:ProjectedCritic", "of a frozen network's features")
