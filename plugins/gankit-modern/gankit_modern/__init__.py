@@ -37,6 +37,8 @@ def gankit_components(add) -> None:
     add("generator", "uvcgan", "gankit_modern.uvcgan:UVCGANGenerator", "U-Net with a transformer over pixels inside")
     add("generator", "attentiongan", "gankit_modern.attentiongan:AttentionGANGenerator", "contents shared out by masks")
     add("method", "uvcgan2", "gankit_modern.method:UVCGAN2", "CycleGAN whose critics remember earlier pictures")
+    add("method", "masked_autoencoder", "gankit_modern.masked:MaskedAutoencoder", "pre-training: holes are painted in")
+    add("schedule", "cosine_restarts", "gankit_modern.masked:CosineRestarts", "cosines down, again and again (SGDR)")
     add("loss", "hdce", "gankit_modern.contrastive:HDCE", "patches against near negatives, for gankit-cut")
     add("loss", "semantic_relation", "gankit_modern.contrastive:SemanticRelation", "patches relate as the source's do")
     add("backbone", "vit_keys", "gankit_modern.structure:ViTKeys", "keys of a vision transformer of timm")
@@ -45,5 +47,5 @@ def gankit_components(add) -> None:
 
 @hookimpl
 def gankit_recipes(add) -> None:
-    for name in ("cyclegan-modern", "demo-cyclegan-modern", "uvcgan", "attentiongan"):
+    for name in ("cyclegan-modern", "demo-cyclegan-modern", "uvcgan", "uvcgan-pretrain", "attentiongan"):
         add(name, f"gankit_modern:recipes/{name}.yaml")

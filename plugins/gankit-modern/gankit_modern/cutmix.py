@@ -18,6 +18,8 @@ from gankit.slots import Ge, Gt, Le
 class MovesMasks(Protocol):
     """A critic behind augments."""
 
+    def __call__(self, picture: Tensor) -> Logits: ...
+
     def mask(self, mask: Tensor) -> Tensor:
         """The mask moved as its pictures are."""
         ...
