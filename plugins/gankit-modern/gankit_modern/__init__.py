@@ -36,6 +36,10 @@ def gankit_components(add) -> None:
     add("generator", "nafnet", "gankit_modern.nafnet:NAFNet", "NAFBlocks in a U-Net")
     add("generator", "uvcgan", "gankit_modern.uvcgan:UVCGANGenerator", "U-Net with a transformer over pixels inside")
     add("generator", "attentiongan", "gankit_modern.attentiongan:AttentionGANGenerator", "contents shared out by masks")
+    add(
+        "generator", "stylegan2_resnet", "gankit_modern.stylegan2:StyleGAN2Resnet", "StyleGAN2's layers, no norms (CUT)"
+    )
+    add("discriminator", "stylegan2", "gankit_modern.stylegan2:StyleGAN2Critic", "StyleGAN2's critic, whole or patches")
     add("method", "uvcgan2", "gankit_modern.method:UVCGAN2", "CycleGAN whose critics remember earlier pictures")
     add("method", "masked_autoencoder", "gankit_modern.masked:MaskedAutoencoder", "pre-training: holes are painted in")
     add("schedule", "cosine_restarts", "gankit_modern.masked:CosineRestarts", "cosines down, again and again (SGDR)")
