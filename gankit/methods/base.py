@@ -21,7 +21,7 @@ from gankit.conditions import takes_of
 from gankit.contracts import DiscriminatorContract, GeneratorContract
 from gankit.core.errors import BuildError
 from gankit.fields import Field
-from gankit.methods.augmented import beside
+from gankit.methods.augmented import beside, moved_mask
 from gankit.methods.joined import applies
 from gankit.methods.marks import OFFERS, is_marked, marked
 from gankit.methods.resolve import Resolver, compute
@@ -314,6 +314,10 @@ class Critic:
     def heatmaps(self, picture: Tensor) -> Tensor:
         heatmaps: Any = self.discriminator.heatmaps
         return heatmaps(self._seen(picture))
+
+    def mask(self, mask: Tensor) -> Tensor:
+        """A mask of a picture, (N, C, H, W), moved as augments move the picture on its way to the discriminator."""
+        return moved_mask(self.discriminator, mask)
 
     def _seen(self, picture: Tensor) -> Any:
         seen = self.see(picture)

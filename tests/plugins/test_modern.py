@@ -34,6 +34,7 @@ UVCGAN = "method.generator={type: uvcgan, channels: 2, width: 6, blocks: 1, hidd
 NARROW = ["method.generator.channels=2", "method.discriminator.channels=2"]
 SMALL = {
     "uvcgan": [UVCGAN, "method.discriminator.channels=2"],
+    "uvcgan-pretrain": [UVCGAN, "train.batch_size=1"],
     "cyclegan-modern": [UVCGAN, "method.discriminator.discriminator.channels=2"],
     "attentiongan": [*NARROW, "method.generator.blocks=1", "losses.area.weight=0.1"],
     "demo-cyclegan-modern": NARROW,
@@ -45,6 +46,7 @@ ALL_ON = [
 SWITCHES = [
     ALL_ON,
     ["method.discriminator.type=unet_critic"],
+    ["losses.cutmix.weight=1", "losses.cutmix.mixture=1", "method.discriminator={type: unet_critic, attention: [2]}"],
     ["method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 2}}"],
     ["method={type: uvcgan2, discriminator: {type: batch_head, discriminator: {type: patch, channels: 2}}}"],
     ["method.generator={type: uvcgan, channels: 2, downs: 3, norm: none, width: 6, heads: 2, blocks: 1}"],
@@ -113,13 +115,16 @@ def test_the_method_keeps_its_contract() -> None:
 def test_recipes_take_a_real_step(name: str, uninstalled: Callable[[str], Path]) -> None:
     more = [] if name.startswith("demo") else ["data={type: shapes, task: season, size: 32}"]
     played = check_recipe(Recipe.load(uninstalled(name), [*SMALL[name], *more]))
-    assert {"adversarial", "cycle", "identity"} <= {key.split("/")[1] for key in played[0].losses}
+    terms = {"restored"} if name == "uvcgan-pretrain" else {"adversarial", "cycle", "identity"}
+    assert terms <= {key.split("/")[1] for key in played[0].losses}
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=lambda s: s[0][:40])
 def test_each_part_of_the_demo_can_be_switched_on(switches: list[str], uninstalled: Callable[[str], Path]) -> None:
     recipe = Recipe.load(uninstalled("demo-cyclegan-modern"), [*SMALL["demo-cyclegan-modern"], *switches])
     played = check_recipe(recipe)[0]
+    if "cutmix" in switches[0]:
+        assert {"discriminator/cutmix/a2b", "discriminator/cutmix/b2a"} <= set(played.losses)
     if switches is ALL_ON:
         assert {"spectra", "structure", "mixed", "consistency"} <= {key.split("/")[1] for key in played.losses}
 
