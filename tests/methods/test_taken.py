@@ -75,7 +75,7 @@ def test_in_one_direction_a_field_has_its_own_name_and_on_says_another() -> None
 
 
 def test_a_field_of_no_picture_is_refused() -> None:
-    with pytest.raises(BuildError, match="no picture beside `label`, and no other direction, tells whose that is: say so"):
+    with pytest.raises(BuildError, match="no picture beside `label`, and no other direction, tells whose"):
         turns_of(cyclegan(), Term(Alone()))
     turns_of(cyclegan(), Term(Alone(), on={"label": "label_a"}))
 
