@@ -18,11 +18,12 @@ from gankit.data.dataset import PlacedDataset, Split
 from gankit.data.folder import Pictures, Share
 from gankit.data.keeping import Keeping, Where
 from gankit.data.listed import Listed, Row, read_list
+from gankit.data.maps import Maps
 from gankit.data.transforms import Interpolation, Preprocess, Transform
 
 LAYOUT = frozenset({"", *(f"{split}{side}" for split in ("train", "val", "test") for side in ("", "A", "B"))})
 """The names of folders that data sets look for below `root`."""
-NAMED = frozenset({"train", "test", "a", "b", "test_a", "test_b"})
+NAMED = {"train", "test", *(f"{kind}{side}" for kind in ("", "test_", "maps_", "test_maps_") for side in "ab")}
 """Options that name folders."""
 
 
@@ -52,6 +53,8 @@ class PictureFiles(PlacedDataset):
     """Whether a list says to which domain each picture belongs."""
     _labels: ClassVar[bool] = False
     """Whether a list may say labels."""
+    _maps: ClassVar[bool] = False
+    """Whether a list may say maps."""
     root: str = ""
     val: Annotated[float, Ge(0), Lt(1)] = 0.0
     listed: str = ""
@@ -113,7 +116,7 @@ class PictureFiles(PlacedDataset):
         """What `listed` names."""
         below, alone = Path(self.root).expanduser() / Path(self.listed).expanduser(), Path(self.listed).expanduser()
         file = alone if alone.is_file() and not below.exists() else below
-        return read_list(file, self._columns, self._sides, self._labels)
+        return read_list(file, self._columns, self._sides, self._labels, self._maps)
 
     def _rows(self, split: Split, side: str = "") -> list[Row]:
         """The rows of the list for a split, of which a share may be for another one."""
@@ -143,7 +146,10 @@ class PictureFiles(PlacedDataset):
         below, alone = Path(self.root).expanduser() / Path(folder).expanduser(), Path(folder).expanduser()
         return alone if folder not in LAYOUT and alone.is_dir() and not below.exists() else below
 
-    def _read(self, folder: Path, channels: int | None, codec: Codec, side: str = "") -> Pictures:
+    def _read(
+        self, folder: Path, channels: int | None, codec: Codec, side: str = "", maps: Maps | None = None
+    ) -> Pictures:
         """The pictures of a folder, or of a side of the list, for the split that was entered."""
         where = [row.files["path"] for row in self._rows(self._split, side)] if self.listed else folder
-        return Pictures(where, self._scaled, channels, self.max_bad, self._keeping, codec, self._taken, self.limit)
+        how = self._scaled, channels, self.max_bad, self._keeping, codec, self._taken, self.limit
+        return Pictures(where, *how, maps)

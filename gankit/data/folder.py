@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from gankit.codecs.base import Codec, WindowError, counted
+from gankit.codecs.image import Image8
 from gankit.core.errors import DataError
 from gankit.data.disk_cache import identity
 from gankit.data.images import list_images
 from gankit.data.keeping import Keeping
+from gankit.data.maps import Maps
 from gankit.data.placed import Placed
 from gankit.data.samples import Samples, from_bytes, stored_shape, to_bytes
 from gankit.data.seams import check_single
@@ -126,14 +128,31 @@ def check_room(pictures: Sequence[tuple[Path, tuple[int, int]]], transform: Tran
         )
 
 
+def with_maps(headers: Headers, maps: Maps) -> tuple[Headers, dict[Path, Path]]:
+    """The pictures whose map's header is sound too, and their maps. Raises DataError where one has no map, or one of
+    another size."""
+    files = maps.of(list(headers.sizes))
+    found = read_headers(list(files.values()), Image8())
+    sizes = {path: size for path, size in headers.sizes.items() if files[path] in found.sizes}
+    for path, size in sizes.items():
+        if (other := found.sizes[files[path]]) != size:
+            raise DataError(
+                f"{files[path]} is {other[1]} x {other[0]} px, and its picture {path} {size[1]} x {size[0]} px: "
+                "a map has the size of its picture"
+            )
+    channels = {path: headers.channels[path] for path in sizes}
+    return Headers(sizes, channels, headers.left_out + found.left_out), {path: files[path] for path in sizes}
+
+
 class Pictures:
     """The pictures of a folder and its subfolders, in the order of their names; or those of a list, in its order.
 
     channels: those of the files if None; afterwards those of all pictures. share: which of them; None: all. limit: the
-    first so many of these.
+    first so many of these. maps: where the segmentation map of each lies, if it has one.
 
     Raises DataError at once if the folder is missing or empty, if a picture is smaller than the crop or has other
-    channels, if their values need a window, or if more than `max_bad` headers are broken.
+    channels, if their values need a window, if a map is missing or of another size, or if more than `max_bad` headers
+    are broken.
     """
 
     def __init__(
@@ -146,14 +165,17 @@ class Pictures:
         codec: Codec,
         share: Share | None = None,
         limit: int | None = None,
+        maps: Maps | None = None,
     ):
         paths = list_images(folder, codec.extensions) if isinstance(folder, Path) else folder
         headers = read_headers((share.of(paths) if share else paths)[:limit], codec)
-        self._transform, self._codec = transform, codec
+        self._transform, self._codec, self._maps = transform, codec, maps
+        headers, self._map_of = with_maps(headers, maps) if maps else (headers, {})
         self.channels = channels = channels_of(headers.channels, codec, channels)
         self._sizes = list(headers.sizes.items())
         check_room(self._sizes, transform)
-        shapes = [stored_shape((channels, *transform.resized(*s)), codec.stored) for s in headers.sizes.values()]
+        planes = channels + bool(maps)
+        shapes = [stored_shape((planes, *transform.resized(*s)), codec.stored) for s in headers.sizes.values()]
         names = [str(path) for path in headers.sizes]
         self._samples = Samples(names, shapes, self._make, self._describe, max_bad, keeping, headers.left_out)
 
@@ -165,18 +187,29 @@ class Pictures:
         """The files, in the order of the pictures."""
         return [path for path, _ in self._sizes]
 
+    @property
+    def maps(self) -> list[Path]:
+        """The files of their maps, in the same order."""
+        return [self._map_of[path] for path in self.paths] if self._maps else []
+
     def check_single(self) -> None:
         """Warn where they look like pairs side by side."""
         check_single(dict(self._sizes), self._codec)
 
     def _make(self, index: int) -> Tensor:
+        """The resized picture, and its map as one channel more."""
         path, size = self._sizes[index]
-        picture = read_checked(path, self._codec, self.channels, size, self._transform.exact)
-        return to_bytes(self._transform.resize(picture))
+        picture = self._transform.resize(read_checked(path, self._codec, self.channels, size, self._transform.exact))
+        if self._maps:
+            map = self._transform.resize(sized(self._map_of[path], self._maps.read(self._map_of[path]), size), True)
+            picture = torch.cat([picture, map.to(picture.dtype)])
+        return to_bytes(picture)
 
     def _describe(self, index: int) -> str:
+        path = self._sizes[index][0]
         how = self._transform.exact, self._transform.interpolation
-        return repr((identity(self._sizes[index][0]), how, self._codec))
+        map = (identity(self._map_of[path]), self._maps.classes) if self._maps else ()
+        return repr((identity(path), how, self._codec, *map))
 
     def placed(self, index: int, generator: torch.Generator | None) -> Placed:
         """Without a generator nothing is random."""
@@ -184,6 +217,20 @@ class Pictures:
 
     def found(self, index: int, generator: torch.Generator | None) -> tuple[Path, Placed]:
         """The same with its file, which is another where that of `index` is broken."""
+        path, (picture, *_) = self._found(index, generator)
+        return path, picture
+
+    def mapped(self, index: int, generator: torch.Generator | None) -> tuple[Placed, Placed | None]:
+        """The picture and its map, where there are maps: the same part of it."""
+        _, (picture, *map) = self._found(index, generator)
+        return picture, map[0] if map else None
+
+    def _found(self, index: int, generator: torch.Generator | None) -> tuple[Path, list[Placed]]:
         index, stored = self._samples.find(index)
-        picture = from_bytes(stored, self._codec.stored)
-        return self._sizes[index][0], self._transform.at(picture, self._transform.draw(picture, generator))
+        both = from_bytes(stored, self._codec.stored)
+        placement = self._transform.draw(both, generator)
+        parts = [self._transform.at(both[: self.channels], placement)]
+        if self._maps:
+            map = both[self.channels :].to(torch.uint8)
+            parts.append(self._transform.at(map, placement, self._maps.classes))
+        return self._sizes[index][0], parts

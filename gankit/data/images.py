@@ -45,6 +45,17 @@ def list_images(folder: str | Path, extensions: Set[str] = EXTENSIONS) -> list[P
     return paths
 
 
+def by_name(folder: Path, extensions: Set[str] = EXTENSIONS) -> dict[str, Path]:
+    """Path under the folder, without extension -> file. Raises DataError where two files have one name."""
+    files: dict[str, Path] = {}
+    for path in list_images(folder, extensions):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if name in files:
+            raise DataError(f"{files[name]} and {path} have the same name")
+        files[name] = path
+    return files
+
+
 def _files(root: Path) -> Iterator[Path]:
     """All files that are not hidden: first those of the folder itself, then those behind links to other folders."""
     seen: set[str] = set()

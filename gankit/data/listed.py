@@ -24,13 +24,15 @@ Check = Callable[[int, Collection[str]], None]
 
 
 class Row(NamedTuple):
-    """A line: its files by column, in the order of the columns, its split, and what else it says."""
+    """A line: its files by column, in the order of the columns, its split, and what else it says. map: that of the
+    picture."""
 
     line: int
     files: dict[str, Path]
     split: str
     side: str
     label: int | None
+    map: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ class Listed:
         return rows
 
 
-def read_list(file: Path, columns: Sequence[str], sides: bool = False, labels: bool = False) -> Listed:
+def read_list(
+    file: Path, columns: Sequence[str], sides: bool = False, labels: bool = False, maps: bool = False
+) -> Listed:
     """Read a list. Paths are relative to its folder, and `~` is a home.
 
     columns: those of files that each row must have, `path`, or `a` and `b`. sides: whether `side`, a or b, says to
@@ -68,7 +72,7 @@ def read_list(file: Path, columns: Sequence[str], sides: bool = False, labels: b
     if file.suffix.lower() not in ENDINGS:
         raise DataError(f"{file}: a list of pictures ends in .csv or .jsonl")
     must = [*columns, *(["side"] if sides else [])]
-    may = ["split", *(["label"] if labels else [])]
+    may = ["split", *(["label"] if labels else []), *(["map"] if maps else [])]
     rows: list[Row] = []
     lines: dict[tuple[Path, ...], int] = {}
     missing: list[str] = []
@@ -79,7 +83,8 @@ def read_list(file: Path, columns: Sequence[str], sides: bool = False, labels: b
         if key in lines:
             raise DataError(f"{at}: {key[0]} is already in line {lines[key]}: keep one of the two lines")
         lines[key] = line
-        missing += [f"{at}: {path}" for path in key if not os.path.isfile(path)]  # False for names that cannot be
+        named = [*key, *([row.map] if row.map else [])]
+        missing += [f"{at}: {path}" for path in named if not os.path.isfile(path)]  # False for names that cannot be
         rows.append(row)
     if missing:
         raise DataError(f"{file} lists {len(missing)} files that do not exist: the first is {missing[0]}")
@@ -102,7 +107,8 @@ def _row(at: str, base: Path, line: int, values: dict[str, Any], columns: Sequen
     label = values.get("label")
     if label is not None and not (label.isascii() and label.isdigit() and len(label) < 9 and int(label) < MOST_LABELS):
         raise DataError(f"{at}: label is {label!r}, and can be a whole number from 0 to {MOST_LABELS - 1}")
-    return Row(line, files, split, side, None if label is None else int(label))
+    map = base / os.path.expanduser(values["map"]) if values.get("map") else None
+    return Row(line, files, split, side, None if label is None else int(label), map)
 
 
 def _lines(file: Path, must: Sequence[str], may: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

@@ -13,7 +13,7 @@ from gankit.codecs.base import Codec
 from gankit.codecs.images import EXTENSIONS, read_classes
 from gankit.core.errors import DataError
 from gankit.data.folder import Headers, read_checked, read_headers, sized
-from gankit.data.images import list_images
+from gankit.data.images import by_name, list_images
 from gankit.data.seams import check_halves
 from gankit.fields import Picture, Segmentation
 
@@ -109,7 +109,7 @@ def side_by_side(folder: Path, codec: Codec) -> tuple[list[Pair], list[str]]:
 
 def two_folders(first: Path, second: Path, codecs: tuple[Codec, Codec]) -> tuple[list[Pair], list[str]]:
     """Pictures of one name, extensions apart; and the broken files. A picture without partner is a DataError."""
-    a, b = _by_name(first, codecs[0]), _by_name(second, codecs[1])
+    a, b = by_name(first, codecs[0].extensions), by_name(second, codecs[1].extensions)
     if alone := sorted(a.keys() ^ b.keys()):
         where, missing = (first, second) if alone[0] in a else (second, first)
         raise DataError(
@@ -136,16 +136,3 @@ def named(files: Sequence[tuple[Path, Path]], codecs: tuple[Codec, Codec]) -> tu
 def _whole(path: Path, headers: Headers) -> Part:
     size = headers.sizes[path]
     return Part(path, size, headers.channels[path], 0, size[1])
-
-
-def _by_name(folder: Path, codec: Codec) -> dict[str, Path]:
-    """Path under the folder, without extension -> file."""
-    files: dict[str, Path] = {}
-    for path in list_images(folder, codec.extensions):
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        if name in files:
-            raise DataError(
-                f"{files[name]} and {path} have the same name, so it is not known which of them belongs to the pair"
-            )
-        files[name] = path
-    return files

@@ -15,11 +15,13 @@ from math import ceil, lcm
 from torch import Tensor, nn
 
 from gankit.augment.base import Augment
+from gankit.conditions import takes_of
 from gankit.contracts import AugmentContract, LossContract
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError
 from gankit.core.registry import Entry
 from gankit.features import FeatureLoss, own_parameters, share_backbones
+from gankit.fields import Field
 from gankit.methods.base import Method, Turn
 from gankit.methods.resolve import Resolver, Unavailable
 from gankit.methods.turns import PlannedTerm, TurnModule, carried_keys, critics_of
@@ -139,38 +141,54 @@ def _plan_term(method: Method, resolver: Resolver, turn: Turn, name: str, term: 
         weight = term.weight_in(direction)
         if weight == 0:
             continue
-        arguments = _arguments(method, resolver, function, direction, name, term)
-        if resolver.touches(key for _, key in arguments):
+        arguments, fields = _arguments(method, resolver, function, direction, name, term)
+        if resolver.touches(key for _, key in arguments) or _learns(term.loss, turn):
             if isinstance(term.loss, FeatureLoss):
                 arguments = tuple(
                     (n, resolver.features(key, direction, term.loss) if n in term.loss.compares else key)
                     for n, key in arguments
                 )
             key, called = f"{turn.name}/{name}/{direction}", term.function_name(turn.side) or "forward"
-            planned.append(PlannedTerm(key, name, term.loss, called, arguments, weight, term.from_step, term.every))
+            envelope = weight, term.from_step, term.every
+            planned.append(PlannedTerm(key, name, term.loss, called, arguments, *envelope, fields))
     return planned
+
+
+def _learns(loss: nn.Module, turn: Turn) -> bool:
+    """Whether a loss has parameters that this turn is to train: it takes part though no network stands behind it."""
+    return LossContract(loss).learns_in == turn.side and any(p.requires_grad for p in own_parameters(loss))
 
 
 def _arguments(
     method: Method, resolver: Resolver, function: Callable, direction: str, name: str, term: Term
-) -> tuple[tuple[str, str], ...]:
+) -> tuple[tuple[tuple[str, str], ...], dict[str, Field]]:
+    """The keys of a loss's arguments; of those that are fields of the batch and not the method's, what they are."""
     parameters = inspect.signature(function).parameters
     for argument in term.on:
         if argument not in _all_arguments(term):
             known = ", ".join(_all_arguments(term))
             raise BuildError(("losses", name, "on", argument), f"the loss has no argument '{argument}'; it has {known}")
-    resolved = []
+    takes, taken, resolved = takes_of(term.loss), [], []
     for argument, parameter in parameters.items():
         wanted = term.on.get(argument, argument)
         try:
             resolved.append((argument, resolver.resolve(wanted, direction)))
         except LookupError as error:
+            if argument.removeprefix("back_") in takes and not isinstance(error, Unavailable):
+                taken.append(argument)
+                continue
             if parameter.default is not parameter.empty and argument not in term.on:
                 continue
             path = ("losses", name, "on", argument) if argument in term.on else ("losses", name)
             raise BuildError(path, _not_offered(method, name, wanted, error)) from None
     names, keys = tuple(name for name, _ in resolved), tuple(key for _, key in resolved)
-    return tuple(zip(names, resolver.bound(names, keys, direction), strict=True))
+    found = {argument: term.on.get(argument) or resolver.field(argument, direction, keys) for argument in taken}
+    if unknown := [argument for argument, field in found.items() if field is None]:
+        text = f"no picture beside `{unknown[0]}`, and no other direction, tells whose that is: say so by `on`"
+        raise BuildError(("losses", name), text)
+    arguments = tuple(zip(names, resolver.bound(names, keys, direction), strict=True))
+    arguments += tuple((argument, resolver.leaf(f"batch:{field}")) for argument, field in found.items())
+    return arguments, {str(field): takes[argument.removeprefix("back_")] for argument, field in found.items()}
 
 
 def _all_arguments(term: Term) -> list[str]:

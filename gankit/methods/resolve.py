@@ -165,6 +165,15 @@ class Resolver:
             self.conditions[name] = f"{name}_{domain}" if self.method.back(direction) else name
             return self.leaf(f"batch:{self.conditions[name]}")
 
+    def field(self, name: str, direction: str, keys: Iterable[str]) -> str | None:
+        """The field of the batch that holds a condition of the picture behind these keys, or, `back_`, of that which
+        the other direction begins with; None where there is none of which it could be."""
+        plain, other = name.removeprefix("back_"), self.method.back(direction)
+        if plain != name:
+            return f"{plain}_{self.method.fields[other]['source']}" if other else None
+        domain = self._domain(keys, direction) if other else None
+        return name if not other else None if domain is None else f"{name}_{domain}"
+
     def _domain(self, keys: Iterable[str], direction: str) -> str | None:
         """The field of the pictures that stand behind: the source's, where there are several."""
         fields = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gankit.augment.base import Augment
 from gankit.contracts import AugmentContract, LossContract
 from gankit.features import own_parameters
+from gankit.fields import Field
 from gankit.methods.augmented import Augmented
 from gankit.methods.base import Method, Turn
 from gankit.methods.checkpointed import Checkpointed
@@ -33,6 +34,7 @@ class PlannedTerm:
     weight: float
     from_step: int
     every: int = 1
+    fields: Mapping[str, Field] = field(default_factory=dict, compare=False)  # of the batch, which the loss `takes`
 
     def counts(self, step: int) -> bool:
         """Whether it is computed at this step."""

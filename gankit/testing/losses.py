@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gankit.conditions import takes_of
 from gankit.contracts import LossContract
 from gankit.features import FeatureLoss
 from gankit.testing.calls import Call, Calling, Size, hole, picture, require, shape
@@ -57,6 +58,8 @@ class LossCall(Call):
         if name in self.given:
             return self.given[name][:batch].clone()
         plain = name.removeprefix("back_")
+        if plain in takes_of(self.component):
+            return self.condition(plain, batch, size)
         height, width = size
         if plain in ("logits", "identity_logits"):  # of an attention head: one per pooling
             return torch.randn(batch, 2)

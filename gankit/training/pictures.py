@@ -14,7 +14,7 @@ from gankit.core.errors import BuildError, DataError
 from gankit.fields import Field, Picture, Segmentation
 from gankit.methods.base import Method
 from gankit.methods.resolve import Resolver
-from gankit.methods.turns import TurnModule, carried_keys
+from gankit.methods.turns import PlannedTerm, TurnModule, carried_keys
 from gankit.training.assemble import Assembled
 
 
@@ -71,12 +71,17 @@ def prepare(parts: Assembled) -> None:
 
 
 def fields_of(parts: Assembled) -> dict[str, Field]:
-    """The fields of a batch that the losses need. Raises RecipeError where the method does not say what one is."""
+    """The fields of a batch that the losses need. Raises RecipeError where nothing says what one is."""
     names = sorted(set().union(*(fields_of_turn(parts.method, turn) for turn in parts.turns)))
+    said = {name: kind for term in _terms(parts) for name, kind in term.fields.items()}
     try:
-        return {name: parts.method.kind_of(name) for name in names}
+        return {name: said.get(name) or parts.method.kind_of(name) for name in names}
     except BuildError as error:
         raise parts.recipe.error(BuildError(("method", "type"), error.message)) from error
+
+
+def _terms(parts: Assembled) -> list[PlannedTerm]:
+    return [term for turn in parts.turns for term in turn.terms]
 
 
 def check_fields(parts: Assembled, declared: Mapping[str, Field], size: tuple[int, int] | None) -> None:
@@ -90,15 +95,28 @@ def check_fields(parts: Assembled, declared: Mapping[str, Field], size: tuple[in
 
 def _faults_of_fields(parts: Assembled, declared: Mapping[str, Field]) -> list[BuildError]:
     faults, method, data = [], parts.recipe.method, parts.recipe.data.type
+    terms = {(term.name, name): kind for term in _terms(parts) for name, kind in term.fields.items()}
     for name, wanted in fields_of(parts).items():
         field = declared.get(name)
         if field is None:
             names = ", ".join(declared) or "no picture"
             text = f"{data} gives {names}, but the losses of {method.type} need `{name}`, {wanted.words}"
-            faults.append(BuildError(("data", "type"), text))
-        elif not wanted.accepts(field):
+            faults.append(BuildError(("data", "type"), text + _remedy(parts, name, wanted)))
+        elif not wanted.accepts(field) and not any(taken == name for _, taken in terms):
             faults.append(_fault_of_kind(parts, name, wanted, field))
+    for (loss, name), kind in terms.items():
+        if (field := declared.get(name)) is not None and not kind.accepts(field):
+            text = f"it takes `{name}` as {kind.words}, but that of {data} is {field.words}"
+            faults.append(BuildError(("losses", loss), text))
     return faults
+
+
+def _remedy(parts: Assembled, name: str, wanted: Field) -> str:
+    """How data of this kind are made to hold a map, as `segmentation_a` on pictures of a, where they can."""
+    parameter = f"classes_{name.rpartition('_')[2]}"
+    if not isinstance(wanted, Segmentation) or parameter not in type(parts.recipe.data).model_fields:
+        return ""
+    return f": set data.{parameter} to {wanted.classes}, or keep the loss to the direction that has maps, by `weight`"
 
 
 def _fault_of_kind(parts: Assembled, name: str, wanted: Field, found: Field) -> BuildError:
