@@ -55,6 +55,36 @@ NORMS = ("adain", "instance", "layer", "group", "bin")
 CYCLEGAN = ("train.steps=800",)
 AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
 UGATIT = ("train.steps=400",)
+MODERN = {
+    "mixed": ("gradient penalty on a mix of real and fake, 0.04", "losses.mixed.weight=0.04"),
+    "r1-r2": (
+        "R1 and R2, 1e-3, each fourth step",
+        "losses.real_penalty.weight=1e-3",
+        "losses.fake_penalty.weight=1e-3",
+    ),
+    "consistency": ("critics consistent under flips and shifts, 10", "losses.consistency.weight=10"),
+    "spectra": ("focal frequency loss on the cycle, 10", "losses.spectra.weight=10"),
+    "structure": ("MS-SSIM on the cycle, 1", "losses.structure.weight=1"),
+    "unet-critic": ("U-Net critics", "method.discriminator.type=unet_critic"),
+    "deviation": (
+        "critics with minibatch standard deviation",
+        "method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 32}}",
+    ),
+    "memory": (
+        "UVCGAN v2's critics with a memory",
+        "method={type: uvcgan2, discriminator: {type: batch_head, discriminator: {type: patch, channels: 32}}}",
+    ),
+    "nafnet": (
+        "NAFNet generators",
+        "method.generator={type: nafnet, channels: 16, encoder: [1, 1, 2], middle: 2, decoder: [1, 1, 1]}",
+        "method.init=default",
+    ),
+    "uvcgan": (
+        "UVCGAN generators",
+        "method.generator={type: uvcgan, channels: 16, downs: 3, norm: none, width: 64, heads: 4, blocks: 2}",
+    ),
+}
+"""Parts of gankit-modern: what each is called, and what of its recipe demo-cyclegan-modern is set."""
 EXPERIMENTS = [
     Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
     Row("cyclegan-no-identity", "... without identity loss", "demo-cyclegan", (*CYCLEGAN, "losses.identity.weight=0")),
@@ -64,6 +94,10 @@ EXPERIMENTS = [
         "... cross entropy, the generator by log(1 - D)",
         "demo-cyclegan",
         (*CYCLEGAN, "losses.adversarial={type: vanilla, saturating: true}"),
+    ),
+    *(
+        Row(f"modern-{name}", f"... {title}", "demo-cyclegan-modern", (*CYCLEGAN, *sets))
+        for name, (title, *sets) in MODERN.items()
     ),
     Row("agit", "AGIT, `texture`, 1000 steps: attended critic in the last 400", "demo", AGIT),
     Row(
