@@ -72,7 +72,8 @@ MODERN = {
     ),
     "memory": (
         "UVCGAN v2's critics with a memory",
-        "method={type: uvcgan2, discriminator: {type: batch_head, discriminator: {type: patch, channels: 32}}}",
+        "method.type=uvcgan2",
+        "method.discriminator={type: batch_head, discriminator: {type: patch, channels: 32}}",
     ),
     "nafnet": (
         "NAFNet generators",
