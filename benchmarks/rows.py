@@ -49,7 +49,9 @@ ROWS = [
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
 RECIPES = Path(__file__).resolve().parent / "recipes"
-INPAINTING, ENLARGING = (str(RECIPES / f"{name}.yaml") for name in ("inpainting", "enlarging"))
+INPAINTING, LBAM, PCONV, ENLARGING = (
+    str(RECIPES / f"{name}.yaml") for name in ("inpainting", "inpainting-lbam", "inpainting-pconv", "enlarging")
+)
 DRAWN = (f"data.root={DRAWN_FOLDER}",)
 NORMS = ("adain", "instance", "layer", "group", "bin")
 CYCLEGAN = ("train.steps=800",)
@@ -133,6 +135,8 @@ EXPERIMENTS = [
     Row("pconv", "PConv, the same otherwise", INPAINTING, (*DRAWN, "method.generator.type=pconv")),
     Row("lbam-long", "LBAM, 2400 steps", INPAINTING, (*DRAWN, "train.steps=2400")),
     Row("pconv-long", "PConv, 2400 steps", INPAINTING, (*DRAWN, "method.generator.type=pconv", "train.steps=2400")),
+    Row("lbam-all", "LBAM with all of its losses, 1200 steps (needs `distilled_vgg19`)", LBAM, DRAWN),
+    Row("pconv-all", "PConv with all of its losses, 1200 steps (needs `distilled_vgg19`)", PCONV, DRAWN),
     Row("enlarging", "super-resolution x4, 64 px, 1000 steps, by pixels", ENLARGING, DRAWN),
     Row(
         "enlarging-features",
