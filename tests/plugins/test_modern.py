@@ -17,13 +17,14 @@ from gankit.core.recipe import Recipe
 from gankit.discriminators import PatchDiscriminator
 from gankit.generators import ResnetGenerator
 from gankit.inspect.recipe import check_recipe
-from gankit.losses import LSGAN, Cycle
+from gankit.losses import LSGAN, Cycle, Identity
 from gankit.methods import Term
+from gankit.optimizers import Adam
 from gankit.testing import check_component
 from gankit.training.devices import Devices
 from gankit.training.step import Stepper
 from tests.plugins import wheels
-from tests.plugins.modern.formula import drawn
+from tests.plugins.modern.formula import deviation, drawn, golden, probes, weights
 from tests.plugins.modern.parts import RECIPES
 from tests.plugins.modern.parts import modern as modern
 from tests.plugins.wheels import check_imports, gankit
@@ -83,6 +84,62 @@ def test_critics_remember_what_they_saw_in_their_own_turn() -> None:
     play.step(batch(1))
     assert torch.equal(critic.past_real[0], first[1]) and not torch.equal(critic.past_real[1], first[1])
     assert not torch.equal(critic.past_fake, critic.past_real)
+
+
+def test_two_steps_are_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With three earlier pictures in each memory. In double precision, as Adam makes of a rounding a step."""
+    from gankit_modern.batch_critics import BatchHead
+    from gankit_modern.method import UVCGAN2
+    from gankit_modern.penalties import MixedPenalty
+    from gankit_modern.uvcgan import UVCGANGenerator
+
+    critic = partial(BatchHead, discriminator=partial(PatchDiscriminator, channels=4, layers=2))
+    generator = partial(UVCGANGenerator, channels=4, downs=2, width=12, heads=3, blocks=1, hidden=20)
+    method = UVCGAN2(generator, critic)
+    with torch.no_grad():
+        for name, parameter in method.networks.named_parameters():
+            parameter.copy_(weights(name, parameter))
+    method.double()
+    for way, domain in (("a2b", "b"), ("b2a", "a")):
+        network: Any = method.network("discriminator", way)
+        for stream in ("real", "fake"):
+            [features] = network.last(drawn(f"uvcgan2.past.{stream}.{domain}", 3, 3, 32, 32).double())
+            network.remember(features.detach(), stream)
+    before = {name: p.detach().clone() for name, p in method.networks.named_parameters()}
+    terms = {"adversarial": LSGAN(), "cycle": Term(Cycle(), 5), "identity": Term(Identity(), 2.5)}
+    adam = partial(Adam, lr=1e-3, betas=(0.5, 0.99))
+    play = Stepper(method, terms | {"penalty": MixedPenalty()}, adam, pool_size=0, devices=Devices(torch.device("cpu")))
+    theirs = golden("uvcgan2")
+    alphas = iter(theirs.pop("alpha"))
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: next(alphas)[None])
+    ours = {}
+    for step in range(2):
+        told = play.step({d: drawn(f"uvcgan2.{d}.{step}", 1, 3, 32, 32).double() for d in "ab"})
+        for key, value in told.items():
+            turn, term, way = key.split("/")
+            ours[f"loss.{step}.{term}.{turn}.{way}"] = torch.tensor(value)
+    for name, parameter in method.networks.named_parameters():
+        if parameter.requires_grad:
+            ours[f"change.{name}"] = probes(name, parameter.detach() - before[name])
+    for name in [name for name, change in theirs.items() if change.abs().max() < 1e-6]:
+        assert name.endswith("bias")  # in front of a norm
+        assert ours.pop(name).abs().max() < 1e-6 and theirs.pop(name) is not None
+    assert len(theirs) > 100 and deviation(ours, theirs) < 1e-5
+
+
+def test_penalties_see_the_memory_from_before_the_step() -> None:
+    from gankit_modern.batch_critics import BatchHead
+    from gankit_modern.method import Remembering
+
+    critic = BatchHead(3, discriminator=partial(PatchDiscriminator, channels=2, layers=1), memory=2)
+    a, b, x = batch()["a"], batch()["b"], batch(1)["b"]
+    assert Remembering(critic)(x).shape == critic(a, past="real").shape == critic(b, past="fake").shape
+    seen, (real, fake) = Remembering(critic), critic.memories()
+    critic(x, past="real")
+    assert not torch.equal(critic.past_real, real)
+    mixed = critic(x, past=0.25 * real + 0.75 * fake)
+    assert torch.equal(seen.between(0.25)(x), mixed) and not torch.equal(seen(x), mixed)
+    assert torch.equal(critic.past_fake, fake)  # features that are given are not remembered
 
 
 def test_a_memory_is_saved_and_loaded_with_its_critic() -> None:
