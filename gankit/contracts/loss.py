@@ -39,7 +39,9 @@ class LossContract(ModuleContract):
         "the side, `generator` or `discriminator`, to which its forward belongs; without it the generators'",
     )
     learns_in: Declared[str | None] = Declared(
-        None, "the side, `generator` or `discriminator`, that trains its parameters where it takes part on both"
+        None,
+        "the side, `generator` or `discriminator`, that trains its parameters where it takes part on both; there it "
+        "takes part also where none of its tensors comes from a network",
     )
     discriminator: Declared[Function | None] = Declared(None, "its side for the critics' turn, asked as the forward is")
     differentiates_twice = Declared(

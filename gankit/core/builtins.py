@@ -80,6 +80,7 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("loss", "l1", "gankit.losses.reconstruction:L1", "mean absolute difference to the target"),
     ("loss", "cam", "gankit.losses.cam:CAMLoss", "U-GAT-IT's CAM classifies the domain"),
     ("loss", "total_variation", "gankit.losses.total_variation:TotalVariation", "smoothness of the output"),
+    ("loss", "motion", "gankit.losses.motion:Motion", "a picture moved and translated is the translation moved"),
     ("loss", "masked_l1", "gankit.losses.masked:MaskedL1", "L1 in the hole, or in the known part"),
     ("loss", "masked_variation", "gankit.losses.masked:MaskedVariation", "smoothness of the hole and its border"),
     ("loss", "pixel", "gankit.losses.reconstruction:Pixel", "L1, L2 or Charbonnier distance to the target"),

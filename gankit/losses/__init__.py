@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gankit.losses.lpips import LPIPS as LPIPS
     from gankit.losses.masked import MaskedL1 as MaskedL1
     from gankit.losses.masked import MaskedVariation as MaskedVariation
+    from gankit.losses.motion import Motion as Motion
     from gankit.losses.penalties import R1 as R1
     from gankit.losses.penalties import Critic as Critic
     from gankit.losses.penalties import GradientPenalty as GradientPenalty

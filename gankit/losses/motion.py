@@ -1,0 +1,72 @@
+"""Translations that move as their sources do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gankit.precision import full, without_autocast
+from gankit.slots import Ge, Lt, Translated
+
+
+class Motion(nn.Module):
+    """Steady films without films: a picture moved and then translated is the translation moved (arXiv 1902.10424).
+
+    forward(generator, output, source) -> scalar: the mean over pictures of the mean |generator(moved source) - moved
+    output|, where the moved picture shows nothing from outside of it. Each picture is shifted, turned and enlarged or
+    made smaller by a little, drawn anew, as from one frame of a film to the next, so that no flow has to be known.
+    source, output: (N, C, H, W) in [-1, 1]; the output is what the generator makes of the source.
+
+    A generator that returns its input has no loss at all: weigh it against what a translation must do. A map that a
+    generator takes beside the picture is not moved with it.
+
+    shift: the largest along each side, in pixels. angle: the largest turn, in degrees. zoom: the largest, as a share of
+    the size. The paper's distance is squared. Raises ValueError where all three are 0.
+    """
+
+    draws: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        shift: Annotated[float, Ge(0)] = 3.0,
+        angle: Annotated[float, Ge(0)] = 2.0,
+        zoom: Annotated[float, Ge(0), Lt(1)] = 0.03,
+    ) -> None:
+        super().__init__()
+        if not shift and not angle and not zoom:
+            raise ValueError("nothing moves with a shift, an angle and a zoom of 0: give one of them more")
+        self.shift, self.angle, self.zoom = shift, angle, zoom
+
+    def forward(self, generator: Callable[[Tensor], Tensor | Translated], output: Tensor, source: Tensor) -> Tensor:
+        places = self.places(source)
+        made: Any = generator(moved(source, places).clamp(-1, 1).to(source.dtype))
+        apart = (full(made if isinstance(made, Tensor) else made[0]) - moved(output, places)).abs().mean(1)
+        inside = (places.abs() <= 1).all(-1)
+        return ((apart * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)).mean()
+
+    def places(self, picture: Tensor) -> Tensor:
+        """Where each pixel comes from, (N, H, W, 2), across and down; -1 and 1 are the edges of the picture."""
+        count, _, height, width = picture.shape
+        drawn = 2 * torch.rand(4, count, 1, 1, device=picture.device) - 1
+        right, down = drawn[:2] * self.shift
+        turn, scale = drawn[2] * math.radians(self.angle), 1 + drawn[3] * self.zoom
+        x = torch.arange(width, device=picture.device) + 0.5 - width / 2
+        y = (torch.arange(height, device=picture.device) + 0.5 - height / 2)[:, None]
+        across = scale * (turn.cos() * x - turn.sin() * y) + right
+        along = scale * (turn.sin() * x + turn.cos() * y) + down
+        return torch.stack([across * 2 / width, along * 2 / height], -1)
+
+    def extra_repr(self) -> str:
+        return f"shift={self.shift}, angle={self.angle}, zoom={self.zoom}"
+
+
+def moved(picture: Tensor, places: Tensor) -> Tensor:
+    """The picture seen at these places; what comes in at its edges is mirrored. float32 at least."""
+    with without_autocast(picture):
+        x = full(picture)
+        return F.grid_sample(x, places.to(x.dtype), mode="bicubic", padding_mode="reflection", align_corners=False)
