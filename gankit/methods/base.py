@@ -258,9 +258,16 @@ class Method(nn.Module):
             return None
 
     def truth_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
-        """What the result should be, where the batch or this method's task tells."""
-        if (truth := batch.get(f"truth_{direction}")) is not None or self.truth is None:
-            return truth
+        """What the result should be, where the batch or this method's task tells.
+
+        A task within one domain, such as filling a hole, has its truth in the picture itself; what the data says of its
+        counterpart in another domain is not meant then.
+        """
+        other = direction.split("2")[1]
+        if self.truth is None or self.fields[direction].get("target") == other:
+            truth = batch.get(f"truth_{direction}")
+            if truth is not None or self.truth is None:
+                return truth
         return (self.tensors_of(batch, direction, (self.truth,)) or {}).get(self.truth)
 
     def translate(self, source: Tensor | Mapping[str, Tensor], direction: str = "a2b") -> Tensor:

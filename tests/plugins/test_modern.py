@@ -47,7 +47,11 @@ ALL_ON = [
 SWITCHES = [
     ALL_ON,
     ["method.discriminator.type=unet_critic"],
-    ["losses.cutmix.weight=1", "losses.cutmix.mixture=1", "method.discriminator={type: unet_critic, attention: [2]}"],
+    [
+        "losses.cutmix.weight=1",
+        "losses.cutmix.mixture=1",
+        "method.discriminator={type: unet_critic, channels: 8, attention: [2]}",
+    ],
     ["method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 2}}"],
     ["method={type: uvcgan2, discriminator: {type: batch_head, discriminator: {type: patch, channels: 2}}}"],
     ["method.generator={type: uvcgan, channels: 2, downs: 3, norm: none, width: 6, heads: 2, blocks: 1}"],
