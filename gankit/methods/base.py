@@ -257,17 +257,16 @@ class Method(nn.Module):
         except KeyError:  # batch:FIELD
             return None
 
-    def truth_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
-        """What the result should be, where the batch or this method's task tells.
+    def stays_in_domain(self, direction: str = "a2b") -> bool:
+        """Whether the result should be a picture of the source's own domain, as where a hole is filled: what the data
+        says of a counterpart in another domain is not meant then."""
+        return self.truth is not None and self.fields[direction].get("target") == direction.split("2")[0]
 
-        A task within one domain, such as filling a hole, has its truth in the picture itself; what the data says of its
-        counterpart in another domain is not meant then.
-        """
-        other = direction.split("2")[1]
-        if self.truth is None or self.fields[direction].get("target") == other:
-            truth = batch.get(f"truth_{direction}")
-            if truth is not None or self.truth is None:
-                return truth
+    def truth_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
+        """What the result should be, where the batch or this method's task tells."""
+        truth = None if self.stays_in_domain(direction) else batch.get(f"truth_{direction}")
+        if truth is not None or self.truth is None:
+            return truth
         return (self.tensors_of(batch, direction, (self.truth,)) or {}).get(self.truth)
 
     def translate(self, source: Tensor | Mapping[str, Tensor], direction: str = "a2b") -> Tensor:
