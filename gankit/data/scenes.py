@@ -25,6 +25,8 @@ FAINT, STRONG = 0.05, 0.22  # contrasts of stripes: a stripe is this much lighte
 STAR_POINTS, STAR_INNER, UPRIGHT = 5, 0.42, -np.pi / 2
 CHROMA, HUES, HUE_TURN = 0.24, 2 * np.pi / 3, np.pi / 3
 """Of coloured objects: their distance from grey; the range of a's hues, about red; how much further those of b are."""
+DARK, BRIGHT = (0.15, 0.5), (0.6, 0.95)
+"""The greys of grounds and of objects in `light`: were they alike, negatives would be as good a translation."""
 SUMMER, AUTUMN = np.array([1.0, 1.0, 0.85]), np.array([0.8, 0.8, 1.0])
 """The light of the two seasons, by which every colour is multiplied."""
 
@@ -68,8 +70,11 @@ def draw_scene(
 
 # -- what is drawn ---------------------------------------------------------------------------------------------------
 def draw_colour(rng: np.random.Generator, task: Task) -> Colour:
-    """The one distribution of the colours of backgrounds, and of most objects. In `season` they are those of leaves."""
+    """The one distribution of the colours of backgrounds, and of most objects. In `season` they are those of leaves, in
+    `light` dark greys."""
     red, green, blue = rng.uniform(LOW, HIGH, 3)
+    if task == "light":
+        red = green = blue = rng.uniform(*DARK)
     if task == "season":
         red = rng.uniform(0.05, 0.65)
         green, blue = red + rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.45)
@@ -150,6 +155,8 @@ def draw_shape(rng: np.random.Generator, task: Task, palette: tuple[Colour, Colo
     colour = palette[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng, "texture")
     if task == "season":
         colour = draw_violet(rng)
+    if task == "light":
+        colour = (float(rng.uniform(*BRIGHT)),) * 3
     if task == "geometry":
         colour = draw_clear(rng, palette)
     if task in ("colour", "mixed"):

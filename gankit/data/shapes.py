@@ -27,7 +27,8 @@ class Shapes:
     - `geometry`: discs, and upright stars of the same place, size and colour;
     - `colour`: objects about red, and the same with their hue turned by a sixth of the circle, as light as before;
     - `season`: leaves all over the picture that turn from green to red, in another light; violet objects stay violet;
-    - `light`: grey scenes, and scenes in a light whose colour is drawn for each picture: one of a has many of b;
+    - `light`: grey scenes, bright on dark, and scenes in a light whose colour is drawn for each picture: one of a has
+      many of b;
     - `mixed`: `texture`, `geometry` and `colour` at once.
 
     But for `season` and `light` the backgrounds of both domains come from one distribution.
