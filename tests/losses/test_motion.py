@@ -15,7 +15,7 @@ from gankit.methods.plan import Term
 from gankit.slots import Translated
 from gankit.testing import check_component
 from gankit.training.step import Stepper
-from tests.methods.small import batch, cyclegan
+from tests.methods.small import agit, batch, cyclegan
 
 
 def smooth(n: int = 2, height: int = 24, width: int = 32) -> Tensor:
@@ -101,6 +101,12 @@ def test_a_training_with_it_is_steadier() -> None:
             return sum(Motion()(network, network(items["a"]), items["a"]).item() for _ in range(8))
 
     assert trained(3) < 0.7 * trained(0)
+
+
+def test_a_composed_output_is_not_what_the_generator_makes() -> None:
+    torch.manual_seed(0)
+    stepper = Stepper(agit(), {"motion": Term(Motion(), on={"output": "translated"})}, pool_size=0)
+    assert {"generator/motion/a2b", "generator/motion/b2a"} <= set(stepper.step(batch(32)))
 
 
 def test_it_conforms() -> None:
