@@ -160,7 +160,7 @@ def _corrected(variance: Tensor, n: int, unbiased: bool) -> Tensor:
     return variance.mul(bessel(n)) if unbiased else variance
 
 
-def bessel(n: int) -> float:
+def bessel(n: int | torch.SymInt) -> float | torch.SymFloat:
     """n / (n - 1), which makes the biased variance of n values unbiased; 1 for a single value."""
     # An exported graph has a symbol here, which `max` would fix to one side; compilers before torch 2.11 take no
     # `sym_max` of plain numbers.
