@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from PIL import Image
 import gankit
 from gankit.core.catalogue import catalogue
 from gankit.core.recipe import Recipe
+from gankit.testing import check_component
 from tests.markdown import ROOT, blocks, commands, gankit_commands, parse, play, recipes
 from tests.training.tiny import recipe
 
@@ -68,11 +71,13 @@ def test_the_research_example(notebook: dict[str, Any], capsys: pytest.CaptureFi
     assert all(value > 0 for value in losses.values())
 
 
-def test_a_part_of_one_s_own(notebook: dict[str, Any]) -> None:
+def test_a_part_of_one_s_own(notebook: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     _, registered, plugin = blocks(README, "python")
     exec(registered, notebook)
     norms = [m for m in notebook["method"].modules() if isinstance(m, notebook["RootMeanSquare"])]
     assert len(norms) == 2 * (1 + 2 + 18 + 2)  # each of two generators: stem, halvings, nine blocks, doublings
+    monkeypatch.setitem(sys.modules, "notebook", SimpleNamespace(**notebook))  # where pickle finds the class
+    assert not check_component("norm", "root_mean_square").failed
     exec(plugin, notebook)
     added: list[tuple[str, ...]] = []
     notebook["gankit_components"](lambda *row: added.append(row))

@@ -23,6 +23,11 @@ def import_(kind: str, *files: Path, out: Path, sets: tuple[str, ...] = ()):
     return CliRunner().invoke(app, ["import", kind, *map(str, files), "--out", str(out), *options])
 
 
+def test_the_help_is_wrapped_as_a_whole() -> None:
+    told = CliRunner().invoke(app, ["import", "--help"]).stdout.split("Arguments")[0]
+    assert "those that hold more than weights are refused" in " ".join(told.split("\n")).replace("  ", " ")
+
+
 # -- networks under the reference's names, written down from its layer tables --------------------------------
 def conv(out: int, into: int, size: int, bias: bool = True) -> State:
     weight = {"weight": torch.randn(out, into, size, size) * 0.1}
