@@ -25,7 +25,7 @@ Html = Annotated[
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run directories, or folders of runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run directories, or folders of runs.")],
     html: Html = None,
     as_json: Json = False,
 ) -> None:

@@ -20,7 +20,9 @@ FOLDER = Path("runs")
 
 
 def demo(
-    runs: Annotated[list[Path] | None, typer.Argument(help="Run directories.", show_default=False)] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN", help="Run directories.", show_default=False)
+    ] = None,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 7860,
     max_mb: Annotated[float, typer.Option(min=0.001, help="The largest picture accepted, in megabytes.")] = 32,

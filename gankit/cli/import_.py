@@ -30,6 +30,7 @@ def import_(
     source: Annotated[
         str,
         typer.Argument(
+            metavar="PROJECT",
             help="The project: " + ", ".join(SOURCES) + ".",
             callback=_known,
             autocompletion=_complete,
@@ -38,9 +39,7 @@ def import_(
     ],
     files: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILE|DIR...", help="Files of weights, or the folder that holds them.", show_default=False
-        ),
+        typer.Argument(metavar="FILE|DIR", help="Files of weights, or the folder that holds them.", show_default=False),
     ],
     out: Annotated[Path, typer.Option(help="The run directory to write.", show_default=False)],
     epoch: Annotated[

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def push(
-    run: Annotated[Path, typer.Argument(help="A run directory.", show_default=False)],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)],
     repo: Annotated[str, typer.Argument(metavar="USER/NAME", help="The repository.", show_default=False)],
     licence: Annotated[str, typer.Option(help="The licence of the weights, for the model card.")] = "unknown",
     data_licence: Annotated[str, typer.Option(help="The licence of the pictures that it was trained on.")] = "unknown",

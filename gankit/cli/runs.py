@@ -18,7 +18,7 @@ FOLDER = Path("runs")
 
 
 def runs(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="A folder of runs, or a run.")] = FOLDER,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder of runs, or a run.")] = FOLDER,
     as_json: Json = False,
 ) -> None:
     """List the runs of a folder: method, steps done, best or last figure, date, size on disk.

@@ -16,6 +16,7 @@ def show(
     name: Annotated[
         str,
         typer.Argument(
+            metavar="NAME",
             help="The name of a part, as `adalin`, `loss:cam` or `gankit-cut/patchnce`.",
             autocompletion=complete_component,
         ),

@@ -13,7 +13,7 @@ from gankit.cli.common import Checkpoint
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)],
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="FILE|DIR...", help="Pictures, and folders of pictures.", show_default=False)
+        list[Path], typer.Argument(metavar="FILE|DIR", help="Pictures, and folders of pictures.", show_default=False)
     ],
     out: Annotated[Path, typer.Option(help="The folder for the results.", show_default=False)],
     direction: Annotated[str, typer.Option(help="a2b or b2a; the method's first direction if not given.")] = "",
