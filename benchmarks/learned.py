@@ -49,7 +49,8 @@ def has(row: str, setting: str, seed: int, path: Path = KEPT) -> bool:
 
 def record(row: str, setting: str, seed: int, run: Path) -> Record:
     """The figures of a finished training."""
-    results = {(one["metric"], one["direction"]): one for one in read_results(run) if one["value"] is not None}
+    found = [one for one in read_results(run) if one["value"] is not None and not one.get("label")]
+    results = {(one["metric"], one["direction"]): one for one in found}
     has_truth = any(metric == "translation_error" for metric, _ in results)  # says more than whole pictures do
     figures = {}
     for (metric, direction), one in results.items():

@@ -40,6 +40,7 @@ ROWS = [
         "demo-ugatit",
         ("data.task=texture", "train.steps=1500"),
     ),
+    Row("munit-light", "MUNIT, `light`, 48 px, 1200 steps, style of an example", "demo-munit"),
     Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
     Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
@@ -48,12 +49,45 @@ ROWS = [
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
 RECIPES = Path(__file__).resolve().parent / "recipes"
-INPAINTING, ENLARGING = (str(RECIPES / f"{name}.yaml") for name in ("inpainting", "enlarging"))
+INPAINTING, LBAM, PCONV, ENLARGING = (
+    str(RECIPES / f"{name}.yaml") for name in ("inpainting", "inpainting-lbam", "inpainting-pconv", "enlarging")
+)
 DRAWN = (f"data.root={DRAWN_FOLDER}",)
 NORMS = ("adain", "instance", "layer", "group", "bin")
 CYCLEGAN = ("train.steps=800",)
 AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
 UGATIT = ("train.steps=400",)
+MODERN = {
+    "mixed": ("gradient penalty on a mix of real and fake, 0.04", "losses.mixed.weight=0.04"),
+    "r1-r2": (
+        "R1 and R2, 1e-3, each fourth step",
+        "losses.real_penalty.weight=1e-3",
+        "losses.fake_penalty.weight=1e-3",
+    ),
+    "consistency": ("critics consistent under flips and shifts, 10", "losses.consistency.weight=10"),
+    "spectra": ("focal frequency loss on the cycle, 10", "losses.spectra.weight=10"),
+    "structure": ("MS-SSIM on the cycle, 1", "losses.structure.weight=1"),
+    "unet-critic": ("U-Net critics", "method.discriminator.type=unet_critic"),
+    "deviation": (
+        "critics with minibatch standard deviation",
+        "method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 32}}",
+    ),
+    "memory": (
+        "UVCGAN v2's critics with a memory",
+        "method.type=uvcgan2",
+        "method.discriminator={type: batch_head, discriminator: {type: patch, channels: 32}}",
+    ),
+    "nafnet": (
+        "NAFNet generators",
+        "method.generator={type: nafnet, channels: 16, encoder: [1, 1, 2], middle: 2, decoder: [1, 1, 1]}",
+        "method.init=default",
+    ),
+    "uvcgan": (
+        "UVCGAN generators",
+        "method.generator={type: uvcgan, channels: 16, downs: 3, norm: none, width: 64, heads: 4, blocks: 2}",
+    ),
+}
+"""Parts of gankit-modern: what each is called, and what of its recipe demo-cyclegan-modern is set."""
 EXPERIMENTS = [
     Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
     Row("cyclegan-no-identity", "... without identity loss", "demo-cyclegan", (*CYCLEGAN, "losses.identity.weight=0")),
@@ -63,6 +97,10 @@ EXPERIMENTS = [
         "... cross entropy, the generator by log(1 - D)",
         "demo-cyclegan",
         (*CYCLEGAN, "losses.adversarial={type: vanilla, saturating: true}"),
+    ),
+    *(
+        Row(f"modern-{name}", f"... {title}", "demo-cyclegan-modern", (*CYCLEGAN, *sets))
+        for name, (title, *sets) in MODERN.items()
     ),
     Row("agit", "AGIT, `texture`, 1000 steps: attended critic in the last 400", "demo", AGIT),
     Row(
@@ -97,6 +135,8 @@ EXPERIMENTS = [
     Row("pconv", "PConv, the same otherwise", INPAINTING, (*DRAWN, "method.generator.type=pconv")),
     Row("lbam-long", "LBAM, 2400 steps", INPAINTING, (*DRAWN, "train.steps=2400")),
     Row("pconv-long", "PConv, 2400 steps", INPAINTING, (*DRAWN, "method.generator.type=pconv", "train.steps=2400")),
+    Row("lbam-all", "LBAM with all of its losses, 1200 steps (needs `distilled_vgg19`)", LBAM, DRAWN),
+    Row("pconv-all", "PConv with all of its losses, 1200 steps (needs `distilled_vgg19`)", PCONV, DRAWN),
     Row("enlarging", "super-resolution x4, 64 px, 1000 steps, by pixels", ENLARGING, DRAWN),
     Row(
         "enlarging-features",

@@ -24,6 +24,7 @@ from gankit.interop.export import export
 from gankit.report.samples import Samples
 from gankit.testing import check_component
 from gankit.training.run import Run
+from tests.exports import exports
 from tests.methods.conditioned import LabelCritic, MapNorm, Painter, PoseNorm
 
 DRAWN: dict[str, Field] = {
@@ -291,7 +292,9 @@ def test_large_pictures_keep_their_label(model: gankit.Model) -> None:
         torch.testing.assert_close(model.method.translate(inputs), whole)
 
 
-@pytest.mark.parametrize("to", ["torch-export", "onnx", "safetensors", "hub-folder"])
+@pytest.mark.parametrize(
+    "to", [*(pytest.param(to, marks=exports) for to in ("torch-export", "onnx")), "safetensors", "hub-folder"]
+)
 @pytest.mark.parametrize("which", ["model", "mapped"])
 def test_exports(which: str, to: Any, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if to == "onnx":

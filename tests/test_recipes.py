@@ -34,6 +34,7 @@ SMALL = {
     "demo-cyclegan": ["method.generator.channels=2", "method.discriminator.channels=2"],
     "demo-pix2pix": ["method.generator.channels=2", "method.discriminator.channels=2"],
     "demo-ugatit": ["method.generator.channels=2", "method.discriminator.channels=2"],
+    "demo-munit": ["method.generator.channels=2", "method.discriminator.channels=2"],
     "munit": ["method.generator.channels=2", "method.discriminator.discriminator.channels=2"],
     "style": [
         *("method.generator.channels=2", "method.generator.blocks=1", "method.style=PICTURE", "method.style_size=32"),
@@ -49,7 +50,7 @@ SMALL = {
     },
 }
 SIDE = {"dcgan": 64, "ugatit": 128, "ugatit-light": 128, "munit": 128}
-SIZED = ("gatys", "demo", "demo-cyclegan", "demo-ugatit", "demo-pix2pix", "gan-mnist", "dcgan-mnist")
+SIZED = ("gatys", "demo", "demo-cyclegan", "demo-ugatit", "demo-munit", "demo-pix2pix", "gan-mnist", "dcgan-mnist")
 """Recipes whose pictures have no `crop_size`."""
 TWO_PHASES = ("agit", "demo")
 

@@ -21,8 +21,8 @@ class ADA(Augment):
     """ADA (arXiv 2006.06676): transforms of what critics see, as often as they are needed against overfitting.
 
     Each transform happens with probability p, which starts at `probability` and follows the sign of the critics' logits
-    of real pictures: where its mean lies above `target`, critics know the real ones by heart, and p rises. p is state,
-    saved and resumed bit for bit.
+    of real pictures: a mean above `target` shows that the critics are memorizing the real pictures, and p rises. p is
+    state, saved and resumed bit for bit.
 
     forward: pictures (N, C, H, W) in [-1, 1] -> the same shape; colours may leave the range. The paper's groups:
     `blit`: mirroring, quarter turns, translation by whole pixels up to 1/8 of a side. `geometry`: zoom by
@@ -41,7 +41,8 @@ class ADA(Augment):
     transforms: which of the groups.
     probability: p at the start.
     target: of the mean sign. None: p stays as it is.
-    undecided: the logit at which a critic takes a picture for neither: 0 for `vanilla` and `hinge`, 0.5 for `lsgan`.
+    undecided: the logit of a picture that a critic takes neither for real nor for fake: 0 for `vanilla` and `hinge`,
+        0.5 for `lsgan`.
     thousands: of real pictures, counted by every critic that sees them, in which p goes from 0 to 1.
     every: steps from one adjustment to the next.
     """

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from gankit.core.figures import tracked
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -60,7 +62,7 @@ class Event:
         kind = "evaluation" if self.name == "evaluated" else self.name
         for row in self.results:
             if isinstance(row.get("value"), int | float):
-                named["/".join((kind, str(row["metric"]), str(row.get("direction") or "")))] = row["value"]
+                named["/".join((kind, tracked(row), str(row.get("direction") or "")))] = row["value"]
         return {name.rstrip("/"): float(value) for name, value in named.items()}
 
 

@@ -16,8 +16,9 @@ class MLflow(Callback):
 
     A resumed training goes on in the same run there.
 
-    experiment: in which runs stand; it is made where there is none. name: of the run; None: that of its folder.
-    tracking_uri: of a server, or of a database such as `sqlite:///mlflow.db`; None leaves it to MLFLOW_TRACKING_URI.
+    experiment: to which the runs belong; it is created if it does not exist. name: of the run; None: that of its
+    folder. tracking_uri: of a server, or of a database such as `sqlite:///mlflow.db`; None leaves it to
+    MLFLOW_TRACKING_URI.
 
     Raises ValueError where mlflow is not installed.
     """

@@ -12,11 +12,11 @@ from gankit.callbacks.library import require
 class Trackio(Callback):
     """Trackio: losses, learning rates, speed, figures and sample grids of a run; the recipe is its config.
 
-    A resumed training goes on in the same run there. All stays on this machine (TRACKIO_DIR says where) unless a space
-    is named. `trackio show --project gankit` shows it.
+    A resumed training goes on in the same run there. Everything stays on this machine (TRACKIO_DIR says where) unless a
+    space is named. `trackio show --project gankit` shows it.
 
-    project: where to. name: of the run; None: that of its folder; letters behind it tell it from others of that name.
-    space: a Space of Hugging Face, as `user/space`.
+    project: to which the run belongs. name: of the run; None: that of its folder, with a suffix that tells it from
+    others of that name. space: a Space of Hugging Face, as `user/space`.
 
     Raises ValueError where trackio is not installed.
     """

@@ -109,7 +109,7 @@ def split(
     """Divide pictures at random into train, val and test.
 
     Pictures whose names differ only in the extension, and copies of one file, stay together. DIR itself is not changed.
-    Two domains are divided each for itself, into trainA, trainB and so on; with --pairs their pairs stay whole. The new
+    Two domains are divided separately, into trainA, trainB and so on; with --pairs their pairs stay whole. The new
     folder or list is written completely or not at all, and must not exist yet.
     """
     from gankit.data import splitting

@@ -23,13 +23,13 @@ def demo(
     runs: Annotated[list[Path] | None, typer.Argument(help="Run directories.", show_default=False)] = None,
     host: Annotated[str, typer.Option(help="The address to listen on; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 7860,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="The most megabytes of a picture.")] = 32,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="The most pixels of a picture, in millions.")] = 16,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="The largest picture accepted, in megabytes.")] = 32,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="The largest picture accepted, in megapixels.")] = 16,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     checkpoint: Checkpoint = "last",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
-    """Open a page on which runs are tried: drop a picture, see the result and the attention beside it.
+    """Open a page to try runs on: drop a picture, see the result and the attention beside it.
 
     Direction, style, label and size are chosen on the page; a brush paints the holes that inpainting fills; several
     runs stand beside one another. It trains nothing (`gankit train demo` does), fetches nothing, and listens to this

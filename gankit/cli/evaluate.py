@@ -183,7 +183,8 @@ def print_results(results: list[dict[str, Any]]) -> None:
     """The figures as a table; below it what all protocols share, what to beware of, and what cannot be had."""
     if not results:
         return print("there is nothing to measure: the data has neither true masks nor counterparts", file=sys.stderr)
-    from gankit.report.page import called, describe, figure, interval, shared_protocol, trivial
+    from gankit.core.figures import called
+    from gankit.report.page import describe, figure, interval, shared_protocol, trivial
 
     shared = shared_protocol(results)
     head = ("metric", "direction", "value", "95 % interval", "trivial answers", "protocol")

@@ -41,7 +41,8 @@ def export(
     The export is read back and compared with the run. The largest difference is printed; if it is above 0.001 of
     [-1, 1], nothing is written and the exit code is 1. Graphs take any batch and any size from `smallest_side` in their
     metadata on; they pad and crop pictures themselves. web writes a folder for any host of static files, whose page
-    runs the network in the browser. onnx and web need pip install 'gankit[export]'.
+    runs the network in the browser. onnx, web and torch-export need torch 2.10 or later; onnx and web also need
+    pip install 'gankit[export]'.
     """
     import gankit
     from gankit.interop.export import export as write

@@ -39,20 +39,20 @@ def fetch(
     archive: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.zip", help="Take a file that is here already; it is checked too.", show_default=False
+            metavar="FILE.zip", help="Use an archive that is on this machine; it is checked too.", show_default=False
         ),
     ] = None,
     mirror: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="Another place with NAME.zip: https://..., or file:///folder. GANKIT_DATASETS names one for good.",
+            help="Another place with NAME.zip: https://..., or file:///folder. GANKIT_DATASETS sets it permanently.",
             show_default=False,
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fetch a public data set, after telling its size, its SHA-256 and what is known of its terms.
+    """Fetch a public data set, after showing its size, its SHA-256 and what is known of its terms.
 
     The same command continues a transfer that broke off. The archive is checked before it is unpacked, and
     removed afterwards; the folder appears whole or not at all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated
 
@@ -75,6 +76,6 @@ def import_(
     typer.echo(run.path)
 
 
-import_.__doc__ = f"{import_.__doc__}\n\n" + "\n\n".join(
+import_.__doc__ = f"{cleandoc(import_.__doc__ or '')}\n\n" + "\n\n".join(
     f"{name}: {source.about}: {source.files}." for name, source in SOURCES.items()
 )

@@ -23,7 +23,7 @@ def runs(
 ) -> None:
     """List the runs of a folder: method, steps done, best or last figure, date, size on disk.
 
-    Runs in its subfolders are listed too. A damaged run is listed with what is wrong, and takes nothing from the
+    Runs in its subfolders are listed too. A damaged run is listed with what is wrong, and does not hide the
     others. The figure is the first one of evaluation.json (`last`), else the best that was measured while training.
     """
     if folder == FOLDER and not folder.exists():

@@ -22,18 +22,18 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8000,
     concurrency: Annotated[int, typer.Option(min=1, help="Pictures that are translated at the same time.")] = 1,
     queue: Annotated[int, typer.Option(min=0, help="Pictures that wait; more are refused with status 503.")] = 8,
-    max_mb: Annotated[float, typer.Option(min=0.001, help="The most megabytes that one request may send.")] = 32,
-    max_megapixels: Annotated[float, typer.Option(min=0.001, help="The most pixels of a picture, in millions.")] = 16,
+    max_mb: Annotated[float, typer.Option(min=0.001, help="The largest request accepted, in megabytes.")] = 32,
+    max_megapixels: Annotated[float, typer.Option(min=0.001, help="The largest picture accepted, in megapixels.")] = 16,
     checkpoint: Checkpoint = "last",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...; auto takes a GPU if there is one.")] = "auto",
 ) -> None:
-    """Answer pictures with translated pictures, over HTTP.
+    """Translate pictures that are sent over HTTP.
 
-    `curl -F picture=@photo.jpg http://127.0.0.1:8000/translate -o result.png` uses the first run;
-    /models/NAME/translate any of them. /models says what each takes, /health how busy the server is, /openapi.json
-    the API. What does not fit is answered with a sentence. It listens to this machine only unless --host says
-    otherwise, and has no passwords: put a proxy in front of it before you let others in. Needs pip install
-    'gankit[serve]'.
+    `curl -F picture=@photo.jpg http://127.0.0.1:8000/translate -o result.png` uses the first run, and
+    /models/NAME/translate the run of that name. /models says what each run takes, /health how busy the server is, and
+    /openapi.json describes the API. The answer to a wrong request says in a sentence what is wrong. The server
+    listens to this machine only, unless --host says otherwise, and has no passwords: put a proxy in front of it
+    before you let others in. Needs pip install 'gankit[serve]'.
     """
     require("serve", "fastapi", "uvicorn", "python_multipart")
     import uvicorn

@@ -30,8 +30,8 @@ class Image8(Codec):
 
     Read are JPEG, PNG, WebP, AVIF, GIF, BMP, TIFF, PPM and JPEG 2000; of an animation, its first frame.
 
-    All is brought to 8 bits: transparent pictures are laid on white, 16-bit ones scaled where they use all 16 bits, and
-    EXIF turns upright. Whatever the source, PNG is written.
+    Everything is converted to 8 bits: transparent pictures are composited on white, 16-bit ones are scaled where they
+    use all 16 bits, and EXIF rotations are applied. Whatever the source, PNG is written.
     """
 
     extensions: ClassVar[frozenset[str]] = EXTENSIONS

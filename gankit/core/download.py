@@ -13,7 +13,7 @@ from typing import IO, Any
 from urllib.error import HTTPError, URLError
 
 from gankit import __version__
-from gankit.core.errors import GankitError
+from gankit.core.errors import DataError, GankitError
 from gankit.core.files import reason
 
 PATIENCE = 20.0
@@ -25,7 +25,7 @@ SCHEMES = ("https://", "http://", "file://")
 
 
 class DownloadError(GankitError):
-    """A file could not be fetched, or is not the one that was asked for."""
+    """A file could not be fetched, or what came is not the one that was asked for."""
 
 
 class _Broken(Exception):
@@ -63,12 +63,12 @@ def download(url: str, path: Path, size: int, sha256: str, tell: Callable[[int],
 
 
 def check(path: Path, size: int, sha256: str) -> None:
-    """Refuse a file that is not the known one. Raises DownloadError, OSError."""
+    """Refuse a file of the user's that is not the known one. Raises DataError, OSError."""
     with path.open("rb") as file:
         if (found := _end(file)) != size:
-            raise DownloadError(f"{path} has {found} bytes, not {size}: it is damaged, or another file")
+            raise DataError(f"{path} has {found} bytes, not {size}: it is damaged, or another file")
         if (digest := _sha256(file)) != sha256:
-            raise DownloadError(
+            raise DataError(
                 f"{path} is not the file that is known: its SHA-256 is {digest[:12]}..., not {sha256[:12]}..."
             )
 

@@ -22,7 +22,7 @@ SOURCES: dict[str, Source] = {
     ),
     "gan-compression": Source(
         "gan-compression (CycleGAN, ResNets of free widths)",
-        "latest_net_G.pth, or as of junyanz",
+        "latest_net_G.pth, or the same files as for junyanz",
         "gankit.interop.from_cyclegan:gan_compression",
     ),
     "ugatit": Source(

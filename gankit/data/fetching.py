@@ -47,13 +47,14 @@ def fetch(
     Raises DataError, DownloadError.
     """
     refuse(known, folder, urls, archive)
-    make_folder(folder.parent)
     path = archive or folder.with_name(f"{folder.name}.zip")
     given = path.is_file()
     try:
+        if given:
+            check(path, known.size, known.sha256)
+        make_folder(folder.parent)
         if not given:
             _from_one_of(urls, path, known, tell)
-        check(path, known.size, known.sha256)
         with drafting(folder) as draft:
             count = unpack(path, draft)
             draft.replace(folder)

@@ -39,9 +39,9 @@ class PairedFolder(PictureFiles):
     apart. Or `listed` has the columns `a`, `b` and `split`. test: where it is empty, `test` or else `val` is looked
     for. direction: `b2a` exchanges the two. codec_b: of the files of the target, where they are of another kind.
     channels_a, channels_b: of the source and the target, those of the files if None; of the codec `image` 3 for RGB
-    (None), 1 for grey. classes_a, classes_b: instead, that side holds segmentation maps of so many classes, 8-bit files
-    whose grey values or palette indices are 0, 1, ..., and 255 where a pixel has no class; they become (classes, h, w),
-    1 at the class and 0 elsewhere.
+    (None), 1 for grey. classes_a, classes_b: instead, that side holds segmentation maps with this many classes, 8-bit
+    files whose grey values or palette indices are 0, 1, ..., and 255 where a pixel has no class; they become (classes,
+    h, w), 1 at the class and 0 elsewhere.
 
     Raises ValueError for options that do not fit together; DataError for a picture without its partner, or a pair of
     two sizes (unless both are resized to one).

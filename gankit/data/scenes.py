@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from gankit.data.stamps import Colour, Shape, Stamp, stamp
 
-Task = Literal["texture", "geometry", "colour", "season", "mixed"]
+Task = Literal["texture", "geometry", "colour", "season", "light", "mixed"]
 Domain = Literal["a", "b"]
 
 LOW, HIGH = 0.22, 0.78  # of colours: stripes stay inside of [0, 1] on both sides
@@ -46,16 +46,24 @@ class Look(NamedTuple):
 
 
 def draw_scene(
-    rng: np.random.Generator, task: Task, size: int, grain: float = 0.03, distractors: int = 0
+    rng: np.random.Generator,
+    task: Task,
+    size: int,
+    grain: float = 0.03,
+    distractors: int = 0,
+    light: Colour | None = None,
 ) -> dict[Domain, Rendering]:
-    """One scene, drawn as domain a and as domain b. distractors: squares that are the same in both."""
+    """One scene, drawn as domain a and as domain b.
+
+    distractors: squares that are the same in both. light: that of domain b in the task `light`; else it is drawn.
+    """
     palette = draw_colour(rng, task), draw_colour(rng, task)
     background = draw_background(rng, size, *palette, grain)
     shapes = [draw_shape(rng, task, palette) for _ in range(int(rng.integers(1, 4)))]
     if task in ("geometry", "mixed"):
         shapes = apart(shapes)
     squares = [draw_square(rng, palette) for _ in range(distractors)]
-    return render(background, shapes, task, squares)
+    return render(background, shapes, task, squares, light or draw_light(rng))
 
 
 # -- what is drawn ---------------------------------------------------------------------------------------------------
@@ -75,6 +83,13 @@ def draw_violet(rng: np.random.Generator) -> Colour:
     """
     green = rng.uniform(LOW, 0.45)
     return float(green + rng.uniform(0.1, 0.3)), float(green), float(rng.uniform(0.55, HIGH))
+
+
+def draw_light(rng: np.random.Generator) -> Colour:
+    """A coloured light whose strongest channel is 1, so that what it falls on can be told back."""
+    light = rng.uniform(0.2, 1, 3)
+    red, green, blue = light / light.max()
+    return float(red), float(green), float(blue)
 
 
 def draw_clear(rng: np.random.Generator, palette: tuple[Colour, Colour]) -> Colour:
@@ -161,7 +176,11 @@ def draw_square(rng: np.random.Generator, palette: tuple[Colour, Colour]) -> Sha
 
 # -- the two domains -------------------------------------------------------------------------------------------------
 def render(
-    background: np.ndarray, shapes: list[Shape], task: Task, squares: list[Shape] | None = None
+    background: np.ndarray,
+    shapes: list[Shape],
+    task: Task,
+    squares: list[Shape] | None = None,
+    light: Colour = (1.0, 1.0, 1.0),
 ) -> dict[Domain, Rendering]:
     """Paint the distractors and then the objects over the background, in their order, as each domain shows them."""
     drawn: dict[Domain, Rendering] = {}
@@ -175,6 +194,8 @@ def render(
             _paint(picture, mask, look(shape, task, domain, len(background)))
         if task == "season":
             picture = picture * (SUMMER if domain == "a" else AUTUMN)
+        if task == "light":
+            picture = picture[..., :1] * (np.ones(3) if domain == "a" else np.array(light))
         drawn[domain] = _rendering(picture, mask)
     return drawn
 

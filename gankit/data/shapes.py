@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gankit.data.cache import Cache
 from gankit.data.dataset import Split
-from gankit.data.scenes import Domain, Task, draw_scene
+from gankit.data.scenes import Domain, Rendering, Task, draw_light, draw_scene
+from gankit.data.stamps import Colour
 from gankit.fields import Field, Mask, Picture
 
 
@@ -26,9 +27,10 @@ class Shapes:
     - `geometry`: discs, and upright stars of the same place, size and colour;
     - `colour`: objects about red, and the same with their hue turned by a sixth of the circle, as light as before;
     - `season`: leaves all over the picture that turn from green to red, in another light; violet objects stay violet;
+    - `light`: grey scenes, and scenes in a light whose colour is drawn for each picture: one of a has many of b;
     - `mixed`: `texture`, `geometry` and `colour` at once.
 
-    But for `season` the backgrounds of both domains come from one distribution.
+    But for `season` and `light` the backgrounds of both domains come from one distribution.
 
     Item i holds scene i of domain a and an independent scene of domain b, or with `paired` the same one, so that b is
     the counterpart of a; every field is a pure function of (`seed`, split, i):
@@ -36,9 +38,11 @@ class Shapes:
     - `a`, `b`: (3, size, size) in [-1, 1];
     - `mask_a`, `mask_b`: (1, size, size) in {0, 1}: the pixels of the picture that belong to an object. A pixel
       covered less than half is background and holds no trace of the object;
-    - `truth_a2b`, `truth_b2a`: (3, size, size) in [-1, 1]: the same scene drawn the other way. But for `season` it
-      equals the picture exactly outside both masks;
-    - `mask_a2b`, `mask_b2a`: (1, size, size) in {0, 1}: the objects of that counterpart.
+    - `truth_a2b`, `truth_b2a`: (3, size, size) in [-1, 1]: the same scene drawn the other way. But for `season` and
+      `light` it equals the picture exactly outside both masks;
+    - `mask_a2b`, `mask_b2a`: (1, size, size) in {0, 1}: the objects of that counterpart;
+    - `example_a2b`, `example_b2a`, of `light` only: (3, size, size) in [-1, 1]: another scene in the target's domain,
+      in the light of that counterpart, for methods that take a style from an example.
 
     task: what differs between the domains. size: side in pixels. train, val, test: scenes in each split. seed: of the
     drawing; the splits are disjoint streams of it. grain: of the background, by pixel, as a share of the range of
@@ -46,7 +50,7 @@ class Shapes:
     from pairs. cache: keep drawn scenes in RAM (16 * size**2 bytes an item).
     """
 
-    fields: ClassVar[Mapping[str, Field]] = {
+    fields: Mapping[str, Field] = {
         "a": Picture(3),
         "b": Picture(3),
         "mask_a": Mask(of="a"),
@@ -56,6 +60,7 @@ class Shapes:
         "mask_a2b": Mask(of="a"),
         "mask_b2a": Mask(of="b"),
     }
+    examples: ClassVar[Mapping[str, Field]] = {"example_a2b": Picture(3), "example_b2a": Picture(3)}
 
     def __init__(
         self,
@@ -77,11 +82,13 @@ class Shapes:
         self.grain, self.distractors, self.paired = grain, distractors, paired
         self._counts = {"train": train, "val": val, "test": test}
         self._cached = cache
+        if task == "light":
+            self.fields = {**self.fields, **self.examples}
         self._enter("train")
 
     def _enter(self, split: Split) -> None:
         self._split: Split = split
-        shape = (8, self.size, self.size)
+        shape = (14 if self.task == "light" else 8, self.size, self.size)
         self._cache = Cache([shape] * (2 * len(self))) if self._cached else None
 
     def split(self, name: Split) -> Shapes:
@@ -101,20 +108,23 @@ class Shapes:
         if not 0 <= index < len(self):
             raise IndexError(f"item {index} of {len(self)}")
         a = self._scene("a", index)
-        b = torch.cat([a[3:6], a[:3], a[7:], a[6:7]]) if self.paired else self._scene("b", index)
-        return {
+        b = torch.cat([a[3:6], a[:3], a[7:8], a[6:7], a[8:]]) if self.paired else self._scene("b", index)
+        item = {
             "a": a[:3] / 127.5 - 1,
             "b": b[:3] / 127.5 - 1,
             "mask_a": a[6:7].float(),
             "mask_b": b[6:7].float(),
             "truth_a2b": a[3:6] / 127.5 - 1,
             "truth_b2a": b[3:6] / 127.5 - 1,
-            "mask_a2b": a[7:].float(),
-            "mask_b2a": b[7:].float(),
+            "mask_a2b": a[7:8].float(),
+            "mask_b2a": b[7:8].float(),
         }
+        if self.task == "light":
+            item |= {"example_a2b": a[11:] / 127.5 - 1, "example_b2a": b[8:11] / 127.5 - 1}
+        return item
 
     def _scene(self, domain: Domain, index: int) -> Tensor:
-        """(8, S, S) uint8: the picture, its counterpart, the mask of each."""
+        """(8 or 14, S, S) uint8: the picture, its counterpart, the mask of each; an example as a and as b."""
         if self._cache is None:
             return self._draw(domain, index)
         key = index + (len(self) if domain == "b" else 0)
@@ -122,6 +132,14 @@ class Shapes:
 
     def _draw(self, domain: Domain, index: int) -> Tensor:
         stream = (self.seed, ("train", "test", "val").index(self._split), ("a", "b").index(domain), index)
-        scene = draw_scene(np.random.default_rng(stream), self.task, self.size, self.grain, self.distractors)
+        light = draw_light(np.random.default_rng((*stream, 1))) if self.task == "light" else None
+        scene = self._render(stream, light)
         shown, other = scene[domain], scene["b" if domain == "a" else "a"]
-        return torch.cat([shown.picture, other.picture, shown.mask, other.mask])
+        drawn = [shown.picture, other.picture, shown.mask, other.mask]
+        if light:
+            example = self._render((*stream, 2), light)
+            drawn += [example["a"].picture, example["b"].picture]
+        return torch.cat(drawn)
+
+    def _render(self, stream: tuple[int, ...], light: Colour | None) -> dict[Domain, Rendering]:
+        return draw_scene(np.random.default_rng(stream), self.task, self.size, self.grain, self.distractors, light)

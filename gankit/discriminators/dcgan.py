@@ -25,8 +25,8 @@ class DCGANDiscriminator(nn.Module):
 
     Args:
         channels: of the first convolution; doubled by each following one.
-        image_size: of the pictures: a power of two, 8 at least.
-        widest: no layer has more than this times `channels`.
+        image_size: side of the pictures in pixels: a power of two, at least 8.
+        widest: the largest width of a layer, as a multiple of `channels`.
         norm: after all convolutions but the first and the last; any that is not adaptive.
 
     Raises:

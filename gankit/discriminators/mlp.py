@@ -20,8 +20,8 @@ class MLPDiscriminator(nn.Module):
     Args:
         hidden: the widths of the hidden layers.
         image_size: of the pictures, any.
-        dropout: the share of hidden values that are dropped in training, after each hidden layer. With few pictures a
-            critic without it learns them by heart, and the generator collapses.
+        dropout: the share of hidden values that are dropped in training, after each hidden layer. With few pictures, a
+            critic without dropout memorizes them, and the generator collapses.
 
     Paper: arXiv 1406.2661, whose discriminator for MNIST has maxout units, and dropout.
     """

@@ -297,7 +297,8 @@ def ways_of(method: Method, batch: Mapping[str, Tensor]) -> list[tuple[str, dict
 
 def truth_of(method: Method, batch: Mapping[str, Tensor], direction: str, dataset: Dataset) -> Tensor | None:
     """The true counterpart of the source, where the data or the method's task tells."""
-    partner = batch.get(direction.split("2")[1]) if DatasetContract(dataset).paired else None
+    translated = DatasetContract(dataset).paired and not method.stays_in_domain(direction)
+    partner = batch.get(direction.split("2")[1]) if translated else None
     return method.truth_of(batch, direction) if partner is None else partner
 
 

@@ -69,8 +69,8 @@ class LPIPS(Metric):
 class LPIPSDiversity(LPIPS):
     """LPIPS between two outputs of one source, the mean over `pairs` pairs for each source; MUNIT's paper takes 19.
 
-    It is higher for more diverse outputs, also for worse ones: read it beside the truth's own. Methods that make one
-    output of a source, always the same, have none.
+    It is higher for more diverse outputs, also for worse ones: read it beside the truth's own. Methods that always make
+    the same output of a source have no such figure.
     """
 
     better: ClassVar[Better] = "higher"

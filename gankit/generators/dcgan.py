@@ -23,8 +23,9 @@ class DCGANGenerator(nn.Module):
 
     Args:
         channels: width before the picture; doubled at each halving of the size.
-        image_size: of the pictures: a power of two, 8 at least.
-        widest: no layer has more than this times `channels`: 8 is what 64 px need, and keeps larger ones affordable.
+        image_size: side of the pictures in pixels: a power of two, at least 8.
+        widest: the largest width of a layer, as a multiple of `channels`; 8 is what 64 px need, and it keeps networks
+            for larger pictures affordable.
         norm: any norm that is not adaptive.
 
     Raises:

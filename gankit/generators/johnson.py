@@ -23,7 +23,8 @@ class JohnsonGenerator(nn.Module):
 
     (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W). Sides are multiples of 4 and larger than the padding:
     the picture is reflected by 8 px for each residual block (40 px for five), once, at the input, and the residual
-    blocks have no padding of their own: each eats 2 px of its map, and adds its input cropped by as much.
+    blocks have no padding of their own: each trims 2 px from every side of its map, and adds its input cropped by as
+    much.
 
     The tanh is scaled so that black and white are in its reach without saturation. Hence the picture may leave [-1, 1]
     by 18 % in training, where the losses see it as it is; in evaluation it is clamped.

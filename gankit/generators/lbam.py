@@ -29,9 +29,9 @@ from gankit.slots import Ge, Le, Norm
 class LBAM(nn.Module):
     """Fills holes: a U-Net whose encoder and decoder are weighted by attention maps learned from the mask.
 
-    forward(x, hole): pictures (N, in_channels, H, W) in [-1, 1] and holes (N, 1, H, W), 1 = to fill, -> pictures
-    (N, out_channels, H, W) in [-1, 1], the known part included. What stands in the holes is not looked at. Sides
-    must be multiples of 2^downs. Inside, values are in [0, 1] and holes are black.
+    forward(x, hole): pictures (N, in_channels, H, W) in [-1, 1] and holes (N, 1, H, W), 1 = to fill, -> pictures (N,
+    out_channels, H, W) in [-1, 1], the known part included. The content of the holes is ignored. Sides must be
+    multiples of 2^downs. Inside, values are in [0, 1] and holes are black.
 
     Args:
         channels: width after the first halving; doubled three times.
@@ -46,8 +46,8 @@ class LBAM(nn.Module):
         attention: what makes a map of a mask's convolution: the paper's asymmetric Gaussian, with four learned numbers
             in each layer; sigmoid, relu and leaky_relu are rows of its ablation. The mask update stays as it is.
         masks: `fixed`: maps and masks are those of partial convolution, and are not learned (a row of the ablation).
-        reverse: False leaves the reverse maps out (another row). The forward maps still weigh the skips; what comes
-            from below is not weighed.
+        reverse: False leaves the reverse maps out (another row of the ablation). The forward maps still weight the skip
+            connections; the features from below are not weighted.
 
     Raises:
         ValueError: an adaptive norm, widths that are not `downs`, an attention for fixed masks; in the forward, a wrong

@@ -32,7 +32,7 @@ ACTIVATIONS: Mapping[str, Activation] = MappingProxyType(
 
 
 class MUNITGenerator(nn.Module):
-    """MUNIT's generator: content encoder, style encoder, and a decoder that is told the style by AdaIN.
+    """MUNIT's generator: content encoder, style encoder, and a decoder that gets the style through AdaIN.
 
     (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]: the picture decoded with its own style. In
     parts: `encode_content(x)` -> content (N, channels * 2^downs, H / 2^downs, W / 2^downs); `encode_style(x)` -> style
@@ -51,8 +51,8 @@ class MUNITGenerator(nn.Module):
         mlp_channels, mlp_layers: width and depth of the perceptron.
         norm: an adaptive one is that of the decoder's blocks, and its companion (`instance` for `adain`) that of the
             content encoder; any other is that of the content encoder, beside `adain`.
-        up_norm: of the decoder's doublings; not adaptive. It should see channels together, so as to keep their
-            proportions, which are style.
+        up_norm: of the decoder's doublings; not adaptive. It should normalize the channels together, because the
+            proportions between them carry style.
         padding: of all convolutions.
         activation: after each norm (leaky_relu: slope 0.2).
 

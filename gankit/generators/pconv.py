@@ -25,9 +25,9 @@ KERNELS = (7, 5, 5)  # of the first levels; the others have 3
 class PConvUNet(nn.Module):
     """Fills holes: a U-Net of partial convolutions, whose mask shrinks from layer to layer.
 
-    forward(x, hole): pictures (N, in_channels, H, W) in [-1, 1] and holes (N, 1, H, W), 1 = to fill, -> pictures
-    (N, out_channels, H, W), the known part included. What stands in the holes is not looked at. Sides must be multiples
-    of 2^downs. Inside, values are in [0, 1] and holes are black. Places that no known pixel reaches are black.
+    forward(x, hole): pictures (N, in_channels, H, W) in [-1, 1] and holes (N, 1, H, W), 1 = to fill, -> pictures (N,
+    out_channels, H, W), the known part included. The content of the holes is ignored. Sides must be multiples of
+    2^downs. Inside, values are in [0, 1] and holes are black. Places that no known pixel reaches are black.
 
     Args:
         channels: width after the first halving; doubled three times.

@@ -54,8 +54,9 @@ class ResnetGenerator(ResidualGenerator):
         ends: padding of the first and the last convolution.
         geometry: `tensorflow` pads the strided and transposed convolutions as TensorFlow's SAME does (AGIT's code).
         relu_after_sum: rectify the sum of each residual block (AGIT's code).
-        residual_image: draw what is added to the image, before the tanh, instead of the result (arXiv 1612.05363): the
-            generator copies from its first step on, and what stays needs no learning.
+        residual_image: the network draws what is added to the image before the tanh, not the result itself (arXiv
+            1612.05363): the generator nearly copies its input from the first step on, and need not learn what stays the
+            same.
 
     Raises:
         ValueError: residual_image with other channels of the result; in the forward, a wrong number of channels or

@@ -36,15 +36,16 @@ class UGATITGenerator(ResidualGenerator):
         encoder_norm: of the encoder.
         decoder_norm: of the two doublings.
         attention: the head between encoder and decoder.
-        residual_image: draw what is added to the image, before the tanh, instead of the result (arXiv 1612.05363): the
-            generator copies from its first step on, and what stays needs no learning.
+        residual_image: the network draws what is added to the image before the tanh, not the result itself (arXiv
+            1612.05363): the generator nearly copies its input from the first step on, and need not learn what stays the
+            same.
 
     Raises:
         ValueError: an adaptive encoder_norm or decoder_norm, residual_image with other channels of the result; in the
             forward, a wrong number of channels or size.
 
-    Paper: arXiv 1907.10830. As the official PyTorch code: no biases but in the CAM's convolution (the TensorFlow code
-    has them), and gamma without "+1".
+    Paper: arXiv 1907.10830. As in the official PyTorch code, there are no biases except in the CAM's convolution (the
+    TensorFlow code has them), and gamma is used without "+1".
     """
 
     passes_on: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from gankit import __version__
 from gankit.core.document import dump
 from gankit.core.errors import printable
+from gankit.core.figures import called
 from gankit.evaluation.evaluate import Loaded
 
 
@@ -88,7 +89,7 @@ def _usage(model: Loaded) -> str:
 
 def _figures(results: Sequence[dict[str, Any]]) -> list[str]:
     rows = [
-        (r["metric"], r.get("direction", ""), r.get("value"), r.get("unit", ""), r.get("protocol", {})) for r in results
+        (called(r), r.get("direction", ""), r.get("value"), r.get("unit", ""), r.get("protocol", {})) for r in results
     ]
     if not rows:
         return []

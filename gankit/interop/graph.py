@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from packaging.version import Version
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -19,6 +20,8 @@ from gankit.fields import Field
 from gankit.methods.base import Method
 from gankit.methods.resolve import Resolver, compute
 
+OLDEST = "2.10"
+"""The first torch whose exporter takes gankit's networks. Older ones fail at most of them, each in another way."""
 LARGEST = 16384
 TOLERANCE = 1e-3
 """The largest difference, of pictures in [-1, 1], that counts as the same network: an eighth of a grey level."""
@@ -128,8 +131,19 @@ def still(method: Method) -> Iterator[None]:
             module.train()
 
 
+def too_old() -> bool:
+    """Whether this torch is older than `OLDEST`."""
+    return Version(torch.__version__).release < Version(OLDEST).release
+
+
 def capture(translator: Translator) -> torch.export.ExportedProgram:
-    """The graph. Raises GankitError, in words, for a network that torch.export cannot take."""
+    """The graph. Raises GankitError, in words, for a torch that is too old and a network that torch.export cannot
+    take."""
+    if too_old():
+        raise GankitError(
+            f"torch exports graphs from version {OLDEST} on, and this is {torch.__version__}: "
+            "pip install 'gankit[export]'"
+        )
     inputs = translator.example(*translator.sizes()[0])
     try:
         with _quiet(), torch.no_grad(), still(translator.method), _sizes_of_one():

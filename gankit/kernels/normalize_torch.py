@@ -157,7 +157,14 @@ def _grouped(values: Tensor, groups: int) -> Tensor:
 
 
 def _corrected(variance: Tensor, n: int, unbiased: bool) -> Tensor:
-    return variance.mul(n / torch.sym_max(n - 1, 1)) if unbiased else variance
+    return variance.mul(bessel(n)) if unbiased else variance
+
+
+def bessel(n: int | torch.SymInt) -> float | torch.SymFloat:
+    """n / (n - 1), which makes the biased variance of n values unbiased; 1 for a single value."""
+    # An exported graph has a symbol here, which `max` would fix to one side; compilers before torch 2.11 take no
+    # `sym_max` of plain numbers.
+    return n / (max(n - 1, 1) if isinstance(n, int) else torch.sym_max(n - 1, 1))
 
 
 # -- backward --------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class Vanilla(Labelled):
 
 
 class Hinge(Adversarial):
-    """Hinge (arXiv 1705.02894; SAGAN): the critic pays relu(1 - real) + relu(1 + fake), the generator -fake.
+    """Hinge (arXiv 1705.02894; SAGAN): the critic minimizes relu(1 - real) + relu(1 + fake), the generator -fake.
 
     forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
     """
@@ -135,7 +135,7 @@ class Hinge(Adversarial):
 
 
 class WGAN(Adversarial):
-    """Wasserstein critic (arXiv 1701.07875): the critic pays fake - real, the generator -fake.
+    """Wasserstein critic (arXiv 1701.07875): the critic minimizes fake - real, the generator -fake.
 
     forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
     Without a Lipschitz constraint the critic's loss has no lower bound: add `gradient_penalty`, or spectral norm. The

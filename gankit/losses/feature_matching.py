@@ -14,7 +14,7 @@ Seen = tuple[tuple[Tensor, ...], ...]
 
 
 class FeatureMatching(nn.Module):
-    """Feature matching (pix2pixHD, arXiv 1711.11585): the critic's features of a fake are near those of the real one.
+    """Feature matching (pix2pixHD, arXiv 1711.11585): the critic's features of a fake are to match the real one's.
 
     forward(fake_features, real_features) -> scalar: the sum over the layers of the mean distance, its mean over the
     critics. Both: for each critic the tensors (N, C, h, w) of its layers, or only the layers of one critic; from

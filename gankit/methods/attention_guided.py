@@ -40,9 +40,9 @@ class AttentionGuided(TwoWayTranslation):
     cycle_to_attention: the share of the cycle loss's gradient that reaches the attention networks, 1 in the paper. That
         loss falls as less is changed, so it pulls maps down on the objects too; in short trainings they end as low as
         the generator's range allows, or die. With 0 nothing keeps them off the background (gankit's own).
-    generator_sees: the `whole` picture, as in paper and code, or only what is `attended` to: picture times map, so
-        that all else is grey (0). Through that product too gradients reach the map, whatever `cycle_to_attention`.
-    alternate: the released code's order of moves: generator a2b, its critic, generator b2a, its critic. False: both
+    generator_sees: the `whole` picture, as in paper and code, or only what is `attended` to: picture times map, so that
+        all else is grey (0). Through this product, gradients reach the map whatever `cycle_to_attention` is.
+    alternate: the released code's order of updates: generator a2b, its critic, generator b2a, its critic. False: both
         generators, then both critics.
     """
 

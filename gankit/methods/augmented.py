@@ -82,7 +82,17 @@ class Augmented:
 def beside(network: Any, pictures: Sequence[Tensor], masks: Sequence[Tensor] = ()) -> Any:
     """The input of a network that sees these in its channels, one beside the other: pictures, then masks or maps, each
     (N, C, H, W). A network behind augments gets each as what it is."""
-    inner = network.network if isinstance(network, Conditioned) else network
-    if isinstance(inner, Augmented):
+    if isinstance(_inner(network), Augmented):
         return Beside(tuple(pictures), tuple(masks))
     return torch.cat([*pictures, *masks], 1)
+
+
+def moved_mask(network: Any, mask: Tensor) -> Tensor:
+    """A mask or map (N, C, H, W) of what a network is shown, moved as the augments before it move the pictures of this
+    forward; as it is where there are none."""
+    inner = _inner(network)
+    return inner.mask(mask) if isinstance(inner, Augmented) else mask
+
+
+def _inner(network: Any) -> Any:
+    return network.network if isinstance(network, Conditioned) else network

@@ -21,7 +21,7 @@ from gankit.conditions import takes_of
 from gankit.contracts import DiscriminatorContract, GeneratorContract
 from gankit.core.errors import BuildError
 from gankit.fields import Field
-from gankit.methods.augmented import beside
+from gankit.methods.augmented import beside, moved_mask
 from gankit.methods.joined import applies
 from gankit.methods.marks import OFFERS, is_marked, marked
 from gankit.methods.resolve import Resolver, compute
@@ -257,9 +257,15 @@ class Method(nn.Module):
         except KeyError:  # batch:FIELD
             return None
 
+    def stays_in_domain(self, direction: str = "a2b") -> bool:
+        """Whether the result should be a picture of the source's own domain, as where a hole is filled: what the data
+        says of a counterpart in another domain is not meant then."""
+        return self.truth is not None and self.fields[direction].get("target") == direction.split("2")[0]
+
     def truth_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
         """What the result should be, where the batch or this method's task tells."""
-        if (truth := batch.get(f"truth_{direction}")) is not None or self.truth is None:
+        truth = None if self.stays_in_domain(direction) else batch.get(f"truth_{direction}")
+        if truth is not None or self.truth is None:
             return truth
         return (self.tensors_of(batch, direction, (self.truth,)) or {}).get(self.truth)
 
@@ -314,6 +320,10 @@ class Critic:
     def heatmaps(self, picture: Tensor) -> Tensor:
         heatmaps: Any = self.discriminator.heatmaps
         return heatmaps(self._seen(picture))
+
+    def mask(self, mask: Tensor) -> Tensor:
+        """A mask of a picture, (N, C, H, W), moved as augments move the picture on its way to the discriminator."""
+        return moved_mask(self.discriminator, mask)
 
     def _seen(self, picture: Tensor) -> Any:
         seen = self.see(picture)

@@ -16,9 +16,9 @@ from gankit.slots import Discriminator, Ge, Generator, Gt
 class CycleGAN(TwoWayTranslation):
     """CycleGAN (arXiv 1703.10593): two generators, two critics, a cycle in each direction.
 
-    Offers output, reconstruction, identity, fake_logits, real_logits in both directions; attention and logits too
-    when the generator has an attention head. The generators move first, the critics second, on the fakes from before
-    that move, as in the paper's code. Pictures (N, C, H, W) in [-1, 1].
+    Offers output, reconstruction, identity, fake_logits, real_logits in both directions; attention and logits too when
+    the generator has an attention head. The generators are updated first, and then the critics, on the fakes from
+    before that update, as in the paper's code. Pictures (N, C, H, W) in [-1, 1].
 
     channels_a, channels_b: channels of the pictures of each domain. init: how weights start; the paper draws them
     from N(0, 0.02). noise_at_test: keep dropout, and the statistics of the picture at hand in batch norm, when

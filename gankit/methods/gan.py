@@ -20,11 +20,11 @@ Distribution = Literal["normal", "uniform"]
 
 
 class GAN(Method):
-    """One generator that makes pictures of noise, and a critic that tells them from those of the data.
+    """One generator that makes pictures from noise, and a critic that tells them from those of the data.
 
     There is no source: the tensors are `noise`, `output`, `fake_logits`, `real_logits`, `critic`, and the batch's
-    `target`. The critic plays first; the generator then learns from the same fakes, through the critic as it has
-    become. Real and fake pictures go through the critic one after the other, each with batch statistics of its own.
+    `target`. The critic is updated first; the generator is then updated on the same fakes, through the updated critic.
+    Real and fake pictures go through the critic one after the other, each with batch statistics of its own.
 
     Args:
         generator, discriminator: the networks; the generator takes noise (N, latent, 1, 1).

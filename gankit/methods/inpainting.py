@@ -28,9 +28,9 @@ class Inpainting(Translation):
     Offers target and hole, from the fields `a` and `mask` of a batch; source, the target with black holes; output, what
     the generator makes of the whole picture, also as raw; composite, the output in the hole and the source elsewhere,
     which is what a translation returns; fake_logits, real_logits and critic where there is a discriminator. The critic
-    moves first. Pictures (N, C, H, W) in [-1, 1]; holes (N, 1, H, W), 1 = to fill.
+    is updated first. Pictures (N, C, H, W) in [-1, 1]; holes (N, 1, H, W), 1 = to fill.
 
-    A translation is given the picture and its hole; what the picture shows in the hole is never looked at.
+    A translation is given the picture and its hole; what the picture shows in the hole is ignored.
 
     generator: one that takes holes is called with picture and hole; any other gets the hole as one more channel of the
     picture. discriminator: the same, or none: then only losses on pictures are left. init: `default` keeps what the

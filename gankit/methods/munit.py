@@ -25,9 +25,9 @@ PARTS = ("encode_content", "encode_style", "decode", "style_channels")
 class MUNIT(Styled, TwoWayTranslation):
     """MUNIT (arXiv 1804.04732): the content of one domain in a style of the other, drawn anew for each picture.
 
-    Each domain has one generator, which takes its pictures apart into content and style and makes them of both:
+    Each domain has one generator, which splits its pictures into content and style, and makes pictures of both:
     `generator` of a2b is that of domain b, `back_generator` that of a. A translation decodes the source's content with
-    a style from N(0, 1). Critics move first. Pictures (N, C, H, W) in [-1, 1].
+    a style from N(0, 1). The critics are updated first. Pictures (N, C, H, W) in [-1, 1].
 
     Offers content and own_style (of the source), style (N, style_channels; drawn), output, output_content and
     output_style (of the output, encoded again), reconstruction (the output brought back with the source's own style),
@@ -38,7 +38,8 @@ class MUNIT(Styled, TwoWayTranslation):
 
     generator: one that has `encode_content`, `encode_style`, `decode`, `style_channels`. fresh_fakes: the fakes of the
     critics' turn have styles of their own, as in the authors' code; false: critics see those of the generators' turn,
-    which spares a forward of both. init: of the generators; critic_init: of the critics. init_gain: of `normal`.
+    which saves a forward pass of both generators. init: of the generators; critic_init: of the critics. init_gain: of
+    `normal`.
     """
 
     def __init__(

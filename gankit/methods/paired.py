@@ -21,13 +21,13 @@ from gankit.slots import Discriminator, Ge, Generator, Gt
 class Paired(Translation):
     """pix2pix (arXiv 1611.07004): one generator, and a critic that sees the source beside the picture it judges.
 
-    Offers output, fake_logits, real_logits of the one direction a2b. The critic moves first. Pictures (N, C, H, W)
+    Offers output, fake_logits, real_logits of the one direction a2b. The critic is updated first. Pictures (N, C, H, W)
     in [-1, 1].
 
-    channels_a, channels_b: of source and target. classes_a: the source is a segmentation map of so many classes
-    instead, (N, classes_a, H, W). conditional: whether the critic sees the source too. noise_at_test: keep dropout, and
+    channels_a, channels_b: of source and target. classes_a: instead, the source is a segmentation map with this many
+    classes, (N, classes_a, H, W). conditional: whether the critic sees the source too. noise_at_test: keep dropout, and
     the statistics of the picture at hand in batch norm, when translating, as the paper does: dropout is its only source
-    of noise. No picture of a batch sees the others then.
+    of noise. No picture of a batch influences the others then.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)

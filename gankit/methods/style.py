@@ -27,10 +27,10 @@ class Style(Translation):
     The losses say what content and style are: `perceptual` (on: {target: source}) and `gram_style`. Pictures
     (N, 3, H, W) in [-1, 1].
 
-    style: path of the picture; it is read when training begins, and a trained network needs it no more. None: of a
+    style: path of the picture; it is read when training begins, and a trained network no longer needs it. None: for a
     network that was trained elsewhere. style_size: its longer side in pixels, which sets the size of the brush strokes;
-    None: as it is. For several styles train one run each. median_filter: what is translated goes through a median of
-    3 x 3 px, channel by channel, as the authors' program does when it is used; no loss sees it. (Theirs loses the
+    None: as it is. For several styles train one run each. median_filter: what is translated goes through a median of 3
+    x 3 px, channel by channel, as the authors' program does when it is used; no loss sees it. (Theirs loses the
     outermost pixels; here the picture keeps its size.)
     """
 

@@ -61,9 +61,13 @@ class Styled(Method):
         return flat.to(source).expand(len(source), -1)
 
     def inputs_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> dict[str, Any] | None:
-        """With a style for each picture, from torch's global generator, so that figures are of more than one style."""
+        """With a style for each picture: that of the data's `example_a2b` or `example_b2a`, a picture of the target's
+        domain in the style of the truth, where it has these; else from torch's global generator, so that figures are
+        of more than one style."""
         inputs = super().inputs_of(batch, direction)
         if inputs is None:
             return None
+        if (example := batch.get(f"example_{direction}")) is not None:
+            return inputs | {"style": self.encode_style(example, direction)}
         source = inputs["source"]
         return inputs | {"style": torch.randn(len(source), self.style_channels).to(source)}

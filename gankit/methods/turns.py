@@ -82,9 +82,9 @@ class TurnModule(nn.Module):
 
     def parameters_trained(self) -> list[nn.Parameter]:
         """The parameters of the networks that this turn trains, those that may learn again in another phase included,
-        then those of its losses that learn."""
+        then those of its losses that learn. Those of a network that stands in several places come once."""
         networks = [self.method.networks[key] for key in self.method.trained_by(self.turn)]
-        of_networks = [p for network in networks for p in own_parameters(network)]
+        of_networks = [p for network in dict.fromkeys(networks) for p in own_parameters(network)]
         return of_networks + [p for loss in self.learned for p in own_parameters(loss) if p.requires_grad]
 
     def values(

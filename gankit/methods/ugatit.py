@@ -13,7 +13,7 @@ from gankit.slots import Discriminator, Ge, Generator, Gt
 
 
 class UGATIT(CycleGAN):
-    """U-GAT-IT (arXiv 1907.10830): CycleGAN's plan with CAM heads in generators and critics, critics first.
+    """U-GAT-IT (arXiv 1907.10830): CycleGAN with CAM heads in generators and critics; the critics are updated first.
 
     Offers what CycleGAN offers, and attention, logits, identity_logits of the generators' CAM. One set of fakes
     serves both turns, which equals the official PyTorch code's two (the generators do not move in between). Weights

@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
+from gankit.kernels.normalize_torch import bessel
 from gankit.slots import Gt
 
 
@@ -51,7 +52,7 @@ class MUNITLayerNorm(nn.Module):
         total = n * mean.shape[1]
         # The root's slope is infinite at 0, where features are flat: no gradient is the right one there.
         flat = spread == 0
-        unbiased = torch.where(flat, 1, spread).mul(total / torch.sym_max(total - 1, 1))
+        unbiased = torch.where(flat, 1, spread).mul(bessel(total))
         return self.gamma.to(mean) / (torch.where(flat, 0, unbiased.sqrt()) + self.eps), centre
 
     def extra_repr(self) -> str:

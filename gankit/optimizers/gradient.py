@@ -54,7 +54,7 @@ class AdamW(torch.optim.AdamW):
 
 
 class SGD(torch.optim.SGD):
-    """torch's stochastic gradient descent, with momentum where it is asked for."""
+    """torch's stochastic gradient descent, with momentum if asked for."""
 
     def __init__(
         self,

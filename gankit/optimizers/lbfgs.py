@@ -15,9 +15,9 @@ from gankit.optimizers.numbers import Count, Positive
 class LBFGS(torch.optim.LBFGS):
     """torch's L-BFGS (doi 10.1007/BF01589116), for objectives that stay the same from step to step: that of `gatys`.
 
-    max_iter: iterations in a step. history_size: of past gradients. Without line_search_fn it goes `lr` along
-    its direction. It never stops early: how long to go on is the recipe's business, and torch's thresholds depend on
-    the scale.
+    max_iter: iterations in a step. history_size: of past gradients. Without line_search_fn each iteration moves by `lr`
+    times its direction. It never stops early: the recipe says how long it runs, because torch's thresholds depend on
+    the scale of the objective.
     """
 
     searches: ClassVar[bool] = True

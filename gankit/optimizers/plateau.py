@@ -16,10 +16,10 @@ class Plateau:
     """Multiplies the rate by `factor` when a value has not become better for more than `patience` epochs.
 
     The rule is that of torch's ReduceLROnPlateau. watch: the value, by name: a loss as in the log, such as
-    `generator/cycle/a2b`, of which each epoch's mean counts; the losses of a game need not fall when the pictures
-    become better, so that one of reconstruction serves best. better: whether lower or higher is better. threshold: the
-    part of the best value so far by which the next best must be better. cooldown: epochs after a drop in which nothing
-    counts. least: the factor never falls below it.
+    `generator/cycle/a2b`, of which each epoch's mean counts; adversarial losses need not fall when the pictures become
+    better, so that a loss on the reconstruction is the best choice. better: whether lower or higher is better.
+    threshold: the part of the best value so far by which the next best must be better. cooldown: epochs after a drop in
+    which nothing counts. least: the factor never falls below it.
     """
 
     def __init__(

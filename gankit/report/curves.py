@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from gankit.core.figures import called
 from gankit.core.files import read_whole
 
 Point = tuple[float, float]
@@ -103,12 +104,12 @@ def _curves(log: Sequence[Mapping[str, Any]], key: str) -> dict[str, dict[str, l
 
 
 def measured_curves(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, list[Point]]]:
-    """Metric -> direction -> points (step, value), of what was measured while training."""
+    """Name of the figure -> direction -> points (step, value), of what was measured while training."""
     charts: dict[str, dict[str, list[Point]]] = defaultdict(lambda: defaultdict(list))
     for record in log:
         for row in record.get("measured") or ():
             if isinstance(row.get("value"), int | float):
-                charts[row["metric"]][row.get("direction") or ""].append((record["step"], row["value"]))
+                charts[called(row)][row.get("direction") or ""].append((record["step"], row["value"]))
     return charts
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from gankit.core.better import merit
 from gankit.core.errors import CheckpointError, DataError
+from gankit.core.figures import called
 from gankit.core.files import reason
 from gankit.evaluation.kept import results
 from gankit.report.curves import read_log
@@ -138,7 +139,7 @@ def _figure(rows: Sequence[Mapping[str, Any]], which: str) -> Figure | None:
     row = next((row for row in rows if row.get("value") is not None and "unavailable" not in row), None)
     if row is None:
         return None
-    return Figure(row["metric"], str(row.get("direction") or ""), row["value"], str(row.get("unit") or ""), which)
+    return Figure(called(row), str(row.get("direction") or ""), row["value"], str(row.get("unit") or ""), which)
 
 
 def _best(log: Sequence[Mapping[str, Any]], train: Mapping[str, Any]) -> Figure | None:
@@ -147,9 +148,7 @@ def _best(log: Sequence[Mapping[str, Any]], train: Mapping[str, Any]) -> Figure 
     chosen = [c.get("metric") for c in train.get("callbacks") or () if isinstance(c, Mapping)]
     wanted = next((metric for metric in chosen if any(row["metric"] == metric for row in rows)), None)
     rows = [row for row in rows if wanted is None or row["metric"] == wanted]
-    rows = [
-        row for row in rows if (row["metric"], row.get("direction")) == (rows[0]["metric"], rows[0].get("direction"))
-    ]
+    rows = [row for row in rows if (called(row), row.get("direction")) == (called(rows[0]), rows[0].get("direction"))]
     if not rows:
         return None
     return _figure([max(rows, key=lambda row: merit(row["value"], row.get("better", "lower")))], "best")

@@ -12,6 +12,7 @@ from typing import Any
 
 from gankit.core.better import ARROWS
 from gankit.core.errors import CheckpointError
+from gankit.core.figures import called
 from gankit.core.files import read_json, read_whole, write_whole
 from gankit.evaluation.kept import Kept, measurements, standing
 from gankit.report import made
@@ -148,11 +149,6 @@ def describe(protocol: Mapping[str, Any], without: Mapping[str, Any] = MappingPr
     """A protocol as a line of text, without what is said elsewhere."""
     told = {k: v for k, v in protocol.items() if v is not None and k not in {"metric", "direction", *without}}
     return " · ".join(f"{k.replace('_', ' ')} {_plain(v)}" for k, v in told.items())
-
-
-def called(row: Mapping[str, Any]) -> str:
-    """The name of a result, with its label where a metric has several."""
-    return f"{row['metric']} {row['label']}" if row.get("label") else row["metric"]
 
 
 def figure(row: Mapping[str, Any]) -> str:

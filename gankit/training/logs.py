@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from gankit.core.errors import GankitError
+from gankit.core.figures import called
 from gankit.core.files import drafting
 from gankit.training.run import Run
 
@@ -143,7 +144,7 @@ class Log:
         figures: dict[str, list[str]] = {}
         for row in results:
             if row["value"] is not None:
-                figures.setdefault(row["metric"], []).append(f"{row['direction']} {row['value']:.3g}".strip())
+                figures.setdefault(called(row), []).append(f"{row['direction']} {row['value']:.3g}".strip())
         told = "  ".join(f"{metric} {', '.join(values)}" for metric, values in figures.items())
         self.say(f"step {step}/{self.total}  measured  {told or 'nothing'}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -44,96 +45,120 @@ class StayHome:
         await self.app(scope, receive, answer)
 
 
+class Form:
+    """What the page asks, and what follows from the answers. To be made within a `gr.Blocks`."""
+
+    def __init__(self, stations: Mapping[str, Station]) -> None:
+        self.stations = stations
+        first, *_ = every = list(stations.values())
+        self.kinds = kinds_of(every)
+        painting, ways = fills_holes(first), directions_of([first])
+        self.runs = gr.CheckboxGroup(list(stations), value=[first.name], label="Runs", elem_id="runs")
+        # What shows and hides is around the two: of a part that is changed itself Gradio makes a new one of its class,
+        # without what `_in_words` has put into it.
+        with gr.Column(visible=not painting) as self.dropped:
+            self.picture = gr.Image(
+                label="Picture",
+                type="filepath",
+                image_mode=None,
+                sources=["upload", "clipboard"],
+                elem_id="picture",
+                height=320,
+            )
+        with gr.Column(visible=painting) as self.painted_on:
+            self.editor = gr.ImageEditor(
+                label="Paint over the hole", type="pil", format="png", transforms=(), layers=False, elem_id="editor",
+                sources=["upload", "clipboard"], brush=gr.Brush(colors=["#d0551b"], color_mode="fixed"),
+            )  # fmt: skip
+        self.direction = gr.Radio(ways, value=ways[0], label="Direction", elem_id="direction")
+        self.side = gr.Slider(*SIDES, value=512, step=8, label="Longest side, in pixels", elem_id="side")
+        with gr.Group(visible=first.styled) as self.styles:
+            self.style = gr.Radio([USUAL, RANDOM, LIKE], value=USUAL, label="Style", elem_id="style")
+            self.seed = gr.Slider(0, 1000, value=0, step=1, label="Seed of the random style", elem_id="seed")
+            self.example = gr.Image(label="Picture whose style it is", type="filepath", image_mode=None, height=160)
+        self.inputs = {name: _input(name, kind, name in kinds_of([first])) for name, kind in self.kinds.items()}
+        for part in (self.picture, self.example):
+            _in_words(part, _path_of)
+        _in_words(self.editor, self.editor.preprocess)
+
+    @property
+    def changing(self) -> list[Any]:
+        """What differs from run to run: what `chosen` answers for."""
+        return [self.dropped, self.painted_on, self.direction, self.styles, *self.inputs.values()]
+
+    def chosen(self, names: Sequence[str]) -> list[Any]:
+        """What the page shows for these runs."""
+        now = [self.stations[name] for name in names or ()]
+        ways = directions_of(now) or [""]
+        holes = any(map(fills_holes, now))
+        return [
+            gr.update(visible=not holes),
+            gr.update(visible=holes),
+            gr.update(choices=ways, value=ways[0]),
+            gr.update(visible=any(station.styled for station in now)),
+            *(gr.update(visible=name in kinds_of(now)) for name in self.kinds),
+        ]
+
+    @property
+    def asked(self) -> list[Any]:
+        """What `translate` takes."""
+        return [
+            self.runs, self.picture, self.editor, self.direction, self.side, self.style, self.seed, self.example,
+            *self.inputs.values(),
+        ]  # fmt: skip
+
+    def translate(
+        self, names: Sequence[str], plain: str | DataError | None, painted: Any, way: str, most: float, kind: str,
+        number: float, like: str | DataError | None, *more: Any,
+    ) -> Any:  # fmt: skip
+        """The captioned pictures; where that fails, a message, and the gallery as it was."""
+        now = [self.stations[name] for name in names or ()]
+        try:
+            picture, mask = _painted(painted) if any(map(fills_holes, now)) else (_path(plain), None)
+            wish = Wish(
+                picture,
+                mask,
+                direction=way,
+                given={name: "" if value is None else str(value) for name, value in zip(self.kinds, more, strict=True)},
+                side=int(most),
+                seed=int(number) if kind == RANDOM else None,
+                style_image=_path(like) if kind == LIKE else None,
+            )
+            return results(now, wish)
+        except GankitError as e:
+            # Not gr.Error: Gradio 6.31 writes the level above a message, "Error" or "Warning", whatever its title is.
+            gr.Warning(escape(str(e), quote=False), duration=None, title="This did not work")
+            return gr.skip()
+
+
 def make_page(stations: Mapping[str, Station]) -> gr.Blocks:
     """The page that translates by these runs. Raises GankitError for a run whose pictures browsers do not show."""
     for name, station in stations.items():
         if not station.eight_bits:
             raise GankitError(f"{name}: browsers show pictures of 8 bits; use `gankit translate` or `gankit serve`")
-    every = list(stations.values())
-    kinds = kinds_of(every)
-    first = every[:1]
     with gr.Blocks(title="gankit", analytics_enabled=False, delete_cache=(600, 3600)) as page:
         gr.Markdown("## gankit\nDrop a picture, choose runs, and look at what they make of it.")
         with gr.Row():
             with gr.Column(scale=1):
-                runs = gr.CheckboxGroup(list(stations), value=[every[0].name], label="Runs", elem_id="runs")
-                # What shows and hides is around the two: of a part that is changed itself Gradio makes a new one of its
-                # class, without what `_in_words` has put into it.
-                with gr.Column(visible=not fills_holes(every[0])) as dropped:
-                    picture = gr.Image(
-                        label="Picture", type="filepath", image_mode=None, sources=["upload", "clipboard"],
-                        elem_id="picture", height=320,
-                    )  # fmt: skip
-                with gr.Column(visible=fills_holes(every[0])) as painted_on:
-                    editor = gr.ImageEditor(
-                        label="Paint over the hole", type="pil", format="png", transforms=(),
-                        sources=["upload", "clipboard"], layers=False, elem_id="editor",
-                        brush=gr.Brush(colors=["#d0551b"], color_mode="fixed"),
-                    )  # fmt: skip
-                ways = directions_of(first)
-                direction = gr.Radio(ways, value=ways[0], label="Direction", elem_id="direction")
-                side = gr.Slider(*SIDES, value=512, step=8, label="Longest side, in pixels", elem_id="side")
-                with gr.Group(visible=first[0].styled) as styles:
-                    style = gr.Radio([USUAL, RANDOM, LIKE], value=USUAL, label="Style", elem_id="style")
-                    seed = gr.Slider(0, 1000, value=0, step=1, label="Seed of the random style", elem_id="seed")
-                    example = gr.Image(label="Picture whose style it is", type="filepath", image_mode=None, height=160)
-                inputs = {name: _input(name, kind, name in kinds_of(first)) for name, kind in kinds.items()}
+                form = Form(stations)
                 button = gr.Button("Translate", variant="primary", elem_id="translate")
             with gr.Column(scale=2):
                 gallery = gr.Gallery(
                     label="Results", columns=2, format="png", elem_id="results", height="auto", object_fit="contain"
                 )
-
-        def chosen(names: Sequence[str]) -> list[Any]:
-            """What the page shows for these runs."""
-            now = [stations[name] for name in names or ()]
-            ways = directions_of(now) or [""]
-            holes = any(map(fills_holes, now))
-            return [
-                gr.update(visible=not holes),
-                gr.update(visible=holes),
-                gr.update(choices=ways, value=ways[0]),
-                gr.update(visible=any(station.styled for station in now)),
-                *(gr.update(visible=name in kinds_of(now)) for name in kinds),
-            ]
-
-        def translate(
-            names: Sequence[str], plain: str | None, painted: Any, way: str, most: float, kind: str, number: float,
-            like: str | None, *more: Any,
-        ) -> list[tuple[Image.Image, str]]:  # fmt: skip
-            now = [stations[name] for name in names or ()]
-            wish = Wish(
-                direction=way,
-                given={name: "" if value is None else str(value) for name, value in zip(kinds, more, strict=True)},
-                side=int(most),
-                seed=int(number) if kind == RANDOM else None,
-                style_image=Path(like) if kind == LIKE and like else None,
-                **_source(plain, painted if any(map(fills_holes, now)) else None),
-            )
-            try:
-                return results(now, wish)
-            except GankitError as e:
-                raise gr.Error(str(e), duration=None, title="This did not work", print_exception=False) from e
-
-        _in_words(picture, _path_of)
-        _in_words(example, _path_of)
-        _in_words(editor, editor.preprocess)
-        parts = [dropped, painted_on, direction, styles, *inputs.values()]
-        runs.change(chosen, runs, parts, show_progress="hidden", api_visibility="private")
-        asked = [runs, picture, editor, direction, side, style, seed, example, *inputs.values()]
-        button.click(translate, asked, gallery, api_visibility="private")
+        form.runs.change(form.chosen, form.runs, form.changing, show_progress="hidden", api_visibility="private")
+        button.click(form.translate, form.asked, gallery, api_visibility="private")
     return page.queue(max_size=QUEUE, default_concurrency_limit=1)
 
 
 def _in_words(part: Any, preprocess: Callable[[Any], Any]) -> None:
-    """Let a part of the page refuse what is no picture with a sentence, where Gradio shows a bare "Error"."""
+    """Let a part of the page give a DataError for what is no picture, where Gradio shows a bare "Error"."""
 
     def read(payload: Any) -> Any:
         try:
             return preprocess(payload)
-        except Exception as e:  # PIL raises many kinds
-            text = "this is not a picture that can be read, or it is damaged"
-            raise gr.Error(text, title="This did not work", print_exception=False) from e
+        except Exception:  # PIL raises many kinds
+            return DataError("this is not a picture that can be read, or it is damaged")
 
     part.preprocess = read
 
@@ -152,14 +177,20 @@ def _input(name: str, kind: Any, visible: bool) -> Any:
     return gr.Textbox(label=f"{name}: {kind.words}, separated by commas", visible=visible)
 
 
-def _source(plain: str | None, painted: Any) -> dict[str, Any]:
-    """The picture, and what is painted over it."""
-    if painted is None:
-        return {"picture": Path(plain) if plain else None}
-    background = painted.get("background")
+def _path(upload: str | DataError | None) -> Path | None:
+    if isinstance(upload, DataError):
+        raise upload
+    return Path(upload) if upload else None
+
+
+def _painted(upload: Any) -> tuple[Image.Image, Image.Image | None]:
+    """The picture, and what is painted over it as a mask. Raises DataError."""
+    if isinstance(upload, DataError):
+        raise upload
+    background = (upload or {}).get("background")
     if background is None:
-        raise gr.Error("drop a picture first", title="This did not work", print_exception=False)
-    return {"picture": background, "mask": hole_of(painted.get("layers") or (), background.size)}
+        raise DataError("drop a picture first")
+    return background, hole_of(upload.get("layers") or (), background.size)
 
 
 def launch(page: gr.Blocks, host: str, port: int, most: int) -> str:

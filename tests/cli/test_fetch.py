@@ -85,6 +85,7 @@ def test_a_transfer_that_breaks_off_is_told_and_gone_on_with(content: bytes) -> 
         (["toi", "--yes"], "no data set is called 'toi'; did you mean 'toy'?", 2),
         (["toy", "--yes", "--mirror", "ftp://x"], "is no place to fetch from", 2),
         (["toy", "--yes", "--archive", "none.zip"], "there is no file none.zip", 2),
+        (["toy", "--yes", "--archive", __file__], "it is damaged, or another file", 2),
         (["toy", "--yes", "--out", "."], "is there already", 2),
     ],
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gankit.core.download import TRIES, DownloadError, check, download
+from gankit.core.errors import DataError
 from tests.served import Served, served
 
 CONTENT = random.Random(0).randbytes(3000)
@@ -106,7 +107,7 @@ def test_a_file_of_this_machine(path: Path) -> None:
     (path.parent / "source.zip").write_bytes(CONTENT)
     download((path.parent / "source.zip").as_uri(), path, len(CONTENT), SHA256)
     check(path, len(CONTENT), SHA256)
-    with pytest.raises(DownloadError, match="has 3000 bytes, not 5"):
+    with pytest.raises(DataError, match="has 3000 bytes, not 5"):
         check(path, 5, SHA256)
-    with pytest.raises(DownloadError, match=r"its SHA-256 is .*, not 0000"):
+    with pytest.raises(DataError, match=r"its SHA-256 is .*, not 0000"):
         check(path, len(CONTENT), "0" * 64)

@@ -144,7 +144,7 @@ def test_a_file_that_is_here_is_checked_and_stays(tmp_path: Path, host: Path) ->
     fetching.fetch(toy(host), tmp_path / "toy", [], archive=host)
     assert host.is_file() and (tmp_path / "toy" / "trainA").is_dir()
     other = archive(tmp_path / "other.zip", {**FILES, "toy/trainA/0.jpg": b"another" * 50})
-    with pytest.raises(DownloadError, match=r"it is damaged, or another file|is not the file that is known"):
+    with pytest.raises(DataError, match=r"it is damaged, or another file|is not the file that is known"):
         fetching.fetch(toy(host), tmp_path / "again", [], archive=other)
     with pytest.raises(DataError, match="there is no file"):
         fetching.fetch(toy(host), tmp_path / "again", [], archive=tmp_path / "none.zip")

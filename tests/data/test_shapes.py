@@ -14,7 +14,9 @@ from gankit.data.stamps import Shape
 from gankit.evaluation.evaluate import evaluate
 from tests.evaluation.fakes import Brighten
 
-TASKS: tuple[Task, ...] = ("texture", "geometry", "colour", "season", "mixed")
+TASKS: tuple[Task, ...] = ("texture", "geometry", "colour", "season", "light", "mixed")
+EVERYWHERE = ("season", "light")
+"""The tasks that change the whole picture."""
 seeds = st.integers(0, 2**40)
 few = settings(max_examples=25, deadline=None)
 
@@ -55,6 +57,32 @@ def test_every_pixel_changes_with_the_season_and_can_be_told_back(seed: int):
 
 @few
 @given(seeds)
+def test_a_light_can_be_told_back(seed: int):
+    scene = draw_scene(np.random.default_rng(seed), "light", 48)
+    grey, lit = (scene[domain].picture.float() for domain in ("a", "b"))
+    assert (grey == grey[0]).all()
+    assert torch.equal(lit.amax(0), grey[0])
+    light = (lit / grey).flatten(1).median(1).values
+    assert (lit - grey * light[:, None, None]).abs().max() <= 3  # the rounding of both
+    assert torch.equal(scene["a"].mask, scene["b"].mask)
+
+
+def test_examples_are_other_scenes_in_the_light_of_the_truth():
+    for paired in (False, True):
+        shapes = Shapes(task="light", size=32, train=6, paired=paired)
+        for item in (shapes.item(i) for i in range(6)):
+            hues = [(x + 1).flatten(1).mean(1) for x in (item["truth_a2b"], item["example_a2b"], item["b"])]
+            truth, example, other = (hue / hue.amax() for hue in hues)
+            assert torch.allclose(truth, example, atol=0.01)
+            assert not torch.equal(item["truth_a2b"], item["example_a2b"])
+            assert paired or not torch.allclose(truth, other, atol=0.01)
+            assert (item["example_b2a"] == item["example_b2a"][0]).all()
+            assert not torch.equal(item["example_b2a"], item["truth_b2a"])
+        assert shapes.fields.keys() == item.keys()
+
+
+@few
+@given(seeds)
 def test_hues_have_one_counterpart(seed: int):
     rng = np.random.default_rng(seed)
     colour = draw_hue(rng, 1)
@@ -75,7 +103,7 @@ def test_trivial_answers_are_far_from_good(task: Task):
             assert row.trivial["input"] == 1
             assert (row.trivial["best constant"] or 0) > (0.5 if task == "mixed" else 0.6)
         if (
-            task == "season" and row.metric == "translation_error"
+            task in EVERYWHERE and row.metric == "translation_error"
         ):  # all of the picture is filled, not its objects alone
             assert (row.trivial["true mean"] or 9) < (row.trivial["best constant"] or 0)
         if row.metric == "silhouette_iou":
@@ -99,7 +127,7 @@ def test_the_mask_is_where_the_object_hides_the_background(task: Task):
         again = np.random.default_rng(seed)
         colours = draw_colour(again, task), draw_colour(again, task)
         bare = np.rint(draw_background(again, 64, *colours) * 255)
-        for rendering in scene.values() if task != "season" else ():
+        for rendering in scene.values() if task not in EVERYWHERE else ():
             hidden = (rendering.picture.permute(1, 2, 0).numpy() != bare).any(-1)
             mask = rendering.mask[0].numpy().astype(bool)
             assert not hidden[~mask].any()
@@ -128,7 +156,7 @@ def test_both_contrasts_have_one_mean():
     assert abs(np.mean(wrong)) < 2.5
 
 
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "season"])
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in EVERYWHERE])
 def test_backgrounds_have_one_distribution(task: Task):
     """Pixels that no object hides in either drawing: same mean, spread and grain in both domains."""
     data = Shapes(task=task, train=300, size=32, cache=False)

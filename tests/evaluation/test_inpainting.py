@@ -211,3 +211,12 @@ def test_a_mask_for_a_method_that_fills_nothing(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="this run's does not"):
         hole_provider(fakes.Brighten(), tmp_path, Image8())
     assert hole_provider(fakes.Brighten(), None, Image8()) is None
+
+
+def test_a_hole_s_truth_is_the_picture_and_not_its_counterpart() -> None:
+    item = Holes().item(0, torch.Generator())
+    batch = {name: tensor[None] for name, tensor in item.items()}
+    counterpart = {"truth_a2b": -batch["a"]}
+    truth = method().truth_of(batch | counterpart)
+    assert truth is not None
+    torch.testing.assert_close(truth, batch["a"])

@@ -19,6 +19,7 @@ from gankit.interop import graph
 from gankit.interop.export import OF_A_FOLDER, export
 from gankit.methods.base import Method
 from gankit.training.assemble import build_method
+from tests.exports import exports
 
 TINY = ["method.generator.channels=2", "method.discriminator.channels=2"]
 LOW = [*TINY, "method.generator.downs=2"]  # a graph of few nodes, which the exporters go through again and again
@@ -60,6 +61,7 @@ def model_of(name: str, folder: Path) -> Model:
 every_method = pytest.mark.skipif("GANKIT_SLOW" not in os.environ, reason="GANKIT_SLOW is not set: it takes minutes")
 
 
+@exports
 @pytest.mark.parametrize(
     "name", [*SMALL, *(pytest.param(name, marks=[pytest.mark.slow, every_method]) for name in OTHERS)]
 )
@@ -83,6 +85,7 @@ def sides_of(file: Path) -> list[list[str]]:
     return [[side.dim_param for side in value.type.tensor_type.shape.dim] for value in inputs]
 
 
+@exports
 def test_an_onnx_file(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="pip install 'gankit[export]'")
     made = export(model_of("mlp", tmp_path), "onnx", tmp_path / "out" / "x.onnx", licence="cc0-1.0")
@@ -94,6 +97,7 @@ def test_an_onnx_file(tmp_path: Path) -> None:
     assert [i.name for i in model.graph.input] == ["noise"] and [o.name for o in model.graph.output] == ["output"]
 
 
+@exports
 def test_without_the_packages_of_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     with pytest.raises(GankitError, match=r"onnxscript is not installed: pip install 'gankit\[export\]'"):
@@ -101,6 +105,14 @@ def test_without_the_packages_of_onnx(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "x.onnx").exists()
 
 
+def test_a_torch_that_is_too_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.__version__", "2.9.1+cpu")
+    with pytest.raises(GankitError, match=r"from version 2\.10 on, and this is 2\.9\.1\+cpu: pip install"):
+        export(model_of("mlp", tmp_path), "torch-export", tmp_path / "x.pt2")
+    assert not (tmp_path / "x.pt2").exists()
+
+
+@exports
 def test_a_torch_without_its_private_flag_exports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("torch.fx.experimental._config", object())
@@ -109,6 +121,7 @@ def test_a_torch_without_its_private_flag_exports(tmp_path: Path, monkeypatch: p
     assert export(model_of("mlp", tmp_path), "torch-export", tmp_path / "x.pt2").difference < 1e-5
 
 
+@exports
 def test_a_graph_alone_is_the_method(tmp_path: Path) -> None:
     """Without gankit: the file, its names and its metadata."""
     model = model_of("pix2pix", tmp_path)
@@ -164,6 +177,7 @@ def test_a_hub_folder_is_loaded_as_a_run(tmp_path: Path) -> None:
     assert again.step == 7 and again.recipe == model.recipe
 
 
+@exports
 def test_real_pictures_are_compared_on(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -13,6 +13,7 @@ import pytest
 from gankit.core.errors import DataError
 from gankit.interop import web
 from gankit.interop.export import export
+from tests.exports import exports
 from tests.training import tiny
 from tests.web.models import model
 
@@ -27,6 +28,7 @@ def runtime(tmp_path: Path) -> Path:
     return tmp_path / "dist"
 
 
+@exports
 def test_the_folder_has_all_that_it_needs(tmp_path: Path, runtime: Path) -> None:
     made = export(
         model(tiny.MUNIT, **tiny.STYLED), "web", tmp_path / "out", "b2a", licence="cc-by-4.0", runtime=runtime

@@ -21,6 +21,7 @@ from gankit.losses.adversarial import LSGAN
 from gankit.losses.penalties import R1, GradientPenalty
 from gankit.losses.reconstruction import Cycle
 from gankit.methods.augmented import Augmented
+from gankit.methods.base import Critic
 from gankit.methods.plan import Term
 from gankit.training import checkpoint, compiled
 from gankit.training.assemble import assemble
@@ -191,6 +192,15 @@ def test_all_calls_of_one_forward_get_the_same_transform() -> None:
     assert marks.draws == 2  # one for each turn
     fake, real = calls["discriminator_a2b"][:2]
     torch.testing.assert_close(fake[0][:, :3], real[0][:, :3])  # the source beside either
+
+
+def test_a_loss_moves_masks_as_a_critics_pictures_are_moved() -> None:
+    picture = torch.rand(3, 3, 8, 8) + 1
+    mask = (picture[:, :1] > 1.5).float()
+    for critic in (nn.Identity(), Augmented(nn.Identity(), [DiffAugment(["translation"])])):
+        seen = Critic(critic, lambda x: x)  # type: ignore[arg-type]
+        moved = seen(picture)
+        assert isinstance(moved, Tensor) and torch.equal(seen.mask(mask), (moved[:, :1] > 1.5).float())
 
 
 def test_the_gradient_reaches_the_generator_through_it() -> None:

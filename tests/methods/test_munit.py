@@ -202,3 +202,13 @@ def test_a_trained_model_takes_styles_and_examples(tmp_path: Path) -> None:
         with pytest.raises(DataError):
             model.translate(x, **wrong)
     assert (tmp_path / "run" / "samples").exists()
+
+
+def test_figures_take_the_style_of_an_example_where_the_data_has_one() -> None:
+    method, given = munit(), batch()
+    drawn = method.inputs_of(given)
+    example = torch.rand(given["a"].shape) * 2 - 1
+    told = method.inputs_of(given | {"example_a2b": example})
+    assert drawn is not None and told is not None
+    torch.testing.assert_close(told["style"], method.encode_style(example))
+    assert not torch.allclose(told["style"], drawn["style"])

@@ -49,6 +49,29 @@ def test_the_unet_critic_of_other_depths_and_sizes() -> None:
         net(torch.zeros(1, 1, 3, 8))
 
 
+def test_its_attention_is_that_of_the_papers_code() -> None:
+    from gankit_modern.unet_critic import UNetCritic
+
+    net = fill(UNetCritic(3, channels=4, downs=5, attention=[4, 2]))
+    ours = results(net.train(), "attention", drawn("unet.x", 2, 3, 128, 128), thin=8)
+    assert deviation(ours, golden("unet_attention")) < 5e-5
+
+
+def test_attention_begins_as_nothing_and_stands_where_it_is_told() -> None:
+    from gankit_modern.unet_critic import UNetCritic
+
+    plain = fill(UNetCritic(3, channels=2, downs=3, spectral_norm=False))
+    seeing = UNetCritic(3, channels=2, downs=3, spectral_norm=False, attention=[3])
+    missing, unknown = seeing.load_state_dict(plain.state_dict(), strict=False)
+    assert not unknown and {name.split(".")[1] for name in missing} == {"3"}
+    x = drawn("x", 1, 3, 16, 24)
+    for one, other in zip(plain(x), seeing(x), strict=True):
+        torch.testing.assert_close(one, other)
+    assert (plain.min_size, seeing.min_size) == (8, 16)
+    with pytest.raises(ValueError, match="after halving 4, and there are 3"):
+        UNetCritic(3, downs=3, attention=[1, 4])
+
+
 # -- batches ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "options", "count"),
@@ -186,11 +209,38 @@ def test_grey_pictures_other_projections_and_wrong_ones() -> None:
         grey(torch.zeros(1, 3, 20, 20))
 
 
+# -- StyleGAN2 ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("ends", ["linear", "patch", "small_patch"])
+def test_stylegan2s_critic_is_cuts(ends: Any) -> None:
+    from gankit_modern.stylegan2 import StyleGAN2Critic
+
+    net = fill(StyleGAN2Critic(3, channels=4, image_size=32, ends=ends))
+    picture = drawn("stylegan2.c", 2, 3, 32, 32) if ends == "linear" else drawn("stylegan2.p", 1, 3, 24, 36)
+    assert deviation(results(net, ends, picture, thin=2), case("stylegan2", ends)) < 5e-5
+
+
+def test_stylegan2s_critic_says_what_pictures_it_takes() -> None:
+    from gankit_modern.batch_critics import MinibatchDeviation
+    from gankit_modern.stylegan2 import StyleGAN2Critic
+
+    with pytest.raises(ValueError, match=r"takes pictures of 16 x 16 px, not \(1, 3, 16, 20\)"):
+        StyleGAN2Critic(3, channels=2, image_size=16)(torch.zeros(1, 3, 16, 20))
+    with pytest.raises(ValueError, match="a power of two, not 48"):
+        StyleGAN2Critic(3, image_size=48)
+    wide = StyleGAN2Critic(1, channels=64, image_size=64, ends="patch")
+    assert [block.inner[2].weight.shape[0] for block in wide.down] == [128, 256, 384] and wide.min_size == 8
+    patch = partial(StyleGAN2Critic, channels=2, image_size=16, ends="patch")
+    assert MinibatchDeviation(3, discriminator=patch)(drawn("x", 2, 3, 16, 24)).shape == (2, 1, 8, 12)
+
+
 # -- the kit -----------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
         ("unet_critic", {"channels": 2, "downs": 3}),
+        ("unet_critic", {"channels": 4, "downs": 3, "attention": [1, 3]}),
+        ("stylegan2", {"channels": 2, "image_size": 16}),
+        ("stylegan2", {"channels": 2, "image_size": 16, "ends": "patch"}),
         ("minibatch_deviation", None),
         ("batch_head", None),
         ("projected", {"backbone": {"type": "timm", "model": "test_resnet", "weights": "random"}, "side": 64}),

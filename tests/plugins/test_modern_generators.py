@@ -11,6 +11,7 @@ from gankit.contracts import GeneratorContract
 from gankit.testing import check_component
 from tests.plugins.modern.formula import deviation, drawn, fill, golden, results
 from tests.plugins.modern.parts import modern as modern
+from tests.plugins.wheels import PLUGINS
 
 
 def nafnet(**options: Any) -> Any:
@@ -97,12 +98,73 @@ def test_masks_share_out_each_pixel_among_contents_and_the_source() -> None:
         AttentionGANGenerator(1, 3)
 
 
+def stylegan2(**options: Any) -> Any:
+    from gankit_modern.stylegan2 import StyleGAN2Resnet
+
+    return StyleGAN2Resnet(3, 3, **{"channels": 4, "downs": 2, "blocks": 4} | options)
+
+
+def test_the_generator_of_stylegan2s_layers_is_cuts(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = fill(stylegan2()).train()
+    noise = iter([drawn("stylegan2.noise.0", 2, 1, 8, 12), drawn("stylegan2.noise.1", 2, 1, 16, 24)])
+    monkeypatch.setattr(torch, "randn", lambda *_, **__: next(noise))
+    ours = results(net, "generator", drawn("stylegan2.x", 2, 3, 16, 24), thin=2)
+    theirs = {k: v for k, v in golden("stylegan2").items() if k.startswith("generator.")}
+    assert deviation(ours, theirs) < 5e-5
+
+
+def test_what_is_drawn_and_what_is_cut_in_training_and_in_use() -> None:
+    net, x = fill(stylegan2()), 3 * drawn("x", 1, 3, 8, 12)
+    with torch.no_grad():
+        net.last[1].bias.fill_(4)
+    assert GeneratorContract(net).overshoots and net(x).max() > 1 and not torch.equal(net(x), net(x))
+    assert net.eval()(x).max() == 1 and torch.equal(net(x), net(x))
+    still = fill(stylegan2(noise=False))
+    assert torch.equal(still(x), still(x)) and still.up[0][0].strength is None
+    with pytest.raises(ValueError, match="`blocks` is even, not 3"):
+        stylegan2(blocks=3)
+
+
+def test_features_before_the_middle_are_given_by_name() -> None:
+    net, x = stylegan2(), drawn("x", 1, 3, 8, 12)
+    assert net.feature_names == ("input", "first", "down1", "down2", "block1", "block2")
+    block, first, picture = net.features(x, ["block2", "first", "input"])
+    assert torch.equal(picture, x) and first.shape == (1, 4, 8, 12) and block.shape == (1, 16, 2, 3)
+    with pytest.raises(ValueError, match="no features are called block3"):
+        net.features(x, ["block3"])
+    with pytest.raises(ValueError, match="multiples of 4"):
+        net(x[..., :10])
+
+
+def test_cut_compares_its_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(PLUGINS / "gankit-cut")
+    from gankit_cut.method import CUT
+
+    method = CUT(generator=lambda *_: stylegan2(), layers=["input", "down1", "block2"], init="default")
+    [generator] = [method.network("generator", way) for way in method.directions]
+    assert generator.first[0].weight.std() > 0.5  # as its own class draws
+    assert method.translate(drawn("x", 1, 3, 15, 22)).shape == (1, 3, 15, 22)
+
+
+def test_blurs_keep_what_is_flat_and_weights_their_own_start() -> None:
+    from gankit_modern.stylegan2 import Blur, StyleGAN2Resnet
+
+    from gankit.init import initialize
+
+    assert torch.allclose(Blur((2, 1))(torch.ones(1, 2, 6, 7))[..., 2:-2, 2:-2], torch.ones(1))
+    net = initialize(StyleGAN2Resnet(3, 3, channels=16, blocks=2), "normal", 0.02)
+    assert net.blocks[0].inner[0].weight.std().item() == pytest.approx(1, abs=0.05)
+    largest = [StyleGAN2Resnet(3, 3, channels=c, downs=3, blocks=0).last[0].weight.shape[1] for c in (2, 600)]
+    assert largest == [2, 600]
+
+
 @pytest.mark.parametrize(
     ("name", "overrides"),
     [
         ("nafnet", {"channels": 4, "encoder": [1], "middle": 1, "decoder": [1]}),
         ("uvcgan", {"channels": 4, "downs": 2, "width": 8, "heads": 2, "blocks": 1, "hidden": 8}),
         ("attentiongan", {"channels": 4, "blocks": 1, "masks": 3}),
+        ("stylegan2_resnet", {"channels": 4, "blocks": 2}),
     ],
 )
 def test_the_generators_keep_their_contract(name: str, overrides: dict) -> None:

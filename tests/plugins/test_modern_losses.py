@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.augment import DiffAugment
+from gankit.augment import Augment, DiffAugment
+from gankit.methods.base import Critic
 from gankit.testing import check_component
 from tests.plugins.modern.formula import deviation, drawn, fill, golden, probes
 from tests.plugins.modern.parts import modern as modern
@@ -184,6 +185,124 @@ def test_pictures_are_moved_by_whole_pixels_and_mirrored_at_edges() -> None:
     assert flipped[0, 0, 0].long().tolist() == [5, 4, 3, 2, 1, 0]
 
 
+# -- mixtures --------------------------------------------------------------------------------------------------------
+def cuts() -> Tensor:
+    cut = torch.zeros(2, 1, 128, 128)
+    cut[0, :, 16:80, 40:] = 1
+    cut[1] = 1
+    cut[1, :, 64:, 8:72] = 0
+    return cut
+
+
+@pytest.mark.parametrize(("case", "mixture"), [("consistency", 0.0), ("both", 1.0)])
+def test_cutmix_is_the_papers(case: str, mixture: float) -> None:
+    from gankit_modern.cutmix import CutMixConsistency
+    from gankit_modern.unet_critic import UNetCritic
+
+    net = fill(UNetCritic(3, channels=2, downs=5, spectral_norm=False))
+    real, fake = drawn("cutmix.real", 2, 3, 128, 128), drawn("cutmix.fake", 2, 3, 128, 128)
+    loss = CutMixConsistency(mixture=mixture).of_mixture(net, real, fake, cuts())
+    loss.backward()
+    own = {f"{case}.grad.{k}": probes(k, p.grad) for k, p in net.named_parameters() if p.grad is not None}
+    theirs = {k: v for k, v in golden("cutmix").items() if k.startswith(case)}
+    if case == "consistency":  # what is added to all pixels alike has a gradient of rounding alone
+        for blind in ("up.4.conv2.bias", "up.4.skip.bias", "pixels.bias"):
+            assert max(one.pop(f"{case}.grad.{blind}").abs().max() for one in (own, theirs)) < 1e-7
+    assert deviation({f"{case}.loss": loss.detach()} | own, theirs) < 3e-4  # of a small difference of logits
+
+
+def test_rectangles_are_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
+    from gankit_modern.cutmix import rectangles
+
+    drawn_there = [(0.3, 5, 7, 0.4), (0.9, 0, 15, 0.6), (0.0, 8, 8, 0.9), (0.55, 12, 3, 0.1)]
+    draws = torch.tensor([(1 - kept, flip, row / 16, column / 16) for kept, row, column, flip in drawn_there]).T
+    monkeypatch.setattr(torch, "rand", lambda *_, **__: draws)
+    theirs = torch.stack([golden("cutmix")[f"mask.{i}"] for i in range(4)])[:, None]
+    ours = rectangles(torch.zeros(4, 3, 16, 16))
+    assert torch.equal(ours, theirs.float()) and 0 < ours.mean() < 1
+
+
+def test_rectangles_cut_half_on_average_and_fit_oblong_pictures() -> None:
+    from gankit_modern.cutmix import rectangles
+
+    torch.manual_seed(0)
+    cut = rectangles(torch.zeros(400, 3, 10, 30))
+    assert cut.shape == (400, 1, 10, 30) and set(cut.unique().tolist()) == {0, 1}
+    assert cut.mean().item() == pytest.approx(0.5, abs=0.05) and cut[:, 0, 5, 15].unique().numel() == 2
+
+
+def test_a_critic_that_judges_pixels_alone_is_consistent() -> None:
+    from gankit_modern.cutmix import CutMixConsistency
+
+    real, fake = drawn("real", 3, 3, 8, 8), drawn("fake", 3, 3, 8, 8)
+    loss = CutMixConsistency()
+    assert loss(lambda x: x.square().mean(1, keepdim=True), real, fake).item() < 1e-12
+    assert loss(lambda x: x.mean((1, 2, 3), keepdim=True).expand(-1, 1, 8, 8), real, fake).item() > 1e-6
+
+
+def test_rectangles_go_through_the_augments_of_the_critic() -> None:
+    from gankit_modern.cutmix import CutMixConsistency
+
+    from gankit.methods.augmented import Augmented
+
+    real, fake = drawn("real", 3, 3, 16, 16), drawn("fake", 3, 3, 16, 16)
+    seen = Augmented(lambda x: x.mean(1, keepdim=True), [DiffAugment(["translation", "cutout"])])
+    assert CutMixConsistency()(seen, real, fake).item() < 1e-12
+    paired = Critic(seen, lambda x: x)  # type: ignore[arg-type]
+    assert CutMixConsistency()(paired, real, fake).item() < 1e-12
+
+
+def test_outside_of_a_moved_picture_nothing_is_real_or_fake() -> None:
+    from gankit_modern.cutmix import CutMixConsistency
+
+    from gankit.methods.augmented import Augmented
+
+    real, fake = torch.ones(1, 1, 4, 4), -torch.ones(1, 1, 4, 4)
+
+    class Left(Augment):
+        def draw(self, count: int, device: torch.device) -> dict[str, Tensor]:
+            return {}
+
+        def picture(self, x: Tensor, drawn: dict[str, Tensor]) -> Tensor:  # type: ignore[override]
+            return F.pad(x[..., 1:], (0, 1))
+
+        mask = picture  # type: ignore[assignment]
+
+    seen = Augmented(lambda x: 50 * x + 50 * (x == 0), [Left()])
+    cut = F.pad(torch.ones(1, 1, 4, 2), (0, 2))
+    assert CutMixConsistency(0, 1).of_mixture(seen, real, fake, cut).item() < 1e-12
+
+
+def test_the_term_counts_with_a_probability_that_grows() -> None:
+    from gankit_modern.cutmix import CutMixConsistency
+
+    real, fake = drawn("real", 9, 3, 6, 6), drawn("fake", 9, 3, 6, 6)
+    loss, net = CutMixConsistency(probability=0.5, warmup=200), critic_of_pixels()
+    torch.manual_seed(0)
+    counted = torch.stack([loss(net, real, fake) for _ in range(600)]).detach() > 0
+    parts = [part.float().mean().item() for part in counted.split(200)]
+    assert parts == pytest.approx([0.25, 0.5, 0.5], abs=0.08) and loss.calls == 600
+    other = CutMixConsistency(probability=0.5, warmup=200)
+    other.load_state_dict(loss.state_dict())
+    assert other.eval().chance() == 0.5 and other.calls == 600
+
+
+def critic_of_pixels() -> nn.Module:
+    return fill(nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.Tanh(), nn.Conv2d(4, 1, 3, padding=1)))
+
+
+def test_what_cannot_be_mixed_is_refused() -> None:
+    from gankit_modern.cutmix import CutMixConsistency
+
+    x = drawn("x", 1, 3, 8, 8)
+    with pytest.raises(ValueError, match=r"judges each pixel, such as unet_critic: .* makes logits \(1, 1, 2, 2\)"):
+        CutMixConsistency()(critic(), x, x)
+    with pytest.raises(ValueError, match="pictures of one shape"):
+        CutMixConsistency()(critic_of_pixels(), x, x[..., :4])
+    with pytest.raises(ValueError, match="`consistency` or `mixture` is above 0"):
+        CutMixConsistency(0, 0)
+
+
 # -- the kit ---------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("kind", "name", "overrides"),
@@ -193,6 +312,8 @@ def test_pictures_are_moved_by_whole_pixels_and_mirrored_at_edges() -> None:
         ("loss", "r2", {}),
         ("loss", "mixed_penalty", {}),
         ("loss", "consistency", {}),
+        ("loss", "cutmix_consistency", {}),
+        ("loss", "cutmix_consistency", {"mixture": 1, "probability": 0.999, "warmup": 1}),
         ("augment", "flip_shift", {}),
     ],
 )

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from gankit.report.curves import line_chart, loss_curves, read_log, short, ticks, watched_curves
+from gankit.report.curves import line_chart, loss_curves, measured_curves, read_log, short, ticks, watched_curves
 
 
 def test_a_half_written_line_is_left_out_and_a_resumed_step_counts_once(tmp_path: Path) -> None:
@@ -29,6 +29,13 @@ def test_what_is_watched_is_drawn_by_critic_and_by_network() -> None:
         "critics/a2b": {"real": [(1, 2.0)], "fake": [(1, 3.0)]},
         "gradients": {"g": [(1, 4.0)]},
     }
+
+
+def test_rows_of_one_metric_have_charts_of_their_own() -> None:
+    rows = [{"metric": "psnr", "direction": "a2b", "value": 1.0}]
+    rows += [{**rows[0], "value": 2.0, "label": "outside"}]
+    charts = measured_curves([{"step": 5, "measured": rows}])
+    assert charts == {"psnr": {"a2b": [(5, 1.0)]}, "psnr outside": {"a2b": [(5, 2.0)]}}
 
 
 def test_more_lines_than_colours_are_dashed() -> None:

@@ -199,6 +199,13 @@ def test_every_event_in_its_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert end.outcome == "done" and all(event.method is None for event in heard())
 
 
+def test_rows_of_one_metric_have_scalars_of_their_own(tmp_path: Path) -> None:
+    rows = [{"metric": "psnr", "direction": "a2b", "value": 1.0}]
+    rows += [{**rows[0], "value": 2.0, "label": "hole (0.1, 0.2]"}]
+    event = Event("measured", tmp_path, {}, 1, 2, results=rows)
+    assert event.scalars == {"measured/psnr/a2b": 1.0, "measured/psnr hole_0.1_0.2/a2b": 2.0}
+
+
 def test_the_default_is_tensorboard_and_an_empty_list_nothing(tmp_path: Path) -> None:
     assert [spec.type for spec in Recipe.load(recipe()).train.callbacks] == ["gankit/tensorboard"]
     gankit.train(recipe(steps=1, callbacks=[]), tmp_path / "quiet")

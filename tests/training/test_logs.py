@@ -43,3 +43,13 @@ def test_the_first_line_says_what_is_trained(tmp_path: Path, capsys: pytest.Capt
     told = "cyclegan on 8 items of shapes; 1 step of 2, 4 an epoch, on cpu; written to"
     assert begins == [f"training tiny: {told} {tmp_path / 'run'}"]
     assert first.index(begins[0]) < next(i for i, line in enumerate(first) if line.startswith("step 1/1"))
+
+
+def test_rows_of_one_metric_are_told_by_their_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    log = Log(run, 0, 10)
+    rows = [{"metric": "mae", "direction": "a2b", "value": 1.5}]
+    log.measured(5, [*rows, {**rows[0], "value": 2.5, "label": "outside"}])
+    log.close()
+    assert capsys.readouterr().err.splitlines()[-1] == "step 5/10  measured  mae a2b 1.5  mae outside a2b 2.5"

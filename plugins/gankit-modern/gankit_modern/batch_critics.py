@@ -125,8 +125,9 @@ class BatchHead(OnFeatures):
     forward: pictures (N, in_channels, H, W) in [-1, 1] -> logits (N, 1, h, w). The last features of the critic inside,
     together with those in memory, go through a head that sees their statistics; the logits are those of the pictures.
     `forward(x, past="real")` or `"fake"` uses the memory of real or of fake pictures, and, where the critic learns,
-    puts the features of x into it: the method `uvcgan2` calls it so. Without `past`, as penalties do, the mean of the
-    two memories is used, and nothing is put in; other methods have no memory, and need batches of more than one.
+    puts the features of x into it: the method `uvcgan2` calls it so. Features that are given as `past`, (M, C, h, w),
+    stand beside those of x, and nothing is put in. Without `past` the mean of the two memories does; other methods have
+    no memory, and need batches of more than one.
 
     discriminator: any single critic with features. statistic: a map of the `deviation`, or batch normalization (`norm`)
     of the features. memory: how many pictures are kept, 3 in the paper; the first ones fill it. slope: of the leaky
@@ -156,22 +157,29 @@ class BatchHead(OnFeatures):
         for stream in ("real", "fake"):
             self.register_buffer(f"past_{stream}", torch.zeros(0))
 
-    def forward(self, x: Tensor, past: Stream | None = None) -> Tensor:
+    def forward(self, x: Tensor, past: Stream | Tensor | None = None) -> Tensor:
         [features] = self.last(x)
         logits = self.head(self.statistic(torch.cat([features, *self.remembered(features, past)])))[: len(x)]
-        if past is not None and self.memory and self.training and self.learns:
+        if isinstance(past, str) and self.memory and self.training and self.learns:
             self.remember(features.detach(), past)
         return logits
+
+    def memories(self) -> tuple[Tensor, Tensor]:
+        """Copies of what is remembered of real and of fake pictures, (memory, C, h, w) each; (0,) before the first."""
+        return self.past_real.clone(), self.past_fake.clone()
 
     @property
     def learns(self) -> bool:
         """Whether this is its own turn."""
         return torch.is_grad_enabled() and any(p.requires_grad for p in self.head.parameters())
 
-    def remembered(self, like: Tensor, past: Stream | None) -> list[Tensor]:
+    def remembered(self, like: Tensor, past: Stream | Tensor | None) -> list[Tensor]:
         """Earlier features that fit those at hand: none at first, or where pictures have another size."""
-        streams = ("real", "fake") if past is None else (past,)
-        memories = [self.get_buffer(f"past_{stream}") for stream in streams]
+        if isinstance(past, Tensor):
+            memories = [past]
+        else:
+            streams = ("real", "fake") if past is None else (past,)
+            memories = [self.get_buffer(f"past_{stream}") for stream in streams]
         if not self.training or any(memory.shape[1:] != like.shape[1:] for memory in memories):
             return []
         return [torch.stack(memories).mean(0).to(like.dtype)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -27,12 +27,22 @@ class R2(nn.Module):
         return 0.5 * input_gradient(critic, output).square().sum(1).mean()
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A critic that compares pictures with earlier real and fake ones, as the method `uvcgan2` has it."""
+
+    def between(self, share: Tensor) -> Critic:
+        """The critic beside mixtures of those, of which the real ones have this share."""
+        ...
+
+
 class MixedPenalty(nn.Module):
     """Mean (|gradient of the critic| - center)^2 between real and fake pictures (UVCGAN v2, arXiv 2303.16280).
 
-    forward(critic, target, output, alpha=None) -> scalar. critic: pictures -> logits or a tuple of them. target,
-    output: real and fake pictures (N, C, H, W) in [-1, 1] of one shape; no gradient flows to them. alpha: a number, or
-    (N,), in [0, 1], the share of the real pictures; drawn uniformly when not given.
+    forward(critic, target, output, alpha=None) -> scalar. critic: pictures -> logits or a tuple of them; one that
+    remembers earlier pictures (`uvcgan2`) mixes these alike, by the mean of alpha. target, output: real and fake
+    pictures (N, C, H, W) in [-1, 1] of one shape; no gradient flows to them. alpha: a number, or (N,), in [0, 1], the
+    share of the real pictures; drawn uniformly when not given.
 
     Unlike gankit's `gradient_penalty` it is zero-centred, a picture's logits are averaged, so that the weight does not
     depend on their number, and all pictures of a batch are mixed alike, as in the code of UVCGAN v2. Its weight is 0.01
@@ -65,9 +75,10 @@ class MixedPenalty(nn.Module):
             count = 1 if self.mixed == "batch" else len(target)
             alpha = torch.rand(count, device=target.device, dtype=target.dtype)
         alpha = alpha.reshape(-1, 1, 1, 1)
+        seen = critic.between(alpha.mean()) if isinstance(critic, Remembers) else critic
 
         def judged(pictures: Tensor) -> Tensor | tuple[Tensor, ...]:
-            logits = critic(pictures)
+            logits = seen(pictures)
             heads = (logits,) if isinstance(logits, Tensor) else logits
             rows = (full(head).flatten(1) for head in heads)
             return tuple(row.mean(1) if self.logits == "mean" else row.sum(1) for row in rows)
