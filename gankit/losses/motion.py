@@ -20,8 +20,8 @@ class Motion(nn.Module):
     forward(generator, output, source) -> scalar: the mean over pictures of the mean |generator(moved source) - moved
     output|, where the moved picture shows nothing from outside of it. Each picture is shifted, turned and enlarged or
     made smaller by a little, drawn anew, as from one frame of a film to the next, so that no flow has to be known.
-    source, output: (N, C, H, W) in [-1, 1]; the output is what the generator makes of the source: of `attention_guided`,
-    which composes it with the source, say `on: {output: translated}`.
+    source, output: (N, C, H, W) in [-1, 1]; the output is what the generator makes of the source: with
+    `attention_guided`, which composes it with the source, say `on: {output: translated}`.
 
     A generator that returns its input has no loss at all: weigh it against what a translation must do. A map that a
     generator takes beside the picture is not moved with it.
