@@ -156,7 +156,8 @@ def draw_shape(rng: np.random.Generator, task: Task, palette: tuple[Colour, Colo
     if task == "season":
         colour = draw_violet(rng)
     if task == "light":
-        colour = (float(rng.uniform(*BRIGHT)),) * 3
+        tone = float(rng.uniform(*BRIGHT))
+        colour = tone, tone, tone
     if task == "geometry":
         colour = draw_clear(rng, palette)
     if task in ("colour", "mixed"):
