@@ -83,14 +83,15 @@ def keep(new: Record, path: Path = KEPT) -> None:
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 def lines(row: str, title: str, records: Iterable[Record]) -> list[str]:
-    """The lines of a row: a line for each figure and direction, over the seeds that are there."""
+    """The lines of a row: a line for each figure and direction, over the seeds that are there. A figure that only some
+    of them have, such as a background that a change of the whole picture left by chance, tells nothing."""
     mine = [one for one in records if one["row"] == row]
     seeds = sum(len(one["seeds"]) for one in mine)
     found, first = [], f"{title}, {seeds} seed{'s' if seeds != 1 else ''}"
     for metric, name in FIGURES.items():
         for direction in ("a2b", "b2a"):
             figures = [one["figures"][key] for one in mine if (key := f"{metric} {direction}") in one["figures"]]
-            if figures:
+            if figures and len(figures) == len(mine):
                 found.append(f"| {first} | {name} {direction} | {_ours(figures)} | {_beside(figures)} |")
                 first = ""
     return found

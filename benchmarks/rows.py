@@ -41,7 +41,7 @@ ROWS = [
         ("data.task=texture", "train.steps=1500"),
     ),
     Row("munit-light", "MUNIT, `light`, 48 px, 1200 steps, style of an example", "demo-munit"),
-    Row("cut-season", "CUT, `season`, 48 px, 1500 steps", "demo-cut"),
+    Row("cut-season", "CUT, `season`, 48 px, 1000 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
     Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
     Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 2000 steps", "demo-pix2pix", ("train.steps=2000",)),
