@@ -111,13 +111,13 @@ OF_OUTPUT = {"total_variation"}
 OF_TRUTH = {"l1", "pixel", "perceptual", "lpips"}
 TWO_WAY = OF_CRITICS | OF_OUTPUT | OF_TRUTH | {"cycle", "identity"}
 FITTING: dict[str, set[str]] = {
-    "cyclegan": TWO_WAY | {"feature_matching"},
-    "attention_guided": TWO_WAY | {"feature_matching", "attention_area"},
-    "ugatit": TWO_WAY | {"cam", "attention_area"},
-    "paired": OF_CRITICS | OF_OUTPUT | OF_TRUTH | {"feature_matching"},
-    "inpainting": OF_CRITICS | OF_OUTPUT | OF_TRUTH | {"masked_l1", "masked_variation"},
-    "style": OF_OUTPUT | {"gram_style"},
-    "super_resolution": OF_OUTPUT | OF_TRUTH,
+    "cyclegan": TWO_WAY | {"feature_matching", "motion"},
+    "attention_guided": TWO_WAY | {"feature_matching", "attention_area", "motion"},
+    "ugatit": TWO_WAY | {"cam", "attention_area", "motion"},
+    "paired": OF_CRITICS | OF_OUTPUT | OF_TRUTH | {"feature_matching", "motion"},
+    "inpainting": OF_CRITICS | OF_OUTPUT | OF_TRUTH | {"masked_l1", "masked_variation", "motion"},
+    "style": OF_OUTPUT | {"gram_style", "motion"},
+    "super_resolution": OF_OUTPUT | OF_TRUTH | {"motion"},
     "gatys": OF_OUTPUT | OF_TRUTH | {"gram_style"},
     "gan": OF_CRITICS | OF_OUTPUT | OF_TRUTH,
     "munit": TWO_WAY | {"feature_matching"},

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.contracts import GeneratorContract
 from gankit.precision import full, without_autocast
 from gankit.slots import Ge, Lt, Translated
 
@@ -20,14 +21,16 @@ class Motion(nn.Module):
     forward(generator, output, source) -> scalar: the mean over pictures of the mean |generator(moved source) - moved
     output|, where the moved picture shows nothing from outside of it. Each picture is shifted, turned and enlarged or
     made smaller by a little, drawn anew, as from one frame of a film to the next, so that no flow has to be known.
-    source, output: (N, C, H, W) in [-1, 1]; the output is what the generator makes of the source: with
-    `attention_guided`, which composes it with the source, say `on: {output: translated}`.
+    source, output: (N, C, H, W) in [-1, 1], of one size or two, as where pictures are enlarged; the output is what the
+    generator makes of the source: with `attention_guided`, which composes it with the source, say
+    `on: {output: translated}`.
 
     A generator that returns its input has no loss at all: weigh it against what a translation must do. A map that a
     generator takes beside the picture is not moved with it.
 
     shift: the largest along each side, in pixels. angle: the largest turn, in degrees. zoom: the largest, as a share of
-    the size. The paper's distance is squared. Raises ValueError where all three are 0.
+    the size. The paper's distance is squared. Raises ValueError where all three are 0, and for a generator that
+    translates by a content and a style.
     """
 
     draws: ClassVar[bool] = True
@@ -44,26 +47,38 @@ class Motion(nn.Module):
         self.shift, self.angle, self.zoom = shift, angle, zoom
 
     def forward(self, generator: Callable[[Tensor], Tensor | Translated], output: Tensor, source: Tensor) -> Tensor:
-        places = self.places(source)
-        made: Any = generator(moved(source, places).clamp(-1, 1).to(source.dtype))
-        apart = (full(made if isinstance(made, Tensor) else made[0]) - moved(output, places)).abs().mean(1)
-        inside = (places.abs() <= 1).all(-1)
+        if isinstance(generator, nn.Module) and not GeneratorContract(generator).lacks("encode_content", "decode"):
+            raise ValueError(
+                "the generator translates by a content and a style, so that it cannot be asked again: see munit"
+            )
+        motion = self.motion(source)
+        made: Any = generator(moved(source, places(motion, source)).clamp(-1, 1).to(source.dtype))
+        seen = places(motion, output)
+        apart = (full(made if isinstance(made, Tensor) else made[0]) - moved(output, seen)).abs().mean(1)
+        inside = (seen.abs() <= 1).all(-1)
         return ((apart * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)).mean()
 
-    def places(self, picture: Tensor) -> Tensor:
-        """Where each pixel comes from, (N, H, W, 2), across and down; -1 and 1 are the edges of the picture."""
-        count, _, height, width = picture.shape
-        drawn = 2 * torch.rand(4, count, 1, 1, device=picture.device) - 1
-        right, down = drawn[:2] * self.shift
+    def motion(self, picture: Tensor) -> Tensor:
+        """How each picture moves, drawn anew: an affine map of places, (N, 2, 3); -1 and 1 are the picture's edges."""
+        height, width = picture.shape[2:]
+        drawn = 2 * torch.rand(4, len(picture), device=picture.device) - 1
+        right, down = 2 * self.shift * drawn[0] / width, 2 * self.shift * drawn[1] / height
         turn, scale = drawn[2] * math.radians(self.angle), 1 + drawn[3] * self.zoom
-        x = torch.arange(width, device=picture.device) + 0.5 - width / 2
-        y = (torch.arange(height, device=picture.device) + 0.5 - height / 2)[:, None]
-        across = scale * (turn.cos() * x - turn.sin() * y) + right
-        along = scale * (turn.sin() * x + turn.cos() * y) + down
-        return torch.stack([across * 2 / width, along * 2 / height], -1)
+        along, across = scale * turn.cos(), scale * turn.sin()
+        rows = (along, -across * height / width, right), (across * width / height, along, down)
+        return torch.stack([torch.stack(row, -1) for row in rows], 1)
+
+    def places(self, picture: Tensor) -> Tensor:
+        """Where each pixel comes from, (N, H, W, 2), across and down."""
+        return places(self.motion(picture), picture)
 
     def extra_repr(self) -> str:
         return f"shift={self.shift}, angle={self.angle}, zoom={self.zoom}"
+
+
+def places(motion: Tensor, picture: Tensor) -> Tensor:
+    """The same motion for pictures of any size: (N, H, W, 2)."""
+    return F.affine_grid(motion, list(picture.shape), align_corners=False)
 
 
 def moved(picture: Tensor, places: Tensor) -> Tensor:
