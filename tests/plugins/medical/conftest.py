@@ -16,11 +16,18 @@ from tests.plugins.wheels import PLUGINS
 PLUGIN = PLUGINS / "gankit-medical"
 
 
-@pytest.fixture(autouse=True)
-def medical(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+@pytest.fixture(scope="module", autouse=True)
+def importable() -> Iterator[None]:
+    """For a whole module, since its own fixtures, which may be of that scope, import the plugin too."""
     for library in ("pydicom", "nibabel", "scipy", "tifffile"):
         pytest.importorskip(library, reason=f"gankit-medical needs {library}: pip install 'gankit[dev]'")
-    monkeypatch.syspath_prepend(PLUGIN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PLUGIN)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def medical() -> Iterator[Any]:
     import gankit_medical
 
     registry = catalogue()
