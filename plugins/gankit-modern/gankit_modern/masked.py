@@ -72,10 +72,6 @@ class MaskedAutoencoder(Translation):
         kept = draws > self.masked
         return kept.repeat_interleave(self.patch, 2).repeat_interleave(self.patch, 3)[:, :, :height, :width]
 
-    def truth_of(self, batch: Mapping[str, Tensor], direction: str = "a2b") -> Tensor | None:
-        """The picture itself, whatever counterpart in the other domain the data know."""
-        return batch.get(self.fields[direction]["target"])
-
     def unavailable(self, name: str) -> str | None:
         if name in ("critic", "fake_logits", "real_logits"):
             return "it has no discriminator: nothing is judged in masked pre-training"
