@@ -19,10 +19,8 @@ from typer.testing import CliRunner
 
 import gankit as package
 from gankit.cli.main import app
-from gankit.core.catalogue import catalogue
 from gankit.core.errors import RecipeError
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry
 from gankit.evaluation.object_metrics import TranslationError
 from gankit.fields import Segmentation
 from gankit.generators.resnet import ResnetGenerator
@@ -32,6 +30,7 @@ from gankit.testing import check_component
 from gankit.training.step import Stepper
 from tests.methods.small import cyclegan
 from tests.plugins import wheels
+from tests.plugins.registered import registered
 from tests.plugins.wheels import PLUGINS, check_imports, gankit
 
 PLUGIN = PLUGINS / "gankit-semantic"
@@ -46,16 +45,8 @@ def semantic(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import gankit_semantic.legends
     import gankit_semantic.loss
 
-    registry = catalogue()
-    added = [
-        Entry(kind, name, f"gankit_semantic.{place}", line, "gankit-semantic")
-        for kind, name, place, line in gankit_semantic.PARTS
-    ]
-    for entry in added:
-        registry.add(entry)
-    yield gankit_semantic
-    for entry in added:
-        registry._entries[entry.kind, entry.name].remove(entry)
+    with registered(gankit_semantic):
+        yield gankit_semantic
 
 
 SMALL = "{type: unet, channels: 2, downs: 2, norm: none}"

@@ -18,10 +18,8 @@ from typer.testing import CliRunner
 import gankit as package
 from gankit import api
 from gankit.cli.main import app
-from gankit.core.catalogue import catalogue
 from gankit.core.errors import DataError, RecipeError
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.evaluation.evaluate import evaluate as measure
 from gankit.fields import Label, Picture
@@ -40,6 +38,7 @@ from gankit.training.devices import Devices
 from gankit.training.seeds import reseed
 from gankit.training.step import Stepper
 from tests.plugins import wheels
+from tests.plugins.registered import registered
 from tests.plugins.wheels import PLUGINS, check_imports, gankit
 
 PLUGIN = PLUGINS / "gankit-stargan"
@@ -60,16 +59,8 @@ def star(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import gankit_stargan.method
     import gankit_stargan.metrics
 
-    registry = catalogue()
-    added = [
-        Entry(kind, name, f"gankit_stargan.{place}", line, "gankit-stargan")
-        for kind, name, place, line in gankit_stargan.PARTS
-    ]
-    for entry in added:
-        registry.add(entry)
-    yield gankit_stargan
-    for entry in added:
-        registry._entries[entry.kind, entry.name].remove(entry)
+    with registered(gankit_stargan):
+        yield gankit_stargan
 
 
 def tiny(star, **options: Any) -> Any:

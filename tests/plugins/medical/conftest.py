@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from gankit.core.catalogue import catalogue
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry
+from tests.plugins.registered import registered
 from tests.plugins.wheels import PLUGINS
 
 PLUGIN = PLUGINS / "gankit-medical"
@@ -30,16 +29,8 @@ def importable() -> Iterator[None]:
 def medical() -> Iterator[Any]:
     import gankit_medical
 
-    registry = catalogue()
-    added = [
-        Entry(kind, name, f"gankit_medical.{place}", line, "gankit-medical")
-        for kind, name, place, line in gankit_medical.PARTS
-    ]
-    for entry in added:
-        registry.add(entry)
-    yield gankit_medical
-    for entry in added:
-        registry._entries[entry.kind, entry.name].remove(entry)
+    with registered(gankit_medical):
+        yield gankit_medical
 
 
 @pytest.fixture
