@@ -12,12 +12,10 @@ from gankit.core.registry import Entry
 
 @contextmanager
 def registered(plugin: ModuleType) -> Iterator[ModuleType]:
-    """plugin: its package, whose PARTS are (kind, name, place in the package, summary)."""
-    package, registry = plugin.__name__, catalogue()
-    added = [
-        Entry(kind, name, f"{package}.{place}", line, package.replace("_", "-"))
-        for kind, name, place, line in plugin.PARTS
-    ]
+    """plugin: its package, whose own hook says what the parts are."""
+    distribution, registry = plugin.__name__.replace("_", "-"), catalogue()
+    added: list[Entry] = []
+    plugin.gankit_components(lambda *row: added.append(Entry(*row, distribution)))
     for entry in added:
         registry.add(entry)
     yield plugin

@@ -17,10 +17,8 @@ from torch import Tensor, nn
 import gankit as package
 from gankit import api
 from gankit.attention.cam import CAM
-from gankit.core.catalogue import catalogue
 from gankit.core.errors import RecipeError
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry
 from gankit.discriminators.patch import PatchDiscriminator
 from gankit.generators.resnet import ResnetGenerator
 from gankit.generators.ugatit import UGATITGenerator
@@ -39,13 +37,13 @@ from gankit.training.devices import Devices
 from gankit.training.seeds import reseed
 from gankit.training.step import Stepper
 from tests.plugins import wheels
+from tests.plugins.registered import registered
 from tests.plugins.wheels import PLUGINS, check_imports, gankit
 
 PLUGIN = PLUGINS / "gankit-cut"
 RECIPES = PLUGIN / "gankit_cut" / "recipes"
 TINY = partial(ResnetGenerator, channels=2, blocks=2, down="antialiased", up="antialiased")
 CRITIC = partial(PatchDiscriminator, channels=2, layers=1, down="antialiased")
-ROWS = [("method", "cut", "gankit_cut.method:CUT"), ("loss", "patchnce", "gankit_cut.loss:PatchNCE")]
 
 
 @pytest.fixture(autouse=True)
@@ -56,13 +54,8 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import gankit_cut.method
     import gankit_cut.sampler
 
-    registry = catalogue()
-    added = [Entry(kind, name, target, "", "gankit-cut") for kind, name, target in ROWS]
-    for entry in added:
-        registry.add(entry)
-    yield gankit_cut
-    for entry in added:
-        registry._entries[entry.kind, entry.name].remove(entry)
+    with registered(gankit_cut):
+        yield gankit_cut
 
 
 def unit(*shape: int, seed: int = 0) -> Tensor:

@@ -18,25 +18,17 @@ from typer.testing import CliRunner
 
 import gankit as package
 from gankit.cli.main import app
-from gankit.core.catalogue import catalogue
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry
 from gankit.generators.resnet import ResnetGenerator
 from gankit.inspect.recipe import check_recipe
 from gankit.norms.instance import InstanceNorm
 from gankit.testing import check_component
 from tests.plugins import wheels
+from tests.plugins.registered import registered
 from tests.plugins.wheels import PLUGINS, check_imports, gankit
 
 PLUGIN = PLUGINS / "gankit-spade"
 RECIPES = PLUGIN / "gankit_spade" / "recipes"
-ROWS = [
-    ("norm", "spade", "gankit_spade.norm:SPADE"),
-    ("generator", "spade", "gankit_spade.generator:SPADEGenerator"),
-    ("method", "spade", "gankit_spade.method:LabelToPicture"),
-    ("dataset", "layouts", "gankit_spade.layouts:Layouts"),
-    ("metric", "map_error", "gankit_spade.metric:MapError"),
-]
 TINY = [
     "method.generator.channels=2",
     "method.generator.norm.hidden=2",
@@ -55,13 +47,8 @@ def spade(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     import gankit_spade.metric
     import gankit_spade.norm
 
-    registry = catalogue()
-    added = [Entry(kind, name, target, "", "gankit-spade") for kind, name, target in ROWS]
-    for entry in added:
-        registry.add(entry)
-    yield gankit_spade
-    for entry in added:
-        registry._entries[entry.kind, entry.name].remove(entry)
+    with registered(gankit_spade):
+        yield gankit_spade
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from gankit.core.catalogue import catalogue
-from gankit.core.registry import Entry
+from tests.plugins.registered import registered
 from tests.plugins.wheels import PLUGINS
 
 PLUGIN = PLUGINS / "gankit-modern"
@@ -20,12 +19,5 @@ def modern(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(PLUGIN)
     import gankit_modern
 
-    rows: list[tuple[str, str, str, str]] = []
-    gankit_modern.gankit_components(lambda *row: rows.append(row))
-    registry = catalogue()
-    added = [Entry(kind, name, target, line, "gankit-modern") for kind, name, target, line in rows]
-    for entry in added:
-        registry.add(entry)
-    yield gankit_modern
-    for entry in added:
-        registry._entries[entry.kind, entry.name].remove(entry)
+    with registered(gankit_modern):
+        yield gankit_modern
