@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from gankit.data.dataset import Dataset as Dataset
     from gankit.data.dataset import PlacedDataset as PlacedDataset
     from gankit.data.dataset import Split as Split
+    from gankit.data.drawn import Drawn as Drawn
     from gankit.data.folder import Pictures as Pictures
     from gankit.data.idx import IDX as IDX
     from gankit.data.inpainting import InpaintingFolder as InpaintingFolder
@@ -32,6 +33,7 @@ else:
         Batch="gankit.data.loader",
         Cache="gankit.data.cache",
         Dataset="gankit.data.dataset",
+        Drawn="gankit.data.drawn",
         Interpolation="gankit.data.transforms",
         Keeping="gankit.data.keeping",
         Loader="gankit.data.loader",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
@@ -13,12 +12,13 @@ from torch import Tensor
 
 from gankit.data.cache import Cache
 from gankit.data.dataset import Split
+from gankit.data.drawn import Drawn
 from gankit.data.scenes import Domain, Rendering, Task, draw_light, draw_scene
 from gankit.data.stamps import Colour
 from gankit.fields import Field, Mask, Picture
 
 
-class Shapes:
+class Shapes(Drawn):
     """Scenes of one to three objects on a blotched background, drawn from a seed, unpaired but with known truth.
 
     The counterpart of a picture follows from it, in both directions. What differs between a and b is the task:
@@ -88,26 +88,16 @@ class Shapes:
         self._enter("train")
 
     def _enter(self, split: Split) -> None:
-        self._split: Split = split
+        super()._enter(split)
         shape = (14 if self.task == "light" else 8, self.size, self.size)
         self._cache = Cache([shape] * (2 * len(self))) if self._cached else None
-
-    def split(self, name: Split) -> Shapes:
-        """The same data set's "train", "val" or "test" scenes."""
-        other = copy.copy(self)
-        other._enter(name)
-        return other
-
-    def __len__(self) -> int:
-        return self._counts[self._split]
 
     def __repr__(self) -> str:
         return f"Shapes({self.task}, {self._split}, {len(self)} scenes a domain, {self.size} px, seed {self.seed})"
 
     def item(self, index: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The fields of item `index`; nothing is random, so `generator` is not used."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
+        self.check(index)
         a = self._scene("a", index)
         b = torch.cat([a[3:6], a[:3], a[7:8], a[6:7], a[8:]]) if self.paired else self._scene("b", index)
         item = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gankit.data import Cache, Split
+from gankit.data import Cache, Drawn, Split
 from gankit.fields import Field, Mask, Picture, Segmentation
 from gankit.slots import Ge
 
@@ -26,7 +25,7 @@ SAMPLES = 3
 """Each pixel is sampled so many times in each direction."""
 
 
-class Legends:
+class Legends(Drawn):
     """Maps with fields and lakes on grey ground: a paints fields warm and lakes cold, b the other way round.
 
     Fields and lakes have the same shapes, sizes and frequency, and each domain has the same pictures but for a small
@@ -72,22 +71,12 @@ class Legends:
         self._split = split
         self._cache = Cache([(7, self.size, self.size)] * (2 * len(self))) if self._cached else None
 
-    def split(self, name: Split) -> Legends:
-        """The same data set's "train", "val" or "test" maps."""
-        other = copy.copy(self)
-        other._enter(name)
-        return other
-
-    def __len__(self) -> int:
-        return self._counts[self._split]
-
     def __repr__(self) -> str:
         return f"Legends({self._split}, {len(self)} maps a domain, {self.size} px, seed {self.seed})"
 
     def item(self, index: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The fields of item `index`; nothing is random, so `generator` is not used."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
+        self.check(index)
         item: dict[str, Tensor] = {}
         for number, (domain, way) in enumerate((("a", "a2b"), ("b", "b2a"))):
             drawn = self._land(domain, 2 * index + number)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gankit.data import Drawn
 from gankit.fields import Field, Picture, Segmentation
 from gankit.slots import Ge, Le
 
@@ -29,7 +29,7 @@ BASE = np.array(
 STREAMS = {"train": 0, "test": 1}
 
 
-class Layouts:
+class Layouts(Drawn):
     """Landscapes of six classes with the picture that each map determines: a rim, courses of bricks, ripples.
 
     What a pixel looks like depends on its class and on how far the upper and the left end of its stretch of that class
@@ -56,24 +56,15 @@ class Layouts:
         grain: Annotated[float, Ge(0), Le(0.5)] = 0.02,
     ) -> None:
         self.size, self.seed, self.grain = size, seed, grain
-        self._counts, self._split = {"train": train, "test": test}, "train"
-
-    def split(self, name: Literal["train", "test"]) -> Layouts:
-        """The "train" or the "test" maps."""
-        other = copy.copy(self)
-        other._split = name
-        return other
-
-    def __len__(self) -> int:
-        return self._counts[self._split]
+        self._counts = {"train": train, "test": test}
+        self._enter("train")
 
     def __repr__(self) -> str:
         return f"Layouts({self._split}, {len(self)} maps, {self.size} px, seed {self.seed})"
 
     def item(self, index: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The fields of item `index`; nothing is random, so `generator` is not used."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
+        self.check(index)
         rng = np.random.default_rng((self.seed, STREAMS[self._split], index))
         classes = draw_map(rng, self.size)
         picture = paint(classes) + self.grain * rng.standard_normal((*classes.shape, 3))

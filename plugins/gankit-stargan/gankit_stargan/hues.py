@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import random
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from annotated_types import Ge
 from torch import Tensor
 from torch.nn import functional as F
 
-from gankit.data import Cache, Split
+from gankit.data import Cache, Drawn, Split
 from gankit.fields import Field, Label, Mask, Picture
 
 SAMPLES = 3
@@ -25,7 +24,7 @@ EDGE = 3
 """How steep the edge of an object's shade is."""
 
 
-class Hues:
+class Hues(Drawn):
     """Scenes of one to three shaded objects on a muted background; the hue of the objects is the picture's domain.
 
     An object, a disc or a polygon, is lit from a side of its own, half of it in shade, so that no one colour is near
@@ -66,26 +65,16 @@ class Hues:
         self._enter("train")
 
     def _enter(self, split: Split) -> None:
-        self._split: Split = split
+        super()._enter(split)
         shape = (3 * self.domains + 1, self.size, self.size)
         self._cache = Cache([shape] * len(self)) if self._cached else None
-
-    def split(self, name: Split) -> Hues:
-        """The same data set's "train" or "test" scenes."""
-        other = copy.copy(self)
-        other._enter(name)
-        return other
-
-    def __len__(self) -> int:
-        return self._counts[self._split]
 
     def __repr__(self) -> str:
         return f"Hues({self._split}, {len(self)} scenes in {self.domains} hues, {self.size} px, seed {self.seed})"
 
     def item(self, index: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The fields of item `index`; nothing is random, so `generator` is not used."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
+        self.check(index)
         drawn = self._draw(index) if self._cache is None else self._cache.get(index, lambda: self._draw(index))
         domain, truths = index % self.domains, drawn[:-1] / 127.5 - 1
         return {
