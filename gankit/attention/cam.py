@@ -20,7 +20,8 @@ class CAM(nn.Module):
     reference divides without a guard).
 
     Args:
-        activation: after the 1x1 convolution: `relu` as in the generator, `leaky_relu` (0.2) as in the discriminator.
+        activation: what follows the 1x1 convolution. It is `relu` in the generator, and `leaky_relu` (slope 0.2) in the
+            discriminator.
 
     Paper: arXiv 1907.10830; the official PyTorch code, which has two classifiers without a bias, where the TensorFlow
     code has one with a bias for both.

@@ -25,19 +25,22 @@ class MaskAttention(nn.Module):
     Any sides from 8 on.
 
     Args:
-        channels: width after the first halving; twice that in the middle.
-        decoder_kernels: odd sizes of the three decoder convolutions, from the smallest map to the mask. The paper has
-            (3, 3, 7); the released code, by a slip in its arguments, (1, 1, 1).
-        padding: of all convolutions but the second halving, which is zero-padded.
-        decoder_padding: of the decoder's convolutions; the released code's would be zero, were they larger than 1x1.
+        channels: the width after the first halving. It is twice that in the middle.
+        decoder_kernels: the odd sizes of the three decoder convolutions, from the smallest map to the mask. The paper
+            has (3, 3, 7). The released code, by a slip in its arguments, has (1, 1, 1).
+        padding: how all convolutions are padded but the second halving, which is padded with zeros.
+        decoder_padding: how the decoder's convolutions are padded. The released code's padding would be zero, were they
+            larger than 1x1.
         norm: any norm that is not adaptive. The code's instance norm has scale and offset.
-        geometry: `tensorflow` pads the second halving as TensorFlow's SAME does (the released code).
-        relu_after_sum: rectify the sum of the residual block (the released code; the paper does not say).
-        start: what the map is, nearly everywhere, before training; 0.5 in the paper. Cycle consistency pulls the map
-            down from here; near 0 the generator behind it learns nothing any more, so that a higher start, 0.9 say, is
-            the remedy for maps that die or stay grey in short trainings (gankit's own).
-        sharpness: the factor on the logits of the map, 1 in the paper. Where little has to change, a generator can make
-            up for a map that is low; a steeper map is nearly 0 or 1, so that it says where to change (gankit's own).
+        geometry: `tensorflow` pads the second halving as TensorFlow's SAME does, as in the released code.
+        relu_after_sum: whether the sum of the residual block is rectified. The released code does so, and the paper
+            does not say.
+        start: what the map is, nearly everywhere, before training. The paper has 0.5. Cycle consistency pulls the map
+            down from here, and near 0 the generator behind it learns nothing any more. A higher start, 0.9 say, is the
+            remedy for maps that die or stay grey in short trainings. The option is gankit's own.
+        sharpness: the factor on the logits of the map. The paper has 1. Where little has to change, a generator can
+            make up for a map that is low. A steeper map is nearly 0 or 1, so that it says where to change. The option
+            is gankit's own.
 
     Raises:
         ValueError: an adaptive norm, an even kernel; in the forward, a wrong number of channels or size.

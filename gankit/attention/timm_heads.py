@@ -97,7 +97,8 @@ class GatherExcite(_Timm):
     (N, C, H, W) -> Attended(features (N, C, H, W), None, None).
 
     Args:
-        extent: stride of the neighbourhoods, each 2 * extent - 1 wide; even. 0 gathers over the whole map.
+        extent: the stride of the neighbourhoods, an even number. Each is 2 * extent - 1 wide. 0 gathers over the whole
+            map.
 
     Raises:
         ValueError: an odd extent.

@@ -24,27 +24,30 @@ class ADA(Augment):
     of real pictures: a mean above `target` shows that the critics are memorizing the real pictures, and p rises. p is
     state, saved and resumed bit for bit.
 
-    forward: pictures (N, C, H, W) in [-1, 1] -> the same shape; colours may leave the range. The paper's groups:
-    `blit`: mirroring, quarter turns, translation by whole pixels up to 1/8 of a side. `geometry`: zoom by
-    2^N(0, 0.2^2), a turn by any angle before and after a stretch by 2^N(0, 0.2^2), translation by N(0, 0.125^2) of a
-    side. `colour`: brightness N(0, 0.2^2), contrast 2^N(0, 0.5^2), brightness inverted, a turn of the hue by any angle,
-    saturation 2^N(0, 1); for pictures without 3 channels only brightness and contrast. Masks are moved to the
-    nearest pixel and keep their values.
+    forward: pictures (N, C, H, W) in [-1, 1] -> the same shape; colours may leave the range. The groups of transforms
+    are the paper's:
 
-    What differs from the paper: pictures are interpolated bilinearly and mirrored at their borders, without its
-    wavelets against aliasing; its filters and corruptions, which its main experiments leave out, are not here; one p is
-    shared by the critics of all directions, and real and fake pictures of one place in the batch get the same
+    - `blit`: mirroring, quarter turns, and a translation by whole pixels of up to 1/8 of a side.
+    - `geometry`: a zoom by 2^N(0, 0.2^2), a turn by any angle before and after a stretch by 2^N(0, 0.2^2), and a
+      translation by N(0, 0.125^2) of a side.
+    - `colour`: brightness by N(0, 0.2^2), contrast by 2^N(0, 0.5^2), brightness inverted, the hue turned by any angle,
+      and saturation by 2^N(0, 1). Pictures without 3 channels get only brightness and contrast.
+
+    Masks are moved to the nearest pixel and keep their values.
+
+    Three things differ from the paper. Pictures are interpolated bilinearly and mirrored at their borders, without its
+    wavelets against aliasing. Its filters and corruptions, which its main experiments leave out, are not here. The
+    critics of all directions share one p, and a real and a fake picture at the same place in the batch get the same
     transform.
 
-    Parameters
-    ----------
-    transforms: which of the groups.
-    probability: p at the start.
-    target: of the mean sign. None: p stays as it is.
-    undecided: the logit of a picture that a critic takes neither for real nor for fake: 0 for `vanilla` and `hinge`,
-        0.5 for `lsgan`.
-    thousands: of real pictures, counted by every critic that sees them, in which p goes from 0 to 1.
-    every: steps from one adjustment to the next.
+    Args:
+        transforms: which of the groups are used. None takes all.
+        probability: p at the start.
+        target: the mean sign of the logits of real pictures at which p rests. With None p stays as it is.
+        undecided: the logit of a picture that a critic takes neither for real nor for fake. It is 0 for `vanilla` and
+            `hinge`, and 0.5 for `lsgan`.
+        thousands: how many thousand real pictures p needs to go from 0 to 1. Each critic that sees a picture counts it.
+        every: how many steps lie between two adjustments.
     """
 
     p: Tensor

@@ -18,13 +18,20 @@ Transform = Literal["colour", "translation", "cutout"]
 class DiffAugment(Augment):
     """DiffAugment (arXiv 2006.10738): colour, translation and cutout of all that critics see, always.
 
-    forward: pictures (N, C, H, W) in [-1, 1] -> the same shape; colours may leave the range. As in the paper's code:
-    brightness by U(-0.5, 0.5), the distance from grey by a factor U(0, 2), that from the picture's mean by U(0.5, 1.5);
-    whole pixels of translation, with 0 (grey) where nothing was; a square of 0. Of one channel the distance from grey
-    is 0. Masks are translated, and neither coloured nor cut.
+    forward: pictures (N, C, H, W) in [-1, 1] -> the same shape; colours may leave the range. The amounts are those of
+    the paper's code:
 
-    transforms: which of the three. translation: the largest one, as a part of a side. cutout: the square's side, as a
-    part of the picture's.
+    - `colour`: brightness moves by U(-0.5, 0.5). The distance of each pixel from grey is multiplied by U(0, 2), and the
+      distance from the picture's mean by U(0.5, 1.5). With one channel the distance from grey is 0.
+    - `translation`: the picture moves by whole pixels, with 0 (grey) where nothing was.
+    - `cutout`: a square of the picture becomes 0.
+
+    Masks are translated, and neither coloured nor cut.
+
+    Args:
+        transforms: which of the three are used. None takes all.
+        translation: the largest translation, as a share of the side.
+        cutout: the side of the square, as a share of the picture's side.
     """
 
     def __init__(

@@ -24,12 +24,13 @@ class Timm(FeatureNet):
     finest, or by timm's name of the module, such as `layer2`.
 
     Args:
-        layers: which layers are wanted. Empty: those of `out_indices`.
+        layers: which layers are wanted. If it is empty, they are those of `out_indices`.
         model: timm's name of the network, with or without a tag of its weights: `resnet18`, `resnet18.a1_in1k`.
-        out_indices: the same by number. Empty: as deep as `layers` needs; all, where there are no layers either.
+        out_indices: the layers that are wanted, by number. If it is empty, the network is as deep as `layers` needs,
+            and gives all layers where `layers` is empty too.
         weights: `pretrained` (the store's, or timm's own download), `random`, or a path; see docs/weights.md.
-        normalize: `model`: as the weights expect, by timm's account; or `imagenet`, `none`, see
-            `gankit.backbones.normalize`.
+        normalize: how pictures are normalized first. `model` does what the weights expect, by timm's account. For
+            `imagenet` and `none` see `gankit.backbones.normalize`.
 
     Raises ValueError for a network or a layer that does not exist, and for weights that are missing or do not fit.
     """

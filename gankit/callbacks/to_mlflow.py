@@ -16,9 +16,11 @@ class MLflow(Callback):
 
     A resumed training goes on in the same run there.
 
-    experiment: to which the runs belong; it is created if it does not exist. name: of the run; None: that of its
-    folder. tracking_uri: of a server, or of a database such as `sqlite:///mlflow.db`; None leaves it to
-    MLFLOW_TRACKING_URI.
+    Args:
+        experiment: the experiment to which the runs belong. It is created if it does not exist.
+        name: the name of the run. None takes that of its folder.
+        tracking_uri: the address of a server, or of a database such as `sqlite:///mlflow.db`. None leaves it to
+            MLFLOW_TRACKING_URI.
 
     Raises ValueError where mlflow is not installed.
     """

@@ -15,8 +15,10 @@ class Trackio(Callback):
     A resumed training goes on in the same run there. Everything stays on this machine (TRACKIO_DIR says where) unless a
     space is named. `trackio show --project gankit` shows it.
 
-    project: to which the run belongs. name: of the run; None: that of its folder, with a suffix that tells it from
-    others of that name. space: a Space of Hugging Face, as `user/space`.
+    Args:
+        project: the project to which the run belongs.
+        name: the name of the run. None takes that of its folder, with a suffix that tells it from others of that name.
+        space: a Space of Hugging Face that shows the run, as `user/space`.
 
     Raises ValueError where trackio is not installed.
     """

@@ -14,8 +14,10 @@ class WandB(Callback):
     A resumed training goes on in the same run there. The library wandb decides where it writes to: its login, and the
     variables WANDB_MODE, WANDB_BASE_URL and others are its own.
 
-    project, entity: where to. name: of the run; None: that of its folder. mode: `offline` writes beside the run, for
-    `wandb sync` later; None leaves it to WANDB_MODE.
+    Args:
+        project, entity: the project, and the user or team, to which the run goes.
+        name: the name of the run. None takes that of its folder.
+        mode: `offline` writes beside the run, for `wandb sync` later. None leaves it to WANDB_MODE.
 
     Raises ValueError where wandb is not installed.
     """

@@ -51,8 +51,11 @@ class Watching(Callback):
 class Best(Watching):
     """Keeps the checkpoint with the best figure so far, as `checkpoints/best`, beside the newest ones.
 
-    `gankit translate --checkpoint best` uses it, as do evaluate, sample and export. metric: its name, as
-    `gankit evaluate` prints it. direction: null: the mean of all directions. gankit's own.
+    `gankit translate --checkpoint best` uses it, as do evaluate, sample and export. gankit's own.
+
+    Args:
+        metric: the name of the figure, as `gankit evaluate` prints it.
+        direction: the direction whose figure counts, such as `a2b`. None takes the mean of all directions.
     """
 
     may_keep: ClassVar[bool] = True
@@ -65,7 +68,12 @@ class Best(Watching):
 class EarlyStop(Watching):
     """Ends the training when a figure has not become better for `patience` measurements.
 
-    metric: its name, as `gankit evaluate` prints it. direction: null: the mean of all directions. gankit's own.
+    gankit's own.
+
+    Args:
+        metric: the name of the figure, as `gankit evaluate` prints it.
+        direction: the direction whose figure counts, such as `a2b`. None takes the mean of all directions.
+        patience: how many measurements in a row may bring no better figure.
     """
 
     may_stop: ClassVar[bool] = True

@@ -16,10 +16,14 @@ from gankit.core.errors import DataError
 class Npy(Deep):
     """NumPy's .npy <-> float32 (C, H, W), low..high <-> [-1, 1]: integers of 8, 16, 32 bits, floats of 16, 32, 64.
 
-    A file holds one array, (H, W), or with channels in the order of `layout`: `hwc` or `chw`. Nothing in it can run
-    code: pickled objects are refused. low, high: the window; 8-bit files have 0..255 if none is given. units,
-    outside: see `gankit.codecs.base.Codec`. dtype: of what is written; that of the source if None, where it holds the
-    window, else float32.
+    A file holds one array, which is (H, W) or has channels. Nothing in it can run code: pickled objects are refused.
+
+    Args:
+        low, high: the values that become -1 and 1. 8-bit files have 0 and 255 if none are given.
+        units, outside: see `gankit.codecs.base.Codec`.
+        dtype: the kind of numbers that is written. None keeps that of the source where it holds the window, and takes
+            float32 elsewhere.
+        layout: the order of an array with channels, `hwc` or `chw`.
     """
 
     extensions: ClassVar[frozenset[str]] = frozenset({".npy"})

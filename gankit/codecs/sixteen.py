@@ -39,8 +39,12 @@ class Sixteen(Codec):
 class Grey16(Sixteen):
     """16-bit grey PNG and TIFF <-> float32 (1, H, W), low..high <-> [-1, 1].
 
-    low, high: the window, such as 0 and 4095 for 12-bit data; what is not given is not guessed. units, outside: see
-    `gankit.codecs.base.Codec`. What it writes is of the source's kind, PNG or TIFF, else PNG.
+    What it writes is of the source's kind, PNG or TIFF. Where the source is of another kind, it writes PNG.
+
+    Args:
+        low, high: the values that become -1 and 1, such as 0 and 4095 for 12-bit data. A window that is not given is
+            not guessed.
+        units, outside: see `gankit.codecs.base.Codec`.
     """
 
     def __init__(
@@ -77,8 +81,11 @@ class Grey16(Sixteen):
 class RGB16(Sixteen):
     """16-bit RGB PNG and TIFF <-> float32 (3, H, W), low..high <-> [-1, 1]. Needs `pip install 'gankit[tiff]'`.
 
-    low, high: the window, such as 0 and 65535; what is not given is not guessed. units, outside: see
-    `gankit.codecs.base.Codec`. What it writes is of the source's kind, PNG or TIFF, else PNG.
+    What it writes is of the source's kind, PNG or TIFF. Where the source is of another kind, it writes PNG.
+
+    Args:
+        low, high: the values that become -1 and 1, such as 0 and 65535. A window that is not given is not guessed.
+        units, outside: see `gankit.codecs.base.Codec`.
     """
 
     def __init__(

@@ -44,10 +44,15 @@ class Deep(Codec):
 class Tiff(Deep):
     """TIFF <-> float32 (C, H, W), low..high <-> [-1, 1]: any C, integers of 8, 16, 32 bits, floats of 16, 32, 64.
 
-    Needs `pip install 'gankit[tiff]'`. low, high: the window; 8-bit files have 0..255 if none is given. units,
-    outside: see `gankit.codecs.base.Codec`. dtype: of what is written; that of the source if None, where it holds the
-    window, else float32. pages: `one`, a file is a page with C samples a pixel; `channels`, its pages are the channels,
-    as ImageJ and OME write them. Palettes, CMYK and pictures whose white is 0 are refused.
+    Needs `pip install 'gankit[tiff]'`. Palettes, CMYK and pictures whose white is 0 are refused.
+
+    Args:
+        low, high: the values that become -1 and 1. 8-bit files have 0 and 255 if none are given.
+        units, outside: see `gankit.codecs.base.Codec`.
+        dtype: the kind of numbers that is written. None keeps that of the source where it holds the window, and takes
+            float32 elsewhere.
+        pages: how a file holds channels. With `one` it is a single page with C samples a pixel. With `channels` its
+            pages are the channels, as ImageJ and OME write them.
     """
 
     extensions: ClassVar[frozenset[str]] = frozenset({".tif", ".tiff"})

@@ -31,17 +31,22 @@ NAMED = {"train", "test", *(f"{kind}{side}" for kind in ("", "test_", "maps_", "
 class PictureFiles(PlacedDataset):
     """Options of all data sets of picture files.
 
-    root: the folder that contains the others; a folder that is not found in it is looked for at the path as written.
-    val: the share of the training pictures that is set aside for validation, such as 0.1, chosen only by their names,
-    so that the others stay where they are when pictures come or go; with 0 the folders called `val`, if there are any,
-    hold the validation pictures. listed: instead of folders a file, .csv or .jsonl, that lists the pictures with their
-    splits, see `gankit.data.listed.read_list`; below `root`, or at the path as written. preprocess, load_size,
-    crop_size, flip, enlarge, exact, interpolation: see `gankit.data.transforms.Transform`; pictures of `val` and `test`
-    are resized straight to `crop_size`, exact and never random. crop_height: the height of the crop, if it is not
-    `crop_size`, which is its width. limit: take only the first N pictures of each folder, by their names. codec: how
-    files are read, see `gankit.codecs`. max_bad: how many broken files of a folder are reported and skipped before the
-    run stops. cache, cache_folder: where decoded, resized training pictures are kept, see
-    `gankit.data.keeping.Keeping`.
+    Args:
+        root: the folder that contains the others. A folder that is not found in it is looked for at the path as
+            written.
+        val: the share of the training pictures that is set aside for validation, such as 0.1. Only their names decide
+            which these are, so that the others stay where they are when pictures come or go. With 0, the folders called
+            `val`, if there are any, hold the validation pictures.
+        listed: a file, .csv or .jsonl, that lists the pictures with their splits and takes the place of folders. It is
+            looked for below `root`, or at the path as written. `gankit.data.listed.read_list` describes it.
+        preprocess, load_size, crop_size, flip, enlarge, exact, interpolation: how pictures are resized, cropped and
+            flipped, see `gankit.data.transforms.Transform`. Pictures of `val` and `test` are resized straight to
+            `crop_size`. That is exact and never random.
+        crop_height: the height of the crop in pixels. By default it is `crop_size`, which is the width.
+        limit: only the first N pictures of each folder are taken, in the order of their names.
+        codec: how files are read, see `gankit.codecs`.
+        max_bad: how many broken files of a folder are reported and skipped before the run stops.
+        cache, cache_folder: where decoded and resized training pictures are kept, see `gankit.data.keeping.Keeping`.
 
     Raises ValueError for sizes that do not fit together; DataError for a missing or empty folder, too many broken
     pictures, or pictures smaller than the crop.

@@ -31,9 +31,14 @@ class IDX:
     Where one of the two files is missing, the other is divided: each tenth picture (the 10th, 20th, ...) is held out
     for the test split, the others are for training.
 
-    root: the folder. train, test: the files in it, with or without `.gz`; the defaults are MNIST's. size: of the
-    pictures. resize: `pad` puts larger ones into the middle of a black frame (28 px in 32); `bilinear` enlarges or
-    shrinks, with antialiasing. Nothing is random.
+    Nothing is random.
+
+    Args:
+        root: the folder that contains the files.
+        train, test: the names of the files, with or without `.gz`. The defaults are MNIST's.
+        size: the side of the pictures in pixels.
+        resize: how the file's pictures are brought to `size`. `pad` puts smaller ones into the middle of a black frame
+            (28 px in 32). `bilinear` enlarges or shrinks them, with antialiasing.
 
     Raises DataError where neither file is there, where a file is not an IDX file of pictures (unsigned bytes, three
     dimensions) or is cut off, and where `pad` would have to cut.

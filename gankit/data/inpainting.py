@@ -25,15 +25,22 @@ Share = Annotated[float, Gt(0), Lt(1)]
 class InpaintingFolder(Single):
     """Pictures and holes to fill. An item has `a`, (C, h, w) in [-1, 1], whole, and `mask`, (1, h, w), 1 = hole.
 
-    In training the hole is a random one; in test, item i always has the i-th mask (from the start again where there are
-    fewer), or the one drawn from (seed, i).
+    In training the hole is a random one. In the test, item i always has the i-th mask, counted from the start again
+    where there are fewer masks than pictures, or the hole that is drawn from (seed, i).
 
-    masks: a folder of masks, 8-bit pictures, white = hole, which are resized to the picture without smoothing, and
-    flipped both ways in training; below `root`, unless it is absolute; or `drawn`. test_masks: the same for the test
-    split; that of `masks` by default. hole_min, hole_max: the share of the picture that a drawn hole takes; it is drawn
-    uniformly and met by the pixel, or as nearly as whole rows and columns allow. drawing: `strokes` of a brush, or
-    thresholded `noise`, LBAM's; so many `rectangles` of any place and ratio; a box in the `centre`; a `border` along
-    some `sides` of the picture, to paint it on beyond them. seed: of the drawn test masks.
+    Args:
+        masks: `drawn`, or a folder of masks: 8-bit pictures that are white in the hole. The folder is looked for below
+            `root`, unless its path is absolute. Masks are resized to the picture without smoothing, and flipped both
+            ways in training.
+        test_masks: the same for the test split. By default it is that of `masks`.
+        hole_min, hole_max: the smallest and the largest share of the picture that a drawn hole takes. The share is
+            drawn uniformly. It is met by the pixel, or as nearly as whole rows and columns allow.
+        drawing: the shape of drawn holes. `strokes` are those of a brush. `noise` is thresholded noise, as LBAM has it.
+            `rectangles` have any place and ratio. `centre` is a box in the middle. `border` leaves out some `sides` of
+            the picture, so that it is painted on beyond them.
+        rectangles: how many rectangles a hole has, with `drawing: rectangles`.
+        sides: the sides that a border may take, with `drawing: border`.
+        seed: the seed of the drawn test masks.
 
     Raises ValueError for shares that do not fit together.
     """

@@ -31,17 +31,23 @@ from gankit.fields import Picture, Segmentation
 class PairedFolder(PictureFiles):
     """Pairs of pictures, as pix2pix (arXiv 1611.07004) trains on them; one crop and one flip for both of a pair.
 
-    An item has `a` (the source) and `b` (the target), (C, h, w) in [-1, 1].
+    An item has `a` (the source) and `b` (the target), (C, h, w) in [-1, 1]. Pairs are found in one of three ways:
 
-    Side by side: `train` and `test` hold pictures whose left half is A and whose right half is B (an odd last column is
-    dropped); a warning tells where they do not look like it. Two folders: `a` and `b` (and `test_a`, `test_b`), or
-    `train/A` and `train/B`, or `A/train` and `B/train`, hold one picture of each pair under the same name, extensions
-    apart. Or `listed` has the columns `a`, `b` and `split`. test: where it is empty, `test` or else `val` is looked
-    for. direction: `b2a` exchanges the two. codec_b: of the files of the target, where they are of another kind.
-    channels_a, channels_b: of the source and the target, those of the files if None; of the codec `image` 3 for RGB
-    (None), 1 for grey. classes_a, classes_b: instead, that side holds segmentation maps with this many classes, 8-bit
-    files whose grey values or palette indices are 0, 1, ..., and 255 where a pixel has no class; they become (classes,
-    h, w), 1 at the class and 0 elsewhere.
+    - Side by side: `train` and `test` hold pictures whose left half is A and whose right half is B. An odd last column
+      is dropped. A warning tells where the halves do not look like a pair.
+    - In two folders: `a` and `b` (and `test_a`, `test_b`), or `train/A` and `train/B`, or `A/train` and `B/train`, hold
+      one picture of each pair under the same name, extensions apart.
+    - In a list: `listed` has the columns `a`, `b` and `split`.
+
+    Args:
+        test: the folder of the test split. Where it is empty, `test` or else `val` is looked for.
+        direction: `b2a` exchanges source and target.
+        codec_b: how the files of the target are read, where they are of another kind than those of the source.
+        channels_a, channels_b: the channels of source and target. With None they are those of the files. The codec
+            `image` reads RGB (3) with None, and grey with 1.
+        classes_a, classes_b: that side holds segmentation maps with this many classes in place of pictures. They are
+            8-bit files whose grey values or palette indices are 0, 1, ..., and 255 where a pixel has no class. They
+            become (classes, h, w), which is 1 at the class and 0 elsewhere.
 
     Raises ValueError for options that do not fit together; DataError for a picture without its partner, or a pair of
     two sizes (unless both are resized to one).

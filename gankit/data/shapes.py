@@ -45,10 +45,15 @@ class Shapes(Drawn):
     - `example_a2b`, `example_b2a`, of `light` only: (3, size, size) in [-1, 1]: another scene in the target's domain,
       in the light of that counterpart, for methods that take a style from an example.
 
-    task: what differs between the domains. size: side in pixels. train, val, test: scenes in each split. seed: of the
-    drawing; the splits are disjoint streams of it. grain: of the background, by pixel, as a share of the range of
-    colours. distractors: squares in each scene that only the light of a season changes. paired: for methods that learn
-    from pairs. cache: keep drawn scenes in RAM (16 * size**2 bytes an item).
+    Args:
+        task: what differs between the domains.
+        size: the side of the pictures in pixels.
+        train, val, test: how many scenes each split has.
+        seed: the seed of the drawing. The splits are disjoint streams of it.
+        grain: the noise of the background, pixel by pixel, as a share of the range of colours.
+        distractors: how many squares each scene has that only the light of a season changes.
+        paired: whether b is the counterpart of a, for methods that learn from pairs.
+        cache: whether drawn scenes are kept in RAM, which takes 16 * size**2 bytes an item.
     """
 
     fields: Mapping[str, Field] = {

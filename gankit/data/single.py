@@ -21,10 +21,12 @@ from gankit.fields import Field, Label, Picture
 class Single(PictureFiles):
     """Pictures of one domain. An item has `a`, (C, h, w) in [-1, 1].
 
-    train, test: the folders of the splits; `train: .` takes the pictures of `root` itself. `listed` has the columns
-    `path` and `split`. Where it has `label` too, a whole number, an item has a `label`, (); there is one class more
-    than the greatest label of all splits. channels: None takes those of the files; with the codec `image` None is 3,
-    RGB, and 1 is grey.
+    Args:
+        train, test: the folders of the splits. `train: .` takes the pictures of `root` itself. `listed` has the columns
+            `path` and `split`. Where it has the column `label` too, a whole number, an item has a `label`, (), and
+            there is one class more than the greatest label of all splits.
+        channels: the channels of the pictures. With None they are those of the files. The codec `image` reads RGB (3)
+            with None, and grey with 1.
     """
 
     _labels: ClassVar[bool] = True

@@ -26,16 +26,20 @@ class Unpaired(PictureFiles):
     larger domain has pictures; item i holds picture i of A (from the start again where A is smaller) and a random one
     of B, or the i-th where `serial`. The test split is always serial.
 
-    a, b, test_a, test_b: the folders below `root`; with an empty `root` any others. `listed` has the columns `path`,
-    `side` (a or b) and `split`. codec_b: of the files of B, where they are of another kind. channels_a, channels_b:
-    those of the files if None; of the codec `image` 3 for RGB (None), 1 for grey.
-
-    classes_a, classes_b: each picture of that side has a segmentation map of so many classes, and an item has
-    `segmentation_a` or `segmentation_b`, (classes, h, w), 1 at the class and 0 elsewhere, cropped and flipped as its
-    picture is. A map is an 8-bit file of the picture's name (extensions apart) and size, whose grey values or palette
-    indices are 0, 1, ..., and 255 where a pixel has no class. maps_a, maps_b, test_maps_a, test_maps_b: the folders of
-    maps; by default those of the pictures with `_maps` at the end, as `trainA_maps`. Where there is no such folder of
-    the test, its items have no maps. `listed` then has the column `map` too.
+    Args:
+        a, b, test_a, test_b: the folders of the two domains, for training and for the test, below `root`. With an empty
+            `root` any other folders can be named. `listed` has the columns `path`, `side` (a or b) and `split`.
+        serial: item i holds the i-th picture of B, not a random one.
+        codec_b: how the files of B are read, where they are of another kind than those of A.
+        channels_a, channels_b: the channels of each domain's pictures. With None they are those of the files. The codec
+            `image` reads RGB (3) with None and with 3, and grey with 1.
+        classes_a, classes_b: each picture of that side has a segmentation map of so many classes. An item then has
+            `segmentation_a` or `segmentation_b`, (classes, h, w), which is 1 at the class and 0 elsewhere, and is
+            cropped and flipped as its picture is. A map is an 8-bit file that has the name of the picture (extensions
+            apart) and its size. Its grey values or palette indices are 0, 1, ..., and 255 where a pixel has no class.
+        maps_a, maps_b, test_maps_a, test_maps_b: the folders of maps. By default they have the names of the pictures'
+            folders with `_maps` at the end, such as `trainA_maps`. Where there is no such folder for the test, its
+            items have no maps. `listed` has the column `map` too.
 
     Raises ValueError for folders of maps without their classes; DataError for a missing map, or one of another size.
     """

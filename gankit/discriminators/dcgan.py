@@ -24,10 +24,10 @@ class DCGANDiscriminator(nn.Module):
     `image_size` give a map of logits, one for each window of that size. Smaller ones are refused with a ValueError.
 
     Args:
-        channels: of the first convolution; doubled by each following one.
-        image_size: side of the pictures in pixels: a power of two, at least 8.
+        channels: the width of the first convolution. Each following one doubles it.
+        image_size: the side of the pictures in pixels, a power of two of at least 8.
         widest: the largest width of a layer, as a multiple of `channels`.
-        norm: after all convolutions but the first and the last; any that is not adaptive.
+        norm: what follows all convolutions but the first and the last. Any norm that is not adaptive will do.
 
     Raises:
         ValueError: another image_size; an adaptive norm.

@@ -24,12 +24,12 @@ class DoubleColumnDiscriminator(nn.Module):
     a column does not see is black.
 
     Args:
-        channels: of the first convolution of each column; doubled three times.
-        levels: halvings: 6 in the paper, for 256 px; 5 for 128 px.
-        widths: the width of each level instead, as many as `levels`.
-        norm: after each convolution but the first. The paper's gradient penalty goes through batch norm, against the
-            advice of WGAN-GP (arXiv 1704.00028): `instance` keeps pictures apart.
-        sigmoid: return probabilities, as the authors' code does in front of its Wasserstein loss.
+        channels: the width of the first convolution of each column. It is doubled three times.
+        levels: the number of halvings. The paper has 6, for 256 px. 5 are right for 128 px.
+        widths: the width of each level, `levels` numbers in place of `channels`.
+        norm: what follows each convolution but the first. The paper's gradient penalty goes through batch norm, against
+            the advice of WGAN-GP (arXiv 1704.00028). `instance` keeps pictures apart.
+        sigmoid: whether probabilities are returned, as the authors' code does in front of its Wasserstein loss.
     """
 
     takes: ClassVar[Mapping[str, Field]] = {"hole": Mask()}

@@ -19,7 +19,7 @@ class MLPDiscriminator(nn.Module):
 
     Args:
         hidden: the widths of the hidden layers.
-        image_size: of the pictures, any.
+        image_size: the side of the pictures in pixels, any number.
         dropout: the share of hidden values that are dropped in training, after each hidden layer. With few pictures, a
             critic without dropout memorizes them, and the generator collapses.
 

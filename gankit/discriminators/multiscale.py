@@ -20,8 +20,9 @@ class MultiscaleDiscriminator(nn.Module):
     critic that has several follow one another. Sides below `min_size` are refused by the critic of the coarsest scale.
 
     Args:
-        scales: how many; each is the 3 x 3 average, at stride 2, of the one before (pixels outside do not count).
-        discriminator: the critic of each scale; each scale has its own weights.
+        scales: the number of scales. Each is the 3 x 3 average, at stride 2, of the one before. Pixels outside of the
+            picture do not count.
+        discriminator: the critic of each scale. Each scale has its own weights.
     """
 
     def __init__(

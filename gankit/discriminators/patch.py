@@ -21,18 +21,21 @@ class PatchDiscriminator(nn.Module):
     forward: pictures (N, in_channels, H, W) in [-1, 1] -> logits (N, 1, h, w), no sigmoid. Sides below `min_size` are
     refused with a ValueError.
 
-    Convolutions 4 x 4: `layers` of stride 2, then two of stride 1; channels double at each but never beyond 8 x. A
-    patch is 16, 34, 70, 142, 286 px wide for layers 1 to 5. A conditional critic takes in_channels of both pictures.
+    Of its 4 x 4 convolutions `layers` have stride 2, and two more have stride 1. Channels double at each, but never
+    beyond 8 x. A patch is 16, 34, 70, 142, 286 px wide for layers 1 to 5. A conditional critic takes in_channels of
+    both pictures.
 
     Args:
-        channels: of the first convolution.
-        layers: depth, 3 in the papers.
-        norm: after each convolution but the first and the last. As in the reference code, a convolution before a batch
-            norm or none has no bias.
-        spectral_norm: normalize the weights of the convolutions too.
-        padding: of each convolution, with zeros; AGIT's released code (arXiv 1806.02311) has 2, the others 1.
-        norm_first: a norm after the first convolution as well, as in AGIT's released code.
-        down: `strided` convolutions, or plain ones and a blur that halves (`antialiased`, as in CUT, arXiv 2007.15651).
+        channels: the width of the first convolution.
+        layers: the number of convolutions with stride 2. The papers have 3.
+        norm: what follows each convolution but the first and the last. As in the reference code, a convolution before a
+            batch norm or none has no bias.
+        spectral_norm: whether the weights of the convolutions are normalized too.
+        padding: how many pixels of zeros pad each convolution. AGIT's released code (arXiv 1806.02311) has 2, the
+            others 1.
+        norm_first: whether the first convolution has a norm as well, as in AGIT's released code.
+        down: how sizes are halved. `strided` is by strided convolutions. `antialiased`, as in CUT (arXiv 2007.15651),
+            is by plain convolutions and a blur that halves.
 
     `set_norm(False)` leaves the norms out from then on, as AGIT does when its critic begins to look at masked pictures.
     """

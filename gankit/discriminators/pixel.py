@@ -22,9 +22,9 @@ class PixelDiscriminator(nn.Module):
     Three convolutions 1 x 1, of channels, 2 * channels and 1 filters.
 
     Args:
-        channels: of the first convolution.
-        norm: after the second convolution. As in the reference code, with a batch norm or none neither the second
-            nor the last convolution has a bias.
+        channels: the width of the first convolution.
+        norm: what follows the second convolution. As in the reference code, with a batch norm or none neither the
+            second nor the last convolution has a bias.
     """
 
     min_size = 2  # an instance norm needs more than one pixel

@@ -23,11 +23,11 @@ class StridedDiscriminator(nn.Module):
     Convolutions 4 x 4 of stride 2, all with a bias, each twice as wide as the one before; then one of 1 x 1.
 
     Args:
-        channels: of the first convolution.
-        layers: how many halvings.
-        norm: after each convolution but the first and the last; the paper has none.
-        spectral_norm: normalize the weights of the strided convolutions.
-        padding: of the strided convolutions.
+        channels: the width of the first convolution.
+        layers: the number of halvings.
+        norm: what follows each convolution but the first and the last. The paper has none.
+        spectral_norm: whether the weights of the strided convolutions are normalized.
+        padding: how the strided convolutions are padded.
     """
 
     def __init__(

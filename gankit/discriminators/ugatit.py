@@ -75,13 +75,15 @@ class UGATITDiscriminator(nn.Module):
     refused with a ValueError.
 
     Args:
-        channels: of the first convolution; doubled by each further one.
-        layers: depths; the reference's global critic has 7 (channels up to 32 x), the local one 5.
-        cam_weight: what re-weights the features: the classifier's `raw` weight, as in the authors' PyTorch code, or the
-            spectrally `normalized` one, as in their TensorFlow code, from which the paper's figures are.
-        cam: False leaves the CAMs out, as the paper's ablation does: only the logits of the patches remain.
-        spectral: False leaves the spectral norms out. Under them logits start near 0 and grow slowly, so that the
-            critics stay at chance for the first thousand steps and more.
+        channels: the width of the first convolution. Each further one doubles it.
+        layers: the depth of each critic. The reference's global critic has 7, with channels up to 32 x, and the local
+            one 5.
+        cam_weight: the weight of the classifier that re-weights the features. `raw` is as in the authors' PyTorch code.
+            `normalized`, by the spectral norm, is as in their TensorFlow code, from which the paper's figures are.
+        cam: whether there are CAMs. False leaves them out, as the paper's ablation does, and only the logits of the
+            patches remain.
+        spectral: whether there are spectral norms. Under them logits start near 0 and grow slowly, so that the critics
+            stay at chance for the first thousand steps and more.
     """
 
     def __init__(

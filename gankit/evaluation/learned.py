@@ -24,8 +24,10 @@ Net = Literal["alex", "vgg", "squeeze"]
 class LPIPS(Metric):
     """LPIPS of output and truth (arXiv 1801.03924, version 0.1), at the pictures' own size; the mean over pictures.
 
-    net: `alex` is the usual one for measuring and the only one whose row is called `lpips`. weights: `pretrained`,
-    `random` (which the row's name says), or a path.
+    Args:
+        net: the network whose features are compared. `alex` is the usual one for measuring, and the only one whose row
+            is called `lpips`.
+        weights: the weights of that network, which are `pretrained`, `random` (which the row's name says), or a path.
     """
 
     better: ClassVar[Better] = "lower"
@@ -98,10 +100,10 @@ class LPIPSDiversity(LPIPS):
 class Structure(Metric):
     """How far the output's structure is from the source's: self-similarity of deep features (arXiv 2201.00424).
 
-    Features of all places are compared with each other by cosine, in the source and in the output; the figure is the
-    mean squared difference of the two matrices, the mean over pictures. 0: nothing has moved. Papers take the keys of
-    DINO's ViT-B/8; this takes the tokens (or places) of the last layer of the backbone that its name says, so that
-    `structure-timm:vit_small_patch16_224.dino` is near to theirs, but not equal.
+    Features of all places are compared with each other by cosine, in the source and in the output. The figure is the
+    mean squared difference of the two matrices, and of that the mean over the pictures. 0 says that nothing has moved.
+    Papers take the keys of DINO's ViT-B/8. This takes the tokens (or places) of the last layer of the backbone that its
+    name says, so that `structure-timm:vit_small_patch16_224.dino` is near to theirs, but not equal.
     """
 
     better: ClassVar[Better] = "lower"

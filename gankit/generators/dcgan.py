@@ -22,9 +22,9 @@ class DCGANGenerator(nn.Module):
     features of 4 x 4, and each further one doubles their side.
 
     Args:
-        channels: width before the picture; doubled at each halving of the size.
-        image_size: side of the pictures in pixels: a power of two, at least 8.
-        widest: the largest width of a layer, as a multiple of `channels`; 8 is what 64 px need, and it keeps networks
+        channels: the width of the last layer before the picture. It doubles with each halving of the size.
+        image_size: the side of the pictures in pixels, a power of two of at least 8.
+        widest: the largest width of a layer, as a multiple of `channels`. 8 is what 64 px need, and it keeps networks
             for larger pictures affordable.
         norm: any norm that is not adaptive.
 

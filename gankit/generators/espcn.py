@@ -27,10 +27,10 @@ class ESPCNGenerator(nn.Module):
     [-1, 1].
 
     Args:
-        factor: how many times larger.
-        channels: width of the first two layers; the third has half.
-        colour: of RGB pictures, `luma` enlarges only the luma (Y) by the network and the two colour differences
-            bicubically, as that code does; `rgb` gives all three channels to the network.
+        factor: how many times larger the result is.
+        channels: the width of the first two layers. The third has half of it.
+        colour: how RGB pictures are enlarged. With `luma`, as in that code, the network enlarges only the luma (Y), and
+            the two colour differences are enlarged bicubically. With `rgb` the network gets all three channels.
 
     Raises:
         ValueError: for unequal channels; of the forward, for a wrong input.

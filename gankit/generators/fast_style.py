@@ -29,9 +29,9 @@ class FastStyleGenerator(nn.Module):
     `translate` pads beforehand and crops, so that the size stays.
 
     Args:
-        channels: width at full size, twice and four times that below; or the three widths.
-        blocks: residual blocks.
-        norm: any that takes no style.
+        channels: the width at full size. It doubles at each of the two halvings. A list gives all three widths instead.
+        blocks: the number of residual blocks.
+        norm: any norm that takes no style.
 
     Raises:
         ValueError: for an adaptive norm; of the forward, for a wrong number of channels or size.

@@ -30,11 +30,12 @@ class JohnsonGenerator(nn.Module):
     by 18 % in training, where the losses see it as it is; in evaluation it is clamped.
 
     Args:
-        channels: width at full size; four times that at the bottleneck. The code's own models with instance norm have
-            16, half the paper's.
-        blocks: residual blocks.
-        norm: the paper's is `batch`, the code's default `{type: instance, affine: true}`.
-        scale: of the tanh; 1 keeps the picture in [-1, 1].
+        channels: the width at full size. It is four times that at the bottleneck. The code's own models with instance
+            norm have 16, which is half the paper's.
+        blocks: the number of residual blocks.
+        norm: any norm that is not adaptive. The paper has `batch`, and the code by default `{type: instance, affine:
+            true}`.
+        scale: the factor on the tanh. 1 keeps the picture in [-1, 1].
 
     Raises:
         ValueError: for an adaptive norm; of the forward, for a wrong number of channels or size.

@@ -34,20 +34,23 @@ class LBAM(nn.Module):
     multiples of 2^downs. Inside, values are in [0, 1] and holes are black.
 
     Args:
-        channels: width after the first halving; doubled three times.
-        downs: halvings: 7 in the paper, for 256 px.
-        widths: the width after each halving instead, as many as `downs`.
-        norm: after each attention but the first level's. `none` as in the authors' released weights; `batch` as in
+        channels: the width after the first halving. It is doubled three times.
+        downs: the number of halvings. The paper has 7, for 256 px.
+        widths: the width after each halving, `downs` numbers in place of `channels`.
+        norm: what follows each attention but the first level's. The authors' released weights have `none`. The paper
+            and the code before 2020 have `batch`.
+        image: what makes the picture of the last features. It is `tanh`, or `abs`, which is |tanh| over [0, 1], as in
             the paper and the code before 2020.
-        image: `tanh`, or `abs`, the |tanh| over [0, 1] of the paper and the code before 2020.
         alpha: the exponent of the mask update.
-        activation: of the features after each attention. The paper and the code's network have leaky_relu; the code's
-            layers know the others.
-        attention: what makes a map of a mask's convolution: the paper's asymmetric Gaussian, with four learned numbers
-            in each layer; sigmoid, relu and leaky_relu are rows of its ablation. The mask update stays as it is.
-        masks: `fixed`: maps and masks are those of partial convolution, and are not learned (a row of the ablation).
-        reverse: False leaves the reverse maps out (another row of the ablation). The forward maps still weight the skip
-            connections; the features from below are not weighted.
+        activation: the activation of the features after each attention. The paper and the code's network have
+            leaky_relu. The code's layers know the others.
+        attention: what makes a map of a mask's convolution. `gaussian` is the paper's asymmetric Gaussian, with four
+            learned numbers in each layer. `sigmoid`, `relu` and `leaky_relu` are rows of its ablation. The mask update
+            stays as it is.
+        masks: whether maps and masks are `learned`, or `fixed`. Fixed ones are those of partial convolution, and a row
+            of the ablation.
+        reverse: whether there are reverse maps. False is another row of the ablation. The forward maps then still
+            weight the skip connections, but the features from below are not weighted.
 
     Raises:
         ValueError: an adaptive norm, widths that are not `downs`, an attention for fixed masks; in the forward, a wrong

@@ -20,7 +20,7 @@ class MLPGenerator(nn.Module):
 
     Args:
         hidden: the widths of the hidden layers.
-        image_size: of the pictures, any.
+        image_size: the side of the pictures in pixels, any number.
 
     Raises:
         ValueError: in the forward, noise of another shape.

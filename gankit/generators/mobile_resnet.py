@@ -30,12 +30,12 @@ class MobileResnetGenerator(ResidualGenerator):
 
     Args:
         down: channels at full size, at half and at a quarter.
-        inner: channels inside each residual block; there are as many blocks as numbers.
+        inner: channels inside each residual block. There are as many blocks as numbers.
         up: channels after the first and the second doubling.
         norm: any norm that is not adaptive.
-        padding: of the residual blocks.
-        dropout: inside the residual blocks.
-        attention: a head at the bottleneck.
+        padding: how the residual blocks are padded.
+        dropout: whether half of the features inside the residual blocks are dropped in training.
+        attention: an attention head at the bottleneck.
 
     Raises:
         ValueError: an adaptive norm; in the forward, a wrong number of channels or size.

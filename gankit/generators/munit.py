@@ -43,18 +43,20 @@ class MUNITGenerator(nn.Module):
     are, not added to 1. The style encoder has no norm, which would take the style away.
 
     Args:
-        channels: width at full size.
-        downs: halvings of the content encoder, and doublings of the decoder; each doubles the width.
-        blocks: residual blocks at the end of the content encoder, and as many at the start of the decoder.
-        style_channels: length of the style code.
-        style_downs: halvings of the style encoder; the first two double the width.
-        mlp_channels, mlp_layers: width and depth of the perceptron.
-        norm: an adaptive one is that of the decoder's blocks, and its companion (`instance` for `adain`) that of the
-            content encoder; any other is that of the content encoder, beside `adain`.
-        up_norm: of the decoder's doublings; not adaptive. It should normalize the channels together, because the
-            proportions between them carry style.
-        padding: of all convolutions.
-        activation: after each norm (leaky_relu: slope 0.2).
+        channels: the width at full size.
+        downs: how many halvings the content encoder has, and how many doublings the decoder. Each halving doubles the
+            width.
+        blocks: how many residual blocks end the content encoder. As many begin the decoder.
+        style_channels: the length of the style code.
+        style_downs: how many halvings the style encoder has. The first two double the width.
+        mlp_channels, mlp_layers: the width and the depth of the perceptron.
+        norm: the norm of the decoder's blocks or of the content encoder. An adaptive one goes to the blocks, and its
+            companion (`instance` for `adain`) to the content encoder. Any other goes to the content encoder, and the
+            blocks have `adain`.
+        up_norm: the norm of the decoder's doublings, which is not adaptive. It should normalize the channels together,
+            because the proportions between them carry style.
+        padding: how all convolutions are padded.
+        activation: what follows each norm. `leaky_relu` has the slope 0.2.
 
     Raises:
         ValueError: an adaptive up_norm; in the forward, a wrong number of channels or size.

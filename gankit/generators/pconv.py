@@ -30,17 +30,18 @@ class PConvUNet(nn.Module):
     2^downs. Inside, values are in [0, 1] and holes are black. Places that no known pixel reaches are black.
 
     Args:
-        channels: width after the first halving; doubled three times.
-        downs: halvings: 8 in the paper for 512 px, 7 in naoto0804's code for 256 px.
-        widths: the width after each halving instead, as many as `downs`.
-        norm: after each convolution but the first and the last.
-        freeze_bn: the encoder's batch norms keep their running statistics in training: for fine-tuning, when the
-            first phase is done, as in the paper.
-        window_factor: see `PartialConv2d`; False for weights of naoto0804's code.
-        image: `linear`, as in the paper: in [-1, 1] when evaluated, where it is clamped, and near it in training;
-            or `tanh`.
-        normalize: `imagenet`: inside, values are not in [0, 1] but less ImageNet's mean, by its deviation, and so is
-            what a `linear` image is made of; for weights of naoto0804's code. Only for RGB.
+        channels: the width after the first halving. It is doubled three times.
+        downs: the number of halvings. The paper has 8 for 512 px, and naoto0804's code 7 for 256 px.
+        widths: the width after each halving, `downs` numbers in place of `channels`.
+        norm: what follows each convolution but the first and the last.
+        freeze_bn: whether the encoder's batch norms keep their running statistics in training. The paper does so for
+            fine-tuning, when the first phase is done.
+        window_factor: whether partial convolutions multiply by the size of their window, see `PartialConv2d`. False is
+            for weights of naoto0804's code.
+        image: what makes the picture of the last features. `linear`, as in the paper, is clamped to [-1, 1] in
+            evaluation, and only near that range in training. `tanh` is always in it.
+        normalize: `imagenet` subtracts ImageNet's mean inside and divides by its deviation, so that values are not in
+            [0, 1], and makes a `linear` image of such values. It is for weights of naoto0804's code, and only for RGB.
 
     Raises:
         ValueError: an adaptive norm, `imagenet` for other pictures than RGB, widths that are not `downs`; in the

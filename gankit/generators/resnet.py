@@ -39,24 +39,28 @@ class ResnetGenerator(ResidualGenerator):
     attention (N, 1, H/4, W/4) in [0, 1] or None, logits or None)`. Sides must be multiples of 4 and at least 8.
 
     An attention head sits after the first half of the blocks. With an adaptive norm the blocks of the second half take
-    their scale and offset from a perceptron on the features there (U-GAT-IT's, light); the other layers have no style
-    to take: those before use an instance norm, the doublings the norm's companion (`lin` for `adalin`).
+    their scale and offset from a perceptron on the features there, which is U-GAT-IT's in its light form. The other
+    layers have no style to take. Those before use an instance norm, and the doublings use the norm's companion (`lin`
+    for `adalin`).
 
     Args:
-        channels: width at full size; four times that at the bottleneck.
-        blocks: residual blocks; the paper takes 6 at 128 px and 9 from 256 px on.
+        channels: the width at full size. It is four times that at the bottleneck.
+        blocks: the number of residual blocks. The paper takes 6 at 128 px, and 9 from 256 px on.
         norm: any norm, adaptive ones too.
-        padding: of the residual blocks.
-        dropout: inside the residual blocks.
-        attention: a head at the bottleneck.
-        down: `strided` convolutions, or convolutions and a blur (`antialiased`, as in CUT).
-        up: `transposed` convolutions, or convolutions after `nearest` or smooth (`antialiased`, as in CUT) enlarging.
-        ends: padding of the first and the last convolution.
-        geometry: `tensorflow` pads the strided and transposed convolutions as TensorFlow's SAME does (AGIT's code).
-        relu_after_sum: rectify the sum of each residual block (AGIT's code).
-        residual_image: the network draws what is added to the image before the tanh, not the result itself (arXiv
-            1612.05363): the generator nearly copies its input from the first step on, and need not learn what stays the
-            same.
+        padding: how the residual blocks are padded.
+        dropout: whether half of the features inside the residual blocks are dropped in training.
+        attention: an attention head at the bottleneck.
+        down: how sizes are halved. `strided` is by strided convolutions. `antialiased`, as in CUT, is by convolutions
+            and a blur.
+        up: how sizes are doubled. `transposed` is by transposed convolutions. The others enlarge in front of a
+            convolution: `nearest` repeats pixels, and `antialiased`, as in CUT, enlarges smoothly.
+        ends: how the first and the last convolution are padded.
+        geometry: how the strided and transposed convolutions are padded. `tensorflow` does as TensorFlow's SAME, as in
+            AGIT's code.
+        relu_after_sum: whether the sum of each residual block is rectified, as in AGIT's code.
+        residual_image: whether the network draws what is added to the image before the tanh, not the result itself
+            (arXiv 1612.05363). The generator then nearly copies its input from the first step on, and need not learn
+            what stays the same.
 
     Raises:
         ValueError: residual_image with other channels of the result; in the forward, a wrong number of channels or

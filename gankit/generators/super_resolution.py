@@ -22,13 +22,13 @@ class JohnsonSRGenerator(nn.Module):
     leave [-1, 1] by the scale of the tanh (see `johnson`); in evaluation it is clamped.
 
     Args:
-        factor: how many times larger.
-        channels: width of all layers.
-        blocks: residual blocks, at the small size.
-        norm: the paper's is `batch`.
-        scale: of the tanh.
-        add_bicubic: let the network draw only what the bicubic enlargement of its input lacks. This is not in the
-            paper; it starts at a point that the paper's network reaches late, so use it (with `norm: none`) in short
+        factor: how many times larger the result is.
+        channels: the width of all layers.
+        blocks: the number of residual blocks, which work at the small size.
+        norm: any norm that is not adaptive. The paper has `batch`.
+        scale: the factor on the tanh. 1 keeps the picture in [-1, 1].
+        add_bicubic: whether the network draws only what the bicubic enlargement of its input lacks. This is not in the
+            paper. It starts at a point that the paper's network reaches late, so use it (with `norm: none`) in short
             trainings.
 
     Raises:

@@ -27,18 +27,19 @@ class UGATITGenerator(ResidualGenerator):
     full form (`light=False`) takes only image_size x image_size.
 
     Args:
-        channels: width at full size; four times that at the bottleneck.
-        blocks: residual blocks of the encoder, and as many of the decoder.
-        light: the perceptron that makes gamma and beta sees the average of each channel, not the whole map: 10.6
-            instead of 279 million parameters at 256 px. (The paper's default is the full form.)
-        image_size: side of the images, in pixels; only for the full form.
-        norm: of the decoder blocks; adaptive or not.
-        encoder_norm: of the encoder.
-        decoder_norm: of the two doublings.
-        attention: the head between encoder and decoder.
-        residual_image: the network draws what is added to the image before the tanh, not the result itself (arXiv
-            1612.05363): the generator nearly copies its input from the first step on, and need not learn what stays the
-            same.
+        channels: the width at full size. It is four times that at the bottleneck.
+        blocks: the number of residual blocks in the encoder. There are as many in the decoder.
+        light: whether the perceptron that makes gamma and beta sees only the average of each channel, not the whole
+            map. It has 10.6 million parameters then, instead of 279 million at 256 px. The paper's default is the full
+            form.
+        image_size: the side of the images in pixels, which only the full form needs.
+        norm: the norm of the decoder blocks, adaptive or not.
+        encoder_norm: the norm of the encoder.
+        decoder_norm: the norm of the two doublings.
+        attention: the attention head between encoder and decoder.
+        residual_image: whether the network draws what is added to the image before the tanh, not the result itself
+            (arXiv 1612.05363). The generator then nearly copies its input from the first step on, and need not learn
+            what stays the same.
 
     Raises:
         ValueError: an adaptive encoder_norm or decoder_norm, residual_image with other channels of the result; in the

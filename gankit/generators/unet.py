@@ -22,11 +22,11 @@ class UNetGenerator(nn.Module):
     (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]. Sides must be multiples of 2^downs.
 
     Args:
-        channels: width after the first halving; doubled three times.
-        downs: halvings: 8 for 256 px, 7 for 128 px.
+        channels: the width after the first halving. It is doubled three times.
+        downs: the number of halvings, which is 8 for 256 px and 7 for 128 px.
         norm: any norm that is not adaptive.
-        dropout: drop half of the features in the innermost decoder levels, in training: the paper's only noise (it
-            keeps it at test time too, by leaving the network in training mode).
+        dropout: whether half of the features in the innermost decoder levels are dropped in training. This is the
+            paper's only noise. The paper keeps it at test time too, by leaving the network in training mode.
 
     Raises:
         ValueError: an adaptive norm; in the forward, a wrong number of channels or size.

@@ -79,8 +79,12 @@ class LSGAN(Labelled):
     """Least squares (arXiv 1611.04076): mean (logits - label)^2; the generator pulls its fakes to the real label.
 
     forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
-    The paper has a factor 1/2 in both players' losses; CycleGAN's code halves the critic's only (`halve`), U-GAT-IT's
-    none. U-GAT-IT takes the logits of the critics' CAM heads too.
+    U-GAT-IT takes the logits of the critics' CAM heads too.
+
+    Args:
+        real_label, fake_label: the labels of real and fake pictures. A real_label below 1 is one-sided label smoothing.
+        halve: whether the critic's loss is halved. CycleGAN's code does so, U-GAT-IT's does not. The paper has the
+            factor 1/2 in both players' losses.
     """
 
     def __init__(self, real_label: float = 1.0, fake_label: float = 0.0, halve: bool = True) -> None:
@@ -93,10 +97,15 @@ class LSGAN(Labelled):
 class Vanilla(Labelled):
     """The first GAN loss (arXiv 1406.2661): binary cross-entropy of sigmoid(logits) with the label.
 
-    forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
-    The generator pulls its fakes to the real label. saturating: instead, it pushes them away from the fake label, as in
-    the paper's minimax game: it minimises mean log(1 - sigmoid(logits)), which is negative, and whose gradient vanishes
-    where the critic is sure. pix2pix's paper and code halve the critic's loss (`halve`).
+    forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar. The
+    generator pulls its fakes to the real label.
+
+    Args:
+        real_label, fake_label: the labels of real and fake pictures. A real_label below 1 is one-sided label smoothing.
+        halve: whether the critic's loss is halved, as in pix2pix's paper and code.
+        saturating: whether the generator pushes its fakes away from the fake label instead, as in the paper's minimax
+            game. It then minimizes mean log(1 - sigmoid(logits)). That is negative, and its gradient vanishes where the
+            critic is sure.
     """
 
     def __init__(
@@ -119,6 +128,9 @@ class Hinge(Adversarial):
     """Hinge (arXiv 1705.02894; SAGAN): the critic minimizes relu(1 - real) + relu(1 + fake), the generator -fake.
 
     forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
+
+    Args:
+        halve: whether the critic's loss is halved.
     """
 
     def __init__(self, halve: bool = False) -> None:
@@ -138,8 +150,11 @@ class WGAN(Adversarial):
     """Wasserstein critic (arXiv 1701.07875): the critic minimizes fake - real, the generator -fake.
 
     forward(fake_logits), discriminator(real_logits, fake_logits): tensors of any shape or tuples of them -> scalar.
-    Without a Lipschitz constraint the critic's loss has no lower bound: add `gradient_penalty`, or spectral norm. The
-    reference code of CycleGAN offers `wgangp` without ever adding the penalty.
+    Without a Lipschitz constraint the critic's loss has no lower bound, so add `gradient_penalty`, or spectral norm.
+    The reference code of CycleGAN offers `wgangp` without ever adding the penalty.
+
+    Args:
+        halve: whether the critic's loss is halved.
     """
 
     def __init__(self, halve: bool = False) -> None:

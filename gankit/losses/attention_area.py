@@ -14,10 +14,13 @@ from gankit.slots import Ge, Le
 class AttentionArea(nn.Module):
     """Keeps the share of a picture that attention covers between `least` and `most`; gankit's own.
 
-    forward(attention) -> scalar. attention: (N, 1, H, W) in [0, 1]. Per picture, area = mean of its map; the loss is
-    the mean of relu(area - most) + relu(least - area): nothing inside the budget, a constant pull outside of it.
-    GANimation (arXiv 1807.09251) penalises the map's squared norm for the same reason, that attention saturates to 1
-    everywhere; a lower end, against its vanishing, is added here. ValueError when least > most.
+    forward(attention) -> scalar. attention: (N, 1, H, W) in [0, 1]. The area of a picture is the mean of its map. The
+    loss is the mean of relu(area - most) + relu(least - area): nothing inside the budget, and a constant pull outside
+    of it. GANimation (arXiv 1807.09251) penalizes the map's squared norm for the same reason, that attention saturates
+    to 1 everywhere. The lower end, against maps that vanish, is added here. Raises ValueError when least > most.
+
+    Args:
+        least, most: the smallest and the largest area that cost nothing, as shares of the picture.
     """
 
     def __init__(

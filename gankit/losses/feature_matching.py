@@ -16,10 +16,13 @@ Seen = tuple[tuple[Tensor, ...], ...]
 class FeatureMatching(nn.Module):
     """Feature matching (pix2pixHD, arXiv 1711.11585): the critic's features of a fake are to match the real one's.
 
-    forward(fake_features, real_features) -> scalar: the sum over the layers of the mean distance, its mean over the
-    critics. Both: for each critic the tensors (N, C, h, w) of its layers, or only the layers of one critic; from
-    `features(x)` of a discriminator. No gradient flows to the real ones. distance: `l1`, the paper's, or `l2`. The
-    paper's weight is 10.
+    forward(fake_features, real_features) -> scalar: the sum over the layers of the mean distance, and of that the mean
+    over the critics. Both arguments hold for each critic the tensors (N, C, h, w) of its layers, or only the layers of
+    one critic. They come from `features(x)` of a discriminator. No gradient flows to the real ones. The paper's weight
+    is 10.
+
+    Args:
+        distance: `l1`, which is the paper's, or `l2`.
     """
 
     def __init__(self, distance: Distance = "l1") -> None:

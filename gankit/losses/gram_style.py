@@ -32,11 +32,14 @@ class GramStyle(FeatureLoss):
     output: pictures (N, 3, H, W) in [-1, 1], or `Features` of them. style: as many, or one for all, of any size. For
     the style of each picture's own truth, as in inpainting: `on: {style: target}`.
 
-    backbone: whose features. layers: names, or names with weights; when not given, relu1_2, relu2_2, relu3_3, relu4_3
-    of a VGG-16, and what the class of another backbone suggests. distance: `l2` (squared), or `l1`, as partial
-    convolutions and LBAM have it. reduction: `mean` over the elements of a matrix (pytorch/examples), or their `sum`
-    (the paper's squared Frobenius norm; a quarter of it, with layers of weight 1/5, is that of Gatys et al.); a mean
-    over the pictures in both.
+    Args:
+        backbone: the network whose features are compared.
+        layers: names of its layers, or names with weights. When they are not given, they are relu1_2, relu2_2, relu3_3
+            and relu4_3 of a VGG-16, and what the class of another backbone suggests.
+        distance: `l2` is squared. `l1` is what partial convolutions and LBAM have.
+        reduction: how the elements of a matrix are joined. `mean` is that of pytorch/examples. `sum` is the paper's
+            squared Frobenius norm, a quarter of which, with layers of weight 1/5, is that of Gatys et al. Over the
+            pictures both take the mean.
     """
 
     compares: ClassVar[tuple[str, ...]] = ("output", "style")

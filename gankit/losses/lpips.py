@@ -33,9 +33,11 @@ class LPIPS(FeatureLoss):
     forward(output, target) -> scalar, the mean of `distances(output, target)`, (N,). Both are pictures (N, 3, H, W) in
     [-1, 1] of one shape, or `Features` of them.
 
-    net: `vgg`, which the authors advise as a loss; `alex`, as a metric; `squeeze`, the smallest. weights: of that
-    network: `pretrained`, `random`, or a path; see docs/weights.md. The weights of the heads come with the package
-    lpips; with `random` features they stay, but mean nothing.
+    Args:
+        net: the network whose features are compared. The authors advise `vgg` as a loss, and `alex` as a metric.
+            `squeeze` is the smallest.
+        weights: the weights of that network, which are `pretrained`, `random`, or a path, see docs/weights.md. The
+            weights of the heads come with the package lpips. With `random` features they stay, but mean nothing.
     """
 
     compares: ClassVar[tuple[str, ...]] = ("output", "target")

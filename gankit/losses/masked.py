@@ -17,8 +17,10 @@ class MaskedL1(nn.Module):
     forward(output, target, hole) -> scalar. Pictures (N, C, H, W) in [-1, 1]; hole (N, 1, H, W), 1 = hole. Weights of
     papers whose pictures are in [0, 1] must be halved.
 
-    region: `hole`, or `valid`, all else. over: what the sum is divided by: `all` pixels, as in the papers, so that
-    small holes weigh little; or only those of the `region`.
+    Args:
+        region: the pixels that count. `hole` takes those of the hole, `valid` all others.
+        over: what the sum is divided by. `all` divides by all pixels, as in the papers, so that small holes weigh
+            little. `region` divides by the pixels that count.
     """
 
     def __init__(self, region: Literal["hole", "valid"] = "hole", over: Literal["all", "region"] = "all") -> None:

@@ -21,16 +21,20 @@ class Motion(nn.Module):
     forward(generator, output, source) -> scalar: the mean over pictures of the mean |generator(moved source) - moved
     output|, where the moved picture shows nothing from outside of it. Each picture is shifted, turned and enlarged or
     made smaller by a little, drawn anew, as from one frame of a film to the next, so that no flow has to be known.
-    source, output: (N, C, H, W) in [-1, 1], of one size or two, as where pictures are enlarged; the output is what the
-    generator makes of the source: with `attention_guided`, which composes it with the source, say
-    `on: {output: translated}`.
+    source, output: (N, C, H, W) in [-1, 1], of one size, or of two where pictures are enlarged. The output is what the
+    generator makes of the source. With `attention_guided`, which composes it with the source, say `on: {output:
+    translated}`.
 
-    A generator that returns its input has no loss at all: weigh it against what a translation must do. A map that a
+    A generator that returns its input has no loss at all, so weigh it against what a translation must do. A map that a
     generator takes beside the picture is not moved with it.
 
-    shift: the largest along each side, in pixels. angle: the largest turn, in degrees. zoom: the largest, as a share of
-    the size. The paper's distance is squared. Raises ValueError where all three are 0, and for a generator that
+    The paper's distance is squared. Raises ValueError where shift, angle and zoom are all 0, and for a generator that
     translates by a content and a style.
+
+    Args:
+        shift: the largest shift along each side, in pixels.
+        angle: the largest turn, in degrees.
+        zoom: the largest change of size, as a share of the size.
     """
 
     draws: ClassVar[bool] = True

@@ -40,11 +40,17 @@ def input_gradient(critic: Critic, images: Tensor) -> Tensor:
 class GradientPenalty(nn.Module):
     """WGAN-GP (arXiv 1704.00028): mean (|gradient of the critic| - constant)^2, between real and fake pictures.
 
-    forward(critic, target, output, alpha=None) -> scalar. critic: pictures -> logits or a tuple of them.
-    target, output: real and fake pictures (N, C, H, W) of one shape; no gradient flows to them. alpha: (N,) or (N, 1)
-    in [0, 1], the share of the real picture in each mixture; drawn uniformly when not given.
-    mode: where the gradient is taken, at mixtures (the paper), at `real`, or at `fake` pictures. The paper's weight is
-    10; it belongs to the term. As in CycleGAN's code, 1e-16 is added to the gradient before its norm is taken.
+    forward(critic, target, output, alpha=None) -> scalar. critic: pictures -> logits or a tuple of them. target,
+    output: real and fake pictures (N, C, H, W) of one shape, to which no gradient flows. alpha: (N,) or (N, 1) in [0,
+    1], the share of the real picture in each mixture. It is drawn uniformly when it is not given.
+
+    The paper's weight is 10, and belongs to the term. As in CycleGAN's code, 1e-16 is added to the gradient before its
+    norm is taken.
+
+    Args:
+        constant: the norm that the gradient is pulled to. The paper takes 1.
+        mode: the pictures at which the gradient is taken. `mixed` takes mixtures of both, as in the paper. `real` and
+            `fake` take only these.
     """
 
     turn: ClassVar[str] = "discriminator"

@@ -21,10 +21,13 @@ class Perceptual(FeatureLoss):
     forward(output, target) -> scalar: over the layers, the sum of weight * mean distance. output, target: pictures
     (N, 3, H, W) in [-1, 1] of one shape, or `Features` of them. Content of a style transfer: `on: {target: source}`.
 
-    backbone: whose features. layers: names, or names with weights; when not given, relu2_2 of a VGG-16, and what the
-    class of another backbone suggests. distance: `l2` (squared, the paper's), or `l1`, as partial convolutions and LBAM
-    have it. normalize_features: take the mean of each channel to 0 and its deviation to 1 first, as MUNIT does
-    (arXiv 1804.04732; there relu5_3 of a Caffe VGG-16), so that style does not count.
+    Args:
+        backbone: the network whose features are compared.
+        layers: names of its layers, or names with weights. When they are not given, it is relu2_2 of a VGG-16, and what
+            the class of another backbone suggests.
+        distance: `l2` is squared, and is the paper's. `l1` is what partial convolutions and LBAM have.
+        normalize_features: whether the mean of each channel is taken to 0 and its deviation to 1 first, so that style
+            does not count. MUNIT does so (arXiv 1804.04732), there with relu5_3 of a Caffe VGG-16.
     """
 
     compares: ClassVar[tuple[str, ...]] = ("output", "target")

@@ -53,8 +53,10 @@ class Pixel(nn.Module):
 
     forward(output, target) -> scalar. Both are pictures (N, C, H, W) in [-1, 1].
 
-    distance: `l1`: |x|; `l2`: x^2, the pixel loss of arXiv 1603.08155; `charbonnier`: sqrt(x^2 + eps^2), an |x| that is
-    smooth at 0 (10.1109/ICIP.1994.413553; for super-resolution arXiv 1704.03915). eps: of `charbonnier`.
+    Args:
+        distance: `l1` is |x|. `l2` is x^2, the pixel loss of arXiv 1603.08155. `charbonnier` is sqrt(x^2 + eps^2), an
+            |x| that is smooth at 0 (10.1109/ICIP.1994.413553; for super-resolution arXiv 1704.03915).
+        eps: how smooth `charbonnier` is at 0.
     """
 
     def __init__(

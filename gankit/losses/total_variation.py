@@ -13,9 +13,12 @@ class TotalVariation(nn.Module):
     """Difference of neighbouring pixels, down and across (Rudin et al. 1992; as a loss, arXiv 1412.0035).
 
     forward(output) -> scalar. output: (N, C, H, W), both sides at least 2 px (ValueError otherwise).
-    mode: `absolute` differences (anisotropic, keeps edges) or `squared` ones (blurs them). reduction: `mean` of each
-    direction, both added; or the `sum` over everything, the batch included: half of it, squared, is what
-    Johnson et al. (arXiv 1603.08155) weight with 1e-6 to 1e-4 for pixels in [0, 255], 127.5 times these.
+
+    Args:
+        mode: `absolute` differences are anisotropic and keep edges. `squared` ones blur them.
+        reduction: how the differences are joined. `mean` takes the mean of each direction and adds the two. `sum` adds
+            up everything, the batch included. Half of the sum of squares is what Johnson et al. (arXiv 1603.08155)
+            weight with 1e-6 to 1e-4, for pixels in [0, 255], which are 127.5 times these.
     """
 
     def __init__(

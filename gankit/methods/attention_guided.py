@@ -20,30 +20,35 @@ from gankit.slots import Attention, Discriminator, Ge, Generator, Gt, Le
 class AttentionGuided(TwoWayTranslation):
     """AGIT (arXiv 1806.02311): an attention network cuts out what a generator may change; the rest is the source.
 
-    With map m of the source s, the output is generator(s) * m + s * (1 - m); the cycle goes through the other
+    With map m of the source s, the output is generator(s) * m + s * (1 - m). The cycle goes through the other
     direction's map of the output. From epoch `whole_image_until_epoch` on, critics see only what the maps attend to.
-    Pictures (N, C, H, W) in [-1, 1], maps (N, 1, H, W) in [0, 1].
+    Pictures are (N, C, H, W) in [-1, 1], maps (N, 1, H, W) in [0, 1].
 
     Offers output, attention, raw (the generator's picture before composition), reconstruction, identity,
     fake_logits, real_logits in both directions. identity and reconstruction are composed as the output is.
 
-    Paper and released code agree on the composition and differ below; the defaults are the paper's.
+    Paper and released code agree on the composition. They differ in some of the options below, whose defaults are the
+    paper's.
 
-    Parameters
-    ----------
-    whole_image_until_epoch: critics see whole pictures before this epoch (counted from 0), masked ones from it on.
-    threshold: in the second phase a critic sees a picture only where the map is at least this.
-    freeze_attention: the maps stop learning when that phase begins.
-    drop_norm: instance norm leaves the critics when it begins (zeroed regions would dominate its statistics).
-    masked_fake: what is masked for the critic: the generator's own picture (`raw`, the paper's equation 6) or the
-        composed output (`composed`, the released code).
-    cycle_to_attention: the share of the cycle loss's gradient that reaches the attention networks, 1 in the paper. That
-        loss falls as less is changed, so it pulls maps down on the objects too; in short trainings they end as low as
-        the generator's range allows, or die. With 0 nothing keeps them off the background (gankit's own).
-    generator_sees: the `whole` picture, as in paper and code, or only what is `attended` to: picture times map, so that
-        all else is grey (0). Through this product, gradients reach the map whatever `cycle_to_attention` is.
-    alternate: the released code's order of updates: generator a2b, its critic, generator b2a, its critic. False: both
-        generators, then both critics.
+    Args:
+        channels_a, channels_b: the channels of the pictures of each domain.
+        whole_image_until_epoch: the epoch, counted from 0, with which the second phase begins. Critics see whole
+            pictures before it, and masked ones from it on.
+        threshold: in the second phase a critic sees a picture only where the map is at least this.
+        freeze_attention: whether the maps stop learning when the second phase begins.
+        drop_norm: whether instance norm leaves the critics when the second phase begins. The zeroed regions would
+            dominate its statistics.
+        masked_fake: what is masked for the critic. `raw` is the generator's own picture, as in the paper's equation 6.
+            `composed` is the composed output, as in the released code.
+        cycle_to_attention: the share of the cycle loss's gradient that reaches the attention networks. It is 1 in the
+            paper. The cycle loss falls as less is changed, so it pulls maps down on the objects too. In short trainings
+            they end as low as the generator's range allows, or die. With 0 nothing keeps them off the background. The
+            option is gankit's own.
+        generator_sees: `whole` gives the generator the whole picture, as in paper and code. `attended` gives it only
+            what is attended to: picture times map, so that all else is grey (0). Through this product, gradients reach
+            the map whatever `cycle_to_attention` is.
+        alternate: whether the released code's order of updates is kept, which is generator a2b, its critic, generator
+            b2a, its critic. False updates both generators, and then both critics.
     """
 
     carried: ClassVar[tuple[str, ...]] = ("judged", "judged_mask", "output")

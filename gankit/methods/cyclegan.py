@@ -20,10 +20,11 @@ class CycleGAN(TwoWayTranslation):
     the generator has an attention head. The generators are updated first, and then the critics, on the fakes from
     before that update, as in the paper's code. Pictures (N, C, H, W) in [-1, 1].
 
-    channels_a, channels_b: channels of the pictures of each domain. init: how weights start; the paper draws them
-    from N(0, 0.02). noise_at_test: keep dropout, and the statistics of the picture at hand in batch norm, when
-    translating, as the paper's code does unless it is told `--eval`; it changes nothing with
-    instance norms and no dropout.
+    Args:
+        channels_a, channels_b: the channels of the pictures of each domain.
+        init, init_gain: how weights start, see `gankit.init.initialize`. The paper draws them from N(0, 0.02).
+        noise_at_test: whether a translation keeps dropout, and the statistics of the picture at hand in batch norm. The
+            paper's code does so unless it is told `--eval`. With instance norms and no dropout it changes nothing.
     """
 
     def __init__(

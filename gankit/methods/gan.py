@@ -27,13 +27,13 @@ class GAN(Method):
     Real and fake pictures go through the critic one after the other, each with batch statistics of its own.
 
     Args:
-        generator, discriminator: the networks; the generator takes noise (N, latent, 1, 1).
-        latent: channels of the noise.
-        distribution: of the noise: `normal`, N(0, 1), as the code of pytorch/examples; `uniform` in [-1, 1], as the
-            paper of DCGAN.
-        channels_a: of the pictures.
-        init, init_gain: how weights are drawn first; see `gankit.init.initialize`. DCGAN's are N(0, 0.02), those of
-            batch norms N(1, 0.02); perceptrons learn better from torch's own (`default`).
+        generator, discriminator: the networks. The generator takes noise (N, latent, 1, 1).
+        latent: the number of channels of the noise.
+        distribution: the distribution of the noise. `normal` is N(0, 1), as in the code of pytorch/examples. `uniform`
+            is over [-1, 1], as in the paper of DCGAN.
+        channels_a: the channels of the pictures.
+        init, init_gain: how weights are drawn first, see `gankit.init.initialize`. DCGAN draws them from N(0, 0.02),
+            and those of batch norms from N(1, 0.02). Perceptrons learn better from torch's own (`default`).
 
     Raises:
         ValueError: the generator translates pictures, or the two networks are made for different sizes.

@@ -41,12 +41,15 @@ class Gatys(Method):
     """Style transfer of arXiv 1508.06576: one picture, optimised to have the content of one and the style of another.
 
     No network is trained: the picture's pixels are the parameters, and the result of the run is the picture
-    (`result.png`). Offers output, target (the content) and style, all (1, 3, H, W) in [-1, 1]; the losses say what
-    content and style are: `perceptual`, `gram_style`. The batch is not looked at: take `data: none`.
+    (`result.png`). The method offers output, target (the content) and style, all (1, 3, H, W) in [-1, 1]. The losses
+    say what content and style are: `perceptual`, `gram_style`. The batch is not looked at, so take `data: none`.
 
-    content: path of the picture to redraw. style: path of the picture whose style is taken. size: the longer side of
-    the result in pixels; None: that of the content. style_size: the longer side of the style; None: `size`. start: from
-    the `content`, or from `noise`, as in the paper.
+    Args:
+        content: the path of the picture to redraw.
+        style: the path of the picture whose style is taken.
+        size: the longer side of the result in pixels. None keeps that of the content.
+        style_size: the longer side of the style in pixels. None takes `size`.
+        start: the picture to start from, which is the `content`, or `noise` as in the paper.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)

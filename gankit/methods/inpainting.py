@@ -32,9 +32,14 @@ class Inpainting(Translation):
 
     A translation is given the picture and its hole; what the picture shows in the hole is ignored.
 
-    generator: one that takes holes is called with picture and hole; any other gets the hole as one more channel of the
-    picture. discriminator: the same, or none: then only losses on pictures are left. init: `default` keeps what the
-    networks start from: LBAM from N(0, 0.02), as its paper; `kaiming` suits PConv, and narrow networks.
+    Args:
+        generator: the network that fills. One that takes holes is called with picture and hole. Any other gets the hole
+            as one more channel of the picture.
+        discriminator: the critic, which gets the hole in the same way. With null there is none, and only losses on
+            pictures are left.
+        channels_a: the channels of the pictures.
+        init, init_gain: how weights start, see `gankit.init.initialize`. `default` keeps what the networks start from.
+            LBAM starts from N(0, 0.02), as in its paper. `kaiming` suits PConv, and narrow networks.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)

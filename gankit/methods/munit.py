@@ -36,10 +36,13 @@ class MUNIT(Styled, TwoWayTranslation):
     and, where asked for, `cycle` and `perceptual` of output and source. No gradient is cut: contents learn from both
     sides, as in the authors' code.
 
-    generator: one that has `encode_content`, `encode_style`, `decode`, `style_channels`. fresh_fakes: the fakes of the
-    critics' turn have styles of their own, as in the authors' code; false: critics see those of the generators' turn,
-    which saves a forward pass of both generators. init: of the generators; critic_init: of the critics. init_gain: of
-    `normal`.
+    Args:
+        generator: a network that has `encode_content`, `encode_style`, `decode` and `style_channels`.
+        channels_a, channels_b: the channels of the pictures of each domain.
+        fresh_fakes: whether the fakes of the critics' turn have styles of their own, as in the authors' code. With
+            false, critics see the fakes of the generators' turn, which saves a forward pass of both generators.
+        init, critic_init: how the weights of the generators and of the critics start, see `gankit.init.initialize`.
+        init_gain: the standard deviation of `normal`.
     """
 
     def __init__(

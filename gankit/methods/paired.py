@@ -24,10 +24,14 @@ class Paired(Translation):
     Offers output, fake_logits, real_logits of the one direction a2b. The critic is updated first. Pictures (N, C, H, W)
     in [-1, 1].
 
-    channels_a, channels_b: of source and target. classes_a: instead, the source is a segmentation map with this many
-    classes, (N, classes_a, H, W). conditional: whether the critic sees the source too. noise_at_test: keep dropout, and
-    the statistics of the picture at hand in batch norm, when translating, as the paper does: dropout is its only source
-    of noise. No picture of a batch influences the others then.
+    Args:
+        channels_a, channels_b: the channels of source and target.
+        classes_a: the number of classes, where the source is a segmentation map (N, classes_a, H, W) in place of a
+            picture.
+        conditional: whether the critic sees the source too.
+        noise_at_test: whether a translation keeps dropout, and the statistics of the picture at hand in batch norm. The
+            paper does so, since dropout is its only source of noise. No picture of a batch influences the others then.
+        init, init_gain: how weights start, see `gankit.init.initialize`.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)

@@ -22,16 +22,21 @@ from gankit.slots import Ge, Generator, Gt, Le
 class Style(Translation):
     """Fast style transfer (arXiv 1603.08155): a generator that redraws any picture in the style of one.
 
-    Offers source, output, filtered and style, the picture whose style is taken: constant, so that its features are
-    computed once.
-    The losses say what content and style are: `perceptual` (on: {target: source}) and `gram_style`. Pictures
-    (N, 3, H, W) in [-1, 1].
+    The method offers source, output, filtered, and style. The last is the picture whose style is taken. It is constant,
+    so that its features are computed once. The losses say what content and style are: `perceptual` (on: {target:
+    source}) and `gram_style`. Pictures are (N, 3, H, W) in [-1, 1].
 
-    style: path of the picture; it is read when training begins, and a trained network no longer needs it. None: for a
-    network that was trained elsewhere. style_size: its longer side in pixels, which sets the size of the brush strokes;
-    None: as it is. For several styles train one run each. median_filter: what is translated goes through a median of 3
-    x 3 px, channel by channel, as the authors' program does when it is used; no loss sees it. (Theirs loses the
-    outermost pixels; here the picture keeps its size.)
+    A run learns one style. For several styles train one run each.
+
+    Args:
+        style: the path of the picture. It is read when training begins, and a trained network no longer needs it. None
+            is for a network that was trained elsewhere.
+        style_size: the longer side of the style in pixels, which sets the size of the brush strokes. None keeps the
+            picture as it is.
+        median_filter: whether a translation goes through a median of 3 x 3 px, channel by channel, as the authors'
+            program does when it is used. No loss sees it. Their filter loses the outermost pixels; here the picture
+            keeps its size.
+        init, init_gain: how weights start, see `gankit.init.initialize`.
     """
 
     directions: ClassVar[tuple[str, ...]] = ("a2b",)

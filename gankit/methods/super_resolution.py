@@ -19,15 +19,21 @@ from gankit.slots import Discriminator, Ge, Generator, Gt, Le
 class SuperResolution(Translation):
     """Super-resolution of arXiv 1603.08155: a generator that enlarges, trained on pictures that were made small.
 
-    The target is the data's picture; the source is the target after a Gaussian blur, shrunk `factor` times by a bicubic
-    filter. Offers source, output, enlarged (bicubically, of the source); with a discriminator fake_logits and
-    real_logits, which make it SRGAN-like (arXiv 1609.04802). Pictures (N, C, H, W) in [-1, 1]; in training their sides
-    are multiples of the factor. `translate` takes a picture of any size and returns it `factor` times as large.
+    The target is the data's picture. The source is the target after a Gaussian blur, shrunk `factor` times by a bicubic
+    filter. The method offers source, output, and enlarged, which is the source enlarged bicubically. With a
+    discriminator it offers fake_logits and real_logits, which make it SRGAN-like (arXiv 1609.04802). Pictures are (N,
+    C, H, W) in [-1, 1]. In training their sides are multiples of the factor. `translate` takes a picture of any size
+    and returns it `factor` times as large.
 
-    generator: one that enlarges `factor` times: `johnson_sr`, `espcn`. discriminator: judges the large pictures; none
-    in the paper. factor: 4 or 8 in the paper. blur: sigma of the Gaussian, in pixels of the large picture. antialias:
-    shrink as PIL and MATLAB do, by a filter as wide as a small pixel; without, by points of torch's bicubic
-    interpolation, as Torch7 did. channels_a: of the pictures.
+    Args:
+        generator: a network that enlarges `factor` times, such as `johnson_sr` or `espcn`.
+        discriminator: the critic of the large pictures. The paper has none.
+        factor: how many times larger the result is. The paper takes 4 and 8.
+        blur: sigma of the Gaussian, in pixels of the large picture.
+        antialias: whether pictures are shrunk by a filter as wide as a small pixel, as PIL and MATLAB do. Without it
+            they are sampled by torch's bicubic interpolation, as Torch7 did.
+        channels_a: the channels of the pictures.
+        init, init_gain: how weights start, see `gankit.init.initialize`.
 
     Raises ValueError where the generator does not enlarge `factor` times.
     """

@@ -29,8 +29,12 @@ class Constant:
 class Linear:
     """The full rate, then a straight line to 0.
 
-    decay_from: the part of the training that keeps the full rate. every: when the rate changes. convention: papers'
-    codes differ by one position, an epoch or a step, in where the line begins and ends. Of a decay over n positions:
+    Args:
+        decay_from: the share of the training that keeps the full rate.
+        every: whether the rate changes with each epoch or with each step.
+        convention: where exactly the line begins and ends.
+
+    Papers' codes differ in that convention by one position, an epoch or a step. For a decay over n positions:
 
     - `epoch_end`: stepped after each epoch (CUT, CycleGAN's code until 2020); the last factor is 1/(n + 1)
     - `epoch_start`: stepped before it (CycleGAN's code since 2020-07); the whole last epoch has factor 0
@@ -61,7 +65,9 @@ class Linear:
 class Cosine:
     """The full rate, then half a period of a cosine down to 0, as in arXiv 1608.03983 without its restarts.
 
-    decay_from: the part of the training that keeps the full rate. every: when the rate changes.
+    Args:
+        decay_from: the share of the training that keeps the full rate.
+        every: whether the rate changes with each epoch or with each step.
     """
 
     def __init__(self, *, decay_from: Fraction = 0.5, every: Unit = "epoch") -> None:

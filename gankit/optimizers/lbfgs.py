@@ -15,9 +15,15 @@ from gankit.optimizers.numbers import Count, Positive
 class LBFGS(torch.optim.LBFGS):
     """torch's L-BFGS (doi 10.1007/BF01589116), for objectives that stay the same from step to step: that of `gatys`.
 
-    max_iter: iterations in a step. history_size: of past gradients. Without line_search_fn each iteration moves by `lr`
-    times its direction. It never stops early: the recipe says how long it runs, because torch's thresholds depend on
-    the scale of the objective.
+    It never stops early. The recipe says how long it runs, because torch's thresholds depend on the scale of the
+    objective.
+
+    Args:
+        lr: the factor on the direction of an iteration, unless a line search finds how far to go.
+        max_iter: how many iterations a step has.
+        history_size: how many past gradients it remembers.
+        line_search_fn: `strong_wolfe` searches how far each iteration moves. Without it, each moves by `lr` times its
+            direction.
     """
 
     searches: ClassVar[bool] = True

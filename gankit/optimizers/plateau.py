@@ -15,11 +15,18 @@ from gankit.slots import Position
 class Plateau:
     """Multiplies the rate by `factor` when a value has not become better for more than `patience` epochs.
 
-    The rule is that of torch's ReduceLROnPlateau. watch: the value, by name: a loss as in the log, such as
-    `generator/cycle/a2b`, of which each epoch's mean counts; adversarial losses need not fall when the pictures become
-    better, so that a loss on the reconstruction is the best choice. better: whether lower or higher is better.
-    threshold: the part of the best value so far by which the next best must be better. cooldown: epochs after a drop in
-    which nothing counts. least: the factor never falls below it.
+    The rule is that of torch's ReduceLROnPlateau.
+
+    Args:
+        watch: the name of the value. It is a loss as the log names it, such as `generator/cycle/a2b`, of which each
+            epoch's mean counts. Adversarial losses need not fall when the pictures become better, so that a loss on the
+            reconstruction is the best choice.
+        factor: what the rate is multiplied by.
+        patience: for how many epochs the value may become no better before the rate falls.
+        threshold: the share of the best value so far by which the next best must be better.
+        better: whether `lower` or `higher` values are better.
+        cooldown: for how many epochs after a drop nothing counts.
+        least: the smallest share of the full rate. The rate never falls below it.
     """
 
     def __init__(

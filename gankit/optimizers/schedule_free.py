@@ -22,9 +22,13 @@ except ModuleNotFoundError as e:
 class ScheduleFreeAdamW(AdamWScheduleFree):
     """Schedule-free AdamW (arXiv 2405.15682), of the authors' package `schedulefree`.
 
-    It trains at points y between a fast sequence z and the average x of that, and x is the result: `averaged` puts it
-    into the parameters. For `train.schedule: constant`, with `warmup` in front if need be; the average weighs each step
-    by the square of its rate. betas[0] is the weight of the average in y, above 0.
+    It trains at points y between a fast sequence z and the average x of that. The result is x, which `averaged` puts
+    into the parameters. It is made for `train.schedule: constant`, with `warmup` in front if need be. The average
+    weighs each step by the square of its rate.
+
+    Args:
+        betas: the first, above 0, is the weight of the average in y. The second is that of the squared gradients, as in
+            Adam.
     """
 
     def __init__(

@@ -14,9 +14,13 @@ from gankit.slots import Position, Schedule
 class Warmup:
     """In its first `steps` steps the rate of another schedule grows in a straight line, as in arXiv 1706.02677.
 
-    The factor of step i, counted from 0, is start + (1 - start) * (i + 1) / steps: the rate is full from the last of
-    them on. start: the factor that the line comes from. then: the schedule whose rate it is, which counts from the
-    training's first step; null: the constant one.
+    The factor of step i, counted from 0, is start + (1 - start) * (i + 1) / steps. The rate is full from the last of
+    these steps on.
+
+    Args:
+        steps: how many steps the growth takes.
+        start: the factor that the line comes from.
+        then: the schedule whose rate grows. It counts from the training's first step. None means the constant one.
     """
 
     def __init__(self, *, steps: Count = 500, start: Fraction = 0.0, then: Schedule | None = None) -> None:
