@@ -88,7 +88,8 @@ def test_a_batch_that_does_not_fall_into_groups_is_cut_otherwise() -> None:
     from gankit_modern.batch_critics import Deviation
 
     x = drawn("x", 6, 2, 3, 3)
-    torch.testing.assert_close(Deviation(4)(x), Deviation(2)(x))
+    torch.testing.assert_close(Deviation(4)(x), Deviation(3)(x))
+    torch.testing.assert_close(Deviation(4)(x[:3]), Deviation(None)(x[:3]))  # StyleGAN2's min(group, batch)
     torch.testing.assert_close(Deviation(4)(x[:1])[:, 2], torch.full((1, 3, 3), 1e-4))
 
 
@@ -167,6 +168,17 @@ def test_the_memory_is_of_each_kind_and_moves_only_in_the_critics_turn() -> None
         4,
         4,
     )  # pictures of another size: a new memory
+
+
+def test_a_memory_has_one_precision() -> None:
+    """So that a run may be resumed in another."""
+    from gankit_modern.batch_critics import BatchHead
+
+    net = BatchHead(3, discriminator=PATCH, memory=2)
+    for _ in range(2):
+        with torch.autocast("cpu", torch.bfloat16):
+            net(drawn("x", 1, 3, 16, 16), past="real")
+        assert net.past_real.dtype == torch.float32
 
 
 # -- a frozen network's features ---------------------------------------------------------------------------------------

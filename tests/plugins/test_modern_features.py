@@ -70,6 +70,15 @@ def test_self_similarity_is_splices() -> None:
     assert deviation(ours, golden("dino_structure")) < 5e-4
 
 
+def test_self_similarity_is_exact_in_half_precision() -> None:
+    from gankit_modern.structure import alike
+
+    keys = drawn("keys", 1, 16, 9, 1)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = alike(keys)
+    torch.testing.assert_close(found, alike(keys), atol=1e-6, rtol=0)
+
+
 def test_keys_come_from_the_blocks_that_are_asked_for() -> None:
     from gankit_modern.structure import ViTKeys
 

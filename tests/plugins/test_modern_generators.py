@@ -70,7 +70,8 @@ def test_nafnet_begins_with_what_its_first_and_last_convolutions_make_and_ends_a
 def test_the_transformer_begins_as_a_linear_map_and_takes_any_size() -> None:
     net = uvcgan()
     assert all(block.alpha.item() == 0 for block in net.transformer.blocks)
-    for size in ((8, 8), (16, 40)):
+    assert net.min_size == 4
+    for size in ((4, 4), (8, 8), (16, 40)):
         assert net(torch.zeros(1, 3, *size)).shape == (1, 3, *size)
     with pytest.raises(ValueError, match="width of 12 does not fall into 5 heads"):
         uvcgan(heads=5)

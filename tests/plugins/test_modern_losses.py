@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gankit.augment import Augment, DiffAugment
+from gankit.augment import ADA, Augment, DiffAugment
 from gankit.methods.base import Critic
 from gankit.testing import check_component
 from tests.plugins.modern.formula import deviation, drawn, fill, golden, probes
@@ -166,6 +166,21 @@ def test_consistency_of_real_pictures_alone_and_with_another_augment() -> None:
     torch.testing.assert_close(value, sum(F.mse_loss(a, b) for a, b in zip(watch(real), watch(seen[1]), strict=True)))
     with pytest.raises(ValueError, match="`real` or `fake` is above 0"):
         Consistency(real=0, fake=0)
+
+
+def test_consistency_with_ada() -> None:
+    """Whose probability would stay 0; and in half precision pictures would be moved elsewhere."""
+    from gankit_modern.consistency import Consistency
+
+    with pytest.raises(ValueError, match="give it one above 0"):
+        Consistency(augment=ADA())
+    loss, values = Consistency(augment=ADA(["geometry"], probability=1.0)), []
+    picture = torch.linspace(-1, 1, 64).expand(2, 3, 64, 64)
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            values.append(loss(lambda x: x, picture, picture).item())
+    assert values[0] > 0 and values[1] == pytest.approx(values[0], rel=1e-6)
 
 
 def test_pictures_are_moved_by_whole_pixels_and_mirrored_at_edges() -> None:

@@ -151,6 +151,8 @@ def test_a_network_that_does_not_know_the_target_teaches_nothing(sure: Callable[
     assert value.item() == pytest.approx(WRONG / 2, rel=1e-4)
     value = sure("Semantic", confidence=0)(output, segmentation, target, segmentation)
     assert value.item() == pytest.approx(WRONG, rel=1e-4)
+    none = torch.zeros_like(segmentation)  # whether it knows the target cannot be told
+    assert sure("Semantic")(output, segmentation, painted(classes), none).item() == 0
 
 
 def test_odd_sizes_and_any_network(semantic: Any) -> None:

@@ -34,7 +34,7 @@ def draw_ct(
     patients: Annotated[int, typer.Option(min=1, help="Of each side.")] = 10,
     size: Annotated[int, typer.Option(min=16, max=1024, help="Side of a slice in pixels.")] = 64,
     depth: Annotated[int, typer.Option(min=1, max=1024, help="Slices of a patient.")] = 8,
-    noise: Annotated[float, typer.Option(min=0, help="Its deviation in HU.")] = 6,
+    noise: Annotated[float, typer.Option(min=0, max=200, help="Its deviation in HU.")] = 6,
     seed: Seed = 0,
 ) -> None:
     """Draw CT volumes: OUT/A without contrast medium, OUT/B with it, of other patients."""

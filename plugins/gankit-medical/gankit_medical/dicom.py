@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import io
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset, FileMetaDataset, dcmread
+from pydicom import Dataset, dcmread
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
 from gankit import DataError
 from gankit.codecs import Header
 from gankit.slots import Ge
+from gankit_medical.derived import GREY, decimal, derived, file_of, put_bytes, put_grey, stretch
 from gankit_medical.slices import Sliced
 
 Values = NDArray[Any]
-GREY, COLOURS = ("MONOCHROME1", "MONOCHROME2"), ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
-PLANE = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
-KEPT = (
-    *PLANE,
-    *("SliceThickness", "SpacingBetweenSlices", "SliceLocation", "GantryDetectorTilt", "PixelAspectRatio"),
-    *("PatientPosition", "InstanceNumber", "KVP", "RescaleType"),
-)
-"""All that is taken over from a source: where its pixels lie and what they are. Numbers and codes, no free text."""
-EMPTY = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
-    *("ReferringPhysicianName", "AccessionNumber", "Manufacturer", "PositionReferenceIndicator", "PatientOrientation"),
-    *("SeriesNumber", "AcquisitionNumber", "KVP", "InstanceNumber", "SliceThickness"),
-)
-"""What must stand in an image but may be empty."""
-DERIVED = "Translated by a network of gankit. Not a measurement, not for diagnosis."
+COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 LIMITS = np.iinfo(np.int16)
-_SALT = secrets.token_hex(16)
-"""Of this process: what it writes of one series is one series, which nobody can trace back by its UIDs."""
+
+
+class WithoutPixels(DataError):
+    """A report, a plan, a list of files."""
 
 
 class Turn(NamedTuple):
@@ -70,10 +57,12 @@ class Dicom(Sliced):
     of the series, from the same folder, as its channels (2.5-D); what is written is the one in the middle.
 
     Written are CT images where the source is one, else secondary captures; 16 bits with the source's slope and
-    intercept, where these hold the window. UIDs are new, one series for each series and call of gankit. Of the source
-    only the geometry is taken over, and `KEPT` lists it; nothing that names or dates a patient, an institution or a
-    study. That an image is derived stands in `ImageType` and `DerivationDescription`. Pixels are not searched for
-    writing: a file that declares burned-in annotations is refused. gankit's own; the standard: https://dicomstandard.org.
+    intercept, where these hold the window, and 8 bits of colours, whose window lies within 0 to 255. UIDs are new, one
+    series for each series and call of gankit. Of the source only the geometry is taken over, that of the same plane
+    where the result has another size, and `gankit_medical.derived.KEPT` lists it; nothing that names or dates a
+    patient, an institution or a study. That an image is derived stands in `ImageType` and `DerivationDescription`.
+    Pixels are not searched for writing: a file that declares burned-in annotations is refused. gankit's own; the
+    standard: https://dicomstandard.org.
     """
 
     extensions: ClassVar[frozenset[str]] = frozenset({".dcm", ".dicom", ".ima"})
@@ -111,19 +100,25 @@ class Dicom(Sliced):
         middle = values.reshape(self.slices, -1, *values.shape[1:])[self.slices // 2]
         source = None if like is None else read_head(like)
         image = derived(source)
-        middle = middle if source is None else turn_of(source).back(middle)
+        if source is not None:
+            middle = turn_of(source).back(middle)
+            stretch(image, np.divide((source.Rows, source.Columns), middle.shape[1:]))
+        if len(middle) == 3 and 0 <= float(self.low or 0) < float(self.high or 0) <= 255:
+            middle = np.rint(middle).astype(np.uint8)
         if middle.dtype == np.uint8 and len(middle) in (1, 3):
             put_bytes(image, middle)
         elif len(middle) == 1:
             slope, intercept = self._scale(source)
-            image.RescaleSlope, image.RescaleIntercept = _decimal(slope), _decimal(intercept)
+            image.RescaleSlope, image.RescaleIntercept = decimal(slope), decimal(intercept)
             low, high = float(self.low or 0), float(self.high or 0)
             slope, intercept = float(image.RescaleSlope), float(image.RescaleIntercept)
             inside = _within(low, high, slope, intercept)
             put_grey(image, np.rint((middle[0] - intercept) / slope).clip(*inside).astype("<i2"))
-            image.WindowCenter, image.WindowWidth = _decimal((low + high) / 2), _decimal(high - low)
+            image.WindowCenter, image.WindowWidth = decimal((low + high) / 2), decimal(high - low)
         else:
-            raise DataError(f"a DICOM image has 1 channel, or 3 of 8 bits, not {len(middle)} of {middle.dtype}")
+            raise DataError(
+                f"a DICOM image has 1 channel, or 3 of a window within 0 to 255, not {len(middle)} of {self.words}"
+            )
         return file_of(image)
 
     def _scale(self, source: Dataset | None) -> tuple[float, float]:
@@ -158,17 +153,25 @@ def is_dicom(path: Path) -> bool:
 
 def read_head(path: Path) -> Dataset:
     """All of a file but its pixels. Raises DataError for what is not one picture, or may show a name."""
+    if path.is_file() and not is_dicom(path):
+        raise DataError("it is no DICOM file, or cut off: the mark of the format, DICM, is missing")
     head = dcmread(path, stop_before_pixels=True)
     if "Rows" not in head:
-        raise DataError("it is DICOM without pixels, such as a report or a plan")
+        kind = head.file_meta.get("MediaStorageSOPClassUID")
+        if kind is None or "Image" in kind.name:
+            raise DataError("it is cut off: it does not say how many rows its picture has")
+        raise WithoutPixels(f"it is DICOM without pixels: {kind.name}")
     if int(head.get("NumberOfFrames") or 1) > 1:
         raise DataError(f"it holds {head.NumberOfFrames} frames: convert it to files of one frame, or to NIfTI")
     if str(head.get("BurnedInAnnotation", "")).upper() == "YES":
         raise DataError("it declares writing in its pixels, which may name the patient: remove it first")
     if head.get("PhotometricInterpretation") not in (*GREY, *COLOURS):
         raise DataError(f"it is stored as {head.get('PhotometricInterpretation')}, not as grey values or RGB")
-    if head.PhotometricInterpretation in COLOURS and head.BitsAllocated != 8:
-        raise DataError(f"its colours have {head.BitsAllocated} bits: 8 are read")
+    bits, colours = head.get("BitsAllocated"), head.PhotometricInterpretation in COLOURS
+    if colours and bits != 8:
+        raise DataError(f"its colours have {bits} bits: 8 are read")
+    if bits not in (8, 16):
+        raise DataError(f"its values have {bits} bits: 8 and 16 are read")
     return head
 
 
@@ -233,9 +236,20 @@ def series_of(path: Path) -> list[str]:
     if path.name not in index:
         raise DataError("it has no place in space by which its neighbours could be found")
     uid = index[path.name][0]
-    return [
-        name for name, _ in sorted(((n, i[1]) for n, i in index.items() if i[0] == uid), key=lambda p: (p[1], p[0]))
-    ]
+    same = ((place, path.with_name(name)) for name, (series, place) in index.items() if series == uid)
+    return [file.name for file in in_order(same)]
+
+
+def in_order(slices: Iterable[tuple[float, Path]]) -> list[Path]:
+    """The files of a series by their places. Raises DataError for two at one place, which are no neighbours."""
+    found = sorted(slices)
+    for (here, file), (there, other) in pairwise(found):
+        if here == there:
+            raise DataError(
+                f"{file} and {other.name} show one place in one series, as copies do, or several points in time: leave "
+                "one of them in the folder"
+            )
+    return [file for _, file in found]
 
 
 @lru_cache(maxsize=64)
@@ -262,69 +276,6 @@ def place_of(head: Dataset) -> tuple[str, float] | None:
     return str(head.SeriesInstanceUID), round(float(np.cross(along, down) @ position), 3)
 
 
-# -- writing ---------------------------------------------------------------------------------------------------------
-def derived(source: Dataset | None) -> Dataset:
-    """A new image without pixels: of a source only the geometry, and that it was derived."""
-    image = Dataset()
-    for name in EMPTY:
-        setattr(image, name, None if name in ("AcquisitionNumber", "InstanceNumber", "SeriesNumber") else "")
-    for name in KEPT if source is not None else ():
-        if source is not None and source.get(name) not in (None, ""):
-            setattr(image, name, source[name].value)
-    ct = source is not None and source.SOPClassUID == CTImageStorage and all(image.get(name) for name in PLANE)
-    image.SOPClassUID = CTImageStorage if ct else SecondaryCaptureImageStorage
-    image.SOPInstanceUID = generate_uid()
-    image.StudyInstanceUID, image.SeriesInstanceUID, image.FrameOfReferenceUID = (
-        _new_uid(source, name) for name in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
-    )
-    image.Modality = "CT" if ct else "OT"
-    image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"] if ct else ["DERIVED", "SECONDARY"]
-    image.DerivationDescription = DERIVED
-    image.SeriesDescription = "translated"
-    if not ct:
-        image.ConversionType = "WSD"
-    if source is not None and source.PhotometricInterpretation in GREY:
-        image.PhotometricInterpretation = source.PhotometricInterpretation
-    return image
-
-
-def _new_uid(source: Dataset | None, name: str) -> str:
-    """One for each of the source's, within this process."""
-    known = None if source is None else source.get(name)
-    return generate_uid(entropy_srcs=[_SALT, name, str(known)]) if known else generate_uid()
-
-
-def put_grey(image: Dataset, stored: NDArray[np.int16]) -> None:
-    image.SamplesPerPixel = 1
-    image.PhotometricInterpretation = image.get("PhotometricInterpretation", "MONOCHROME2")
-    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 16, 15, 1
-    image.Rows, image.Columns = stored.shape
-    image.PixelData = np.ascontiguousarray(stored).tobytes()
-
-
-def put_bytes(image: Dataset, values: NDArray[np.uint8]) -> None:
-    image.SamplesPerPixel = len(values)
-    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 8, 8, 7, 0
-    image.Rows, image.Columns = values.shape[1:]
-    if len(values) == 3:
-        image.PhotometricInterpretation, image.PlanarConfiguration = "RGB", 0
-    else:
-        image.PhotometricInterpretation = image.get("PhotometricInterpretation", "MONOCHROME2")
-    data = np.ascontiguousarray(np.moveaxis(values, 0, -1)).tobytes()
-    image.PixelData = data + b"\0" * (len(data) % 2)
-    if image.SOPClassUID == CTImageStorage:  # which has 16 bits
-        image.SOPClassUID, image.Modality, image.ConversionType = SecondaryCaptureImageStorage, "OT", "WSD"
-        image.ImageType = ["DERIVED", "SECONDARY"]
-
-
-def file_of(image: Dataset) -> bytes:
-    image.file_meta = FileMetaDataset()
-    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    file = io.BytesIO()
-    image.save_as(file, enforce_file_format=True)
-    return file.getvalue()
-
-
 def _within(low: float, high: float, slope: float, intercept: float) -> tuple[int, int]:
     """The stored values at the ends of a window, of which rounding leaves none outside."""
     ends = sorted(round((end - intercept) / slope) for end in (low, high))
@@ -332,8 +283,3 @@ def _within(low: float, high: float, slope: float, intercept: float) -> tuple[in
     first += not low <= first * slope + intercept <= high
     last -= not low <= last * slope + intercept <= high
     return first, last
-
-
-def _decimal(value: float) -> str:
-    """A decimal string of DICOM: at most 16 characters."""
-    return next(text for digits in range(16, 0, -1) if len(text := f"{value:.{digits}g}") <= 16)

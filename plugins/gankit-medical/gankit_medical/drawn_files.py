@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.uid import CTImageStorage, generate_uid
 
 from gankit_medical.cells import draw_cells
-from gankit_medical.dicom import derived, file_of, put_grey
+from gankit_medical.derived import derived, file_of, put_grey
 from gankit_medical.drawing import draw_body
 
 SPACING, THICKNESS = 350 / 64, 5.0

@@ -42,6 +42,16 @@ class PerVolume(Metric):
         return {**super().protocol(), "region": "inside the body", "window": list(self.span)}
 
 
+class InUnits(PerVolume):
+    """Base of errors, which have the unit of the files, such as HU."""
+
+    better: ClassVar[Literal["higher", "lower"]] = "lower"
+
+    @property
+    def unit(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return "" if self.codec is None else self.codec.units
+
+
 def per_volume(statistics: Tensor) -> Tensor:
     """(N, K + 1), the last the number of a volume -> (V, K), summed; without volumes that have no pixel (column 2)."""
     volumes = statistics[:, -1].unique(return_inverse=True)[1]
@@ -57,15 +67,12 @@ def _summed(errors: Tensor, inside: Tensor, volume: Tensor) -> Tensor:
     return torch.stack(columns, 1)
 
 
-class BodyMAE(PerVolume):
-    """Mean absolute error of output and truth within the body, in HU: the units of the files.
+class BodyMAE(InUnits):
+    """Mean absolute error of output and truth within the body, in the units of the files, such as HU.
 
     output, truth (N, C, H, W) in [-1, 1]; body (N, 1, H, W), 1 inside; volume (N,), the number of each one's volume.
     gankit's own.
     """
-
-    unit: ClassVar[str] = "HU"
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
 
     def statistics(self, output: Tensor, truth: Tensor, body: Tensor, volume: Tensor) -> Tensor:
         ours, true = self._values(output, truth)
@@ -123,8 +130,9 @@ class BodySSIM(PerVolume):
         return F.conv2d(F.conv2d(x, kernel, groups=x.shape[1]), kernel.mT, groups=x.shape[1])
 
 
-class VesselMAE(PerVolume):
-    """Mean absolute error in the vessels, in HU, and outside them within the body; beside answers that cost nothing.
+class VesselMAE(InUnits):
+    """Mean absolute error in the vessels, in the units of the files, and outside them within the body; beside answers
+    that cost nothing.
 
     They are fitted to the truth of these very pictures, as no method may: `best constant` is added to all that is
     brighter than the best threshold, `best curve` gives each brightness its own value. Both are chosen for the least
@@ -133,9 +141,6 @@ class VesselMAE(PerVolume):
 
     output, source, truth (N, C, H, W) in [-1, 1]; mask, the vessels, and body (N, 1, H, W); volume (N,). gankit's own.
     """
-
-    unit: ClassVar[str] = "HU"
-    better: ClassVar[Literal["higher", "lower"]] = "lower"
 
     def statistics(
         self, output: Tensor, source: Tensor, truth: Tensor, mask: Tensor, body: Tensor, volume: Tensor

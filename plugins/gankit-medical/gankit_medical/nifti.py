@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import torch
 from nibabel.orientations import apply_orientation, axcodes2ornt, io_orientation, ornt_transform
+from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -95,6 +97,7 @@ class Nifti(Sliced):
         self._shape(image)
         values = np.asanyarray(image.dataobj)  # pyright: ignore[reportAttributeAccessIssue]
         values = values.astype(_depth(image), copy=False)
+        values = values[..., None] if values.ndim == 2 else values
         turned = apply_orientation(values, self._turn(image))
         return np.ascontiguousarray(np.moveaxis(turned.reshape(*turned.shape[:3], -1), 3, 1))
 
@@ -105,7 +108,7 @@ class Nifti(Sliced):
             raise DataError(f"its values are {depth}: none of {', '.join(sorted(DEPTHS))}")
         if not 2 <= len(shape) <= 4:
             raise DataError(f"it has {len(shape)} axes: a volume has three, and one more for channels")
-        if not 0 < int(np.prod(shape)) <= MOST:
+        if not 0 < math.prod(shape) <= MOST:
             raise DataError(f"a volume of {' x '.join(map(str, shape))} values is empty or too large to read")
         size = (*shape, 1, 1)[:3]
         order = np.argsort(self._turn(image)[:, 0])
@@ -114,23 +117,26 @@ class Nifti(Sliced):
 
     def _turn(self, image: Any) -> Values:
         """From the axes of a file to slices, rows, columns."""
-        return ornt_transform(io_orientation(image.affine), axcodes2ornt(SHOWN[self.axis]))
+        return ornt_transform(_axes(image), axcodes2ornt(SHOWN[self.axis]))
 
     def encode_stack(self, values: Values, extension: str, like: Path | None) -> bytes:
         """A file of the volume (S, C, H, W)."""
         volume = np.moveaxis(values, 1, 3)
         volume = volume[..., 0] if volume.shape[3] == 1 else volume
         source: Any = None if like is None else _opened(like)
+        if source is not None and len(values) != (slices := self._shape(source)[0]):
+            raise DataError(f"{like}: {len(values)} slices do not lie where its {slices} do")
         shown = axcodes2ornt(SHOWN[self.axis])
-        own = axcodes2ornt(("R", "A", "S")) if source is None else io_orientation(source.affine)
+        own = axcodes2ornt(("R", "A", "S")) if source is None else _axes(source)
         volume = apply_orientation(volume, ornt_transform(shown, own))
-        affine = np.eye(4) if source is None else source.affine
+        grid = np.eye(4) if source is None else _grid((*source.shape, 1)[:3], volume.shape[:3])
+        affine = grid if source is None else source.affine @ grid
         kind = nib.Nifti2Image if isinstance(source, nib.Nifti2Image) else nib.Nifti1Image
-        if source is not None and len(source.shape) == 2:
+        if source is not None and len(source.shape) == 2 and volume.ndim == 3:
             volume = volume[..., 0]
         image: Any = kind(np.ascontiguousarray(volume), affine, dtype=values.dtype)
         if source is not None:
-            _keep_space(source.header, image.header)
+            _keep_space(source.header, image.header, grid)
         image.header["descrip"] = b"derived by gankit: a network's output, no measurement"
         data = image.to_bytes()
         return gzip.compress(data, compresslevel=5, mtime=0) if extension.endswith(".gz") else data
@@ -148,9 +154,32 @@ def _depth(image: Any) -> np.dtype[Any]:
     return kept if (slope, offset) == (1, 0) or kept.kind == "f" else np.dtype(np.float32)
 
 
-def _keep_space(old: Any, new: Any) -> None:
-    """What says where the voxels lie: sizes, units, both transforms with their codes."""
-    new.set_zooms((*old.get_zooms(), *new.get_zooms()[len(old.get_zooms()) :])[: len(new.get_zooms())])
-    new.set_xyzt_units(*old.get_xyzt_units())
-    new.set_sform(old.get_sform(), int(old["sform_code"]))
-    new.set_qform(old.get_qform(), int(old["qform_code"]))
+def _axes(image: Any) -> Values:
+    """Along which axis of the body each axis of a file runs, and which way. Raises DataError where none can be told."""
+    axes = io_orientation(image.affine) if np.isfinite(image.affine).all() else np.full((3, 2), np.nan)
+    if np.isnan(axes).any():
+        raise DataError("its affine is no map of space, so that nothing says how its axes lie: mend its sform or qform")
+    return axes
+
+
+def _grid(old: tuple[int, ...], new: tuple[int, ...]) -> Values:
+    """From the voxels of a volume to those of the one of which it was made, which fill the same space: (4, 4)."""
+    scale = np.divide(old, new)
+    grid = np.diag([*scale, 1.0])
+    grid[:3, 3] = (scale - 1) / 2  # places are those of the middles of voxels
+    return grid
+
+
+def _keep_space(old: Any, new: Any, grid: Values) -> None:
+    """What says where the voxels lie: sizes, units, both transforms with their codes. grid: from new to old voxels."""
+    sizes = np.array((*old.get_zooms(), 1)[:3]) * grid.diagonal()[:3]
+    sizes = (*sizes, *old.get_zooms()[3:], *new.get_zooms()[3:])
+    new.set_zooms(sizes[: len(new.get_zooms())])
+    new["xyzt_units"] = old["xyzt_units"]  # as they stand there, which need not be known ones
+    form, code = old.get_sform(coded=True)
+    new.set_sform(None if form is None else form @ grid, code)
+    try:
+        form, code = old.get_qform(coded=True)
+        new.set_qform(None if form is None else form @ grid, code)
+    except (ValueError, HeaderDataError):  # it is no rotation; the sform says where voxels lie
+        new.set_qform(None, 0)

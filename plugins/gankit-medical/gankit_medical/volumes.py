@@ -8,6 +8,7 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -23,7 +24,7 @@ from gankit.codecs import Codec, CodecSlot, as_codec
 from gankit.data import Split
 from gankit.fields import Field, Label, Mask, Picture
 from gankit.slots import Ge, Lt
-from gankit_medical.dicom import Dicom, place_of, read_head
+from gankit_medical.dicom import Dicom, WithoutPixels, in_order, place_of, read_head
 from gankit_medical.slices import Sliced, neighbours_of
 
 FORMAT = 1
@@ -57,8 +58,8 @@ class Volumes:
     dimensions, holes of its slices filled. cache_folder: where decoded volumes are kept as .npy, four bytes a value;
     default `~/.cache/gankit/volumes`. It may be deleted at any time, and holds pictures of patients, without names.
 
-    gankit's own. Raises DataError for folders without volumes, a split without patients, slices smaller than the crop
-    or of several sizes, and volumes without a partner.
+    gankit's own. Raises DataError for folders without volumes, a split without patients, slices smaller than the crop,
+    of several sizes or twice at one place, and volumes without a partner of their size.
     """
 
     def __init__(
@@ -105,10 +106,16 @@ class Volumes:
             chosen = _partners(chosen)
         for side, volumes in chosen.items():
             if not volumes:
-                raise DataError(f"no patient of {side} is in the split {split}: choose other shares `test` and `val`")
+                count = len({self._patient_of(volume) for volume in self._all[side]})
+                raise DataError(
+                    f"no patient of {side}, of {count} in all, is in the split {split}: choose other shares `test` and "
+                    "`val`, or another pattern `patient`"
+                )
         self._volumes = chosen
         self._values = {side: [self._kept(v) for v in volumes] for side, volumes in chosen.items()}
         channels = {side: self._check(side) for side in "ab"}
+        if self.paired:
+            self._check_pairs()
         self._starts = {s: list(accumulate((len(x) for x in v), initial=0)) for s, v in self._values.items()}
         self.counts = {side: starts[-1] for side, starts in self._starts.items()}
         self.fields: Mapping[str, Field] = {
@@ -199,21 +206,40 @@ class Volumes:
                 raise DataError(f"{volume.files[0]}: it has other channels than {self._volumes[side][0].files[0]}")
         return self._values[side][0].shape[1] - 1
 
+    def _check_pairs(self) -> None:
+        """Raise DataError where a slice has no counterpart, place by place."""
+        for number, (a, b) in enumerate(zip(self._values["a"], self._values["b"], strict=True)):
+            ours, theirs = ((len(x), *x.shape[2:]) for x in (a, b))
+            if ours != theirs:
+                files = (self._volumes[side][number].files[0] for side in "ab")
+                sizes = (" x ".join(map(str, size)) for size in (ours, theirs))
+                raise DataError(
+                    f"{next(files)}: its {next(sizes)} voxels are no pair of {next(files)}, of {next(sizes)}"
+                )
+
     def _kept(self, volume: Volume) -> NDArray[np.float32]:
         """(S, C + 1, H, W), the last channel the body, mapped from the file in which it is kept."""
         made_from = [(str(f.resolve()), f.stat().st_mtime_ns, f.stat().st_size) for f in volume.files]
         name = hashlib.sha256(repr((FORMAT, made_from, self._codec, self._body)).encode()).hexdigest()
         file = self._folder / f"{name}.npy"
-        if not file.exists():
-            values = self._decoded(volume)
+        with suppress(OSError, ValueError, EOFError):  # it is not there, or was cut off by others
+            return np.load(file, mmap_mode="c")  # copied on writing, so that torch takes it
+        values = self._decoded(volume)
+        draft = file.with_name(f".{name}.{os.getpid()}.npy")
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            draft = file.with_name(f".{name}.{os.getpid()}.npy")
             try:
                 np.save(draft, values)
                 draft.replace(file)
             finally:
                 draft.unlink(missing_ok=True)
-        return np.load(file, mmap_mode="c")  # copied on writing, so that torch takes it
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise DataError(
+                f"{self._folder}: decoded volumes cannot be kept there ({reason}); set data.cache_folder to another "
+                "folder"
+            ) from error
+        return np.load(file, mmap_mode="c")
 
     def _decoded(self, volume: Volume) -> NDArray[np.float32]:
         if self._codec.stacks:
@@ -255,8 +281,10 @@ def _series(folder: Path, files: list[Path]) -> Iterable[Volume]:
     for file in files:
         try:
             place = place_of(read_head(file))
-        except DataError:
+        except WithoutPixels:
             continue
+        except DataError as error:
+            raise DataError(f"{file}: {error}") from None
         except Exception as error:
             raise DataError(f"{file}: damaged or cut off ({error})") from error
         if place is None:
@@ -266,7 +294,7 @@ def _series(folder: Path, files: list[Path]) -> Iterable[Volume]:
     for uid, slices in sorted(found.items(), key=lambda item: item[1][0][1]):
         alone = list(many.values()).count(many[uid]) == 1
         name = many[uid].relative_to(folder).as_posix()
-        yield Volume(name if alone else f"{name}/{uid}", tuple(file for _, file in sorted(slices)))
+        yield Volume(name if alone else f"{name}/{uid}", tuple(in_order(slices)))
 
 
 def _folders(folder: Path, files: list[Path]) -> Iterable[Volume]:

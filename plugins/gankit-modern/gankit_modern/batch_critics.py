@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import gcd
 from typing import Annotated, Any, Literal
 
 import torch
@@ -23,8 +22,8 @@ class Deviation(nn.Module):
     channel, is averaged over places and channels, and fills a map of each picture of the group.
 
     group: pictures in a group; None: the whole batch. A batch that does not fall into such groups is cut into the
-    largest that it falls into. maps: parts into which the channels are cut, each of its own map. eps: added to the
-    variance.
+    largest below that it falls into; of 5 or 7 pictures and groups of 4, each is alone. maps: parts into which the
+    channels are cut, each of its own map. eps: added to the variance.
     """
 
     def __init__(self, group: int | None = 4, maps: int = 1, eps: float = 1e-8) -> None:
@@ -33,7 +32,8 @@ class Deviation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         count, channels, height, width = x.shape
-        size = count if self.group is None else gcd(self.group, count)
+        most = count if self.group is None else min(self.group, count)
+        size = next(size for size in range(most, 0, -1) if count % size == 0)
         grouped = full(x).reshape(size, count // size, self.maps, channels // self.maps, height, width)
         spread = (grouped.var(0, correction=0) + self.eps).sqrt().mean((2, 3, 4)).to(x.dtype)  # (groups, maps)
         return torch.cat([x, spread.repeat(size, 1)[:, :, None, None].expand(-1, -1, height, width)], 1)
@@ -127,7 +127,8 @@ class BatchHead(OnFeatures):
     `forward(x, past="real")` or `"fake"` uses the memory of real or of fake pictures, and, where the critic learns,
     puts the features of x into it: the method `uvcgan2` calls it so. Features that are given as `past`, (M, C, h, w),
     stand beside those of x, and nothing is put in. Without `past` the mean of the two memories does; other methods have
-    no memory, and need batches of more than one.
+    no memory, and need batches of more than one. A checkpoint holds the memory of the first process; several processes
+    go on from it.
 
     discriminator: any single critic with features. statistic: a map of the `deviation`, or batch normalization (`norm`)
     of the features. memory: how many pictures are kept, 3 in the paper; the first ones fill it. slope: of the leaky
@@ -161,7 +162,7 @@ class BatchHead(OnFeatures):
         [features] = self.last(x)
         logits = self.head(self.statistic(torch.cat([features, *self.remembered(features, past)])))[: len(x)]
         if isinstance(past, str) and self.memory and self.training and self.learns:
-            self.remember(features.detach(), past)
+            self.remember(full(features.detach()), past)  # of one precision, whatever that of the step
         return logits
 
     def memories(self) -> tuple[Tensor, Tensor]:

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.augment import ADA, per_picture
 from gankit.augment import Augment as AugmentBase
-from gankit.augment import per_picture
 from gankit.losses import Critic, Logits
-from gankit.precision import full
+from gankit.precision import full, without_autocast
 from gankit.slots import Augment, Ge
 
 
@@ -61,7 +61,8 @@ class Consistency(nn.Module):
     output; means over logits, summed over heads. target, output: real and fake pictures (N, C, H, W) in [-1, 1]; no
     gradient flows to them.
 
-    real, fake: weights; bCR has 10 and 10, CR 10 and 0. augment: what moves pictures; `flip_shift` if not given.
+    real, fake: weights; bCR has 10 and 10, CR 10 and 0. augment: what moves pictures; `flip_shift` if not given. An
+    augment does not adapt here: `ada` keeps its probability, which must be above 0 (ValueError).
     """
 
     turn: ClassVar[str] = "discriminator"
@@ -77,6 +78,8 @@ class Consistency(nn.Module):
         if not real and not fake:
             raise ValueError("consistency of neither real nor fake pictures is nothing: `real` or `fake` is above 0")
         self.real, self.fake = real, fake
+        if isinstance(augment, ADA) and not augment.p:
+            raise ValueError("ada changes nothing here, where its probability stays as it is: give it one above 0")
         self.augment = FlipShift() if augment is None else augment
 
     def forward(self, critic: Critic, target: Tensor, output: Tensor) -> Tensor:
@@ -85,7 +88,8 @@ class Consistency(nn.Module):
         return torch.stack(terms).sum()
 
     def apart(self, critic: Critic, picture: Tensor) -> Tensor:
-        moved = self.augment.picture(picture, self.augment.draw(len(picture), picture.device))  # type: ignore[operator]
+        with without_autocast(picture):
+            moved = self.augment.picture(picture, self.augment.draw(len(picture), picture.device))  # type: ignore[operator]
         before, after = heads(critic(picture)), heads(critic(moved))
         return torch.stack([F.mse_loss(full(b), full(a)) for b, a in zip(before, after, strict=True)]).sum()
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from gankit.backbones import Timm
 from gankit.features import FeatureLoss, Features
-from gankit.precision import full
+from gankit.precision import full, without_autocast
 from gankit.slots import Backbone, MinLen
 
 
@@ -93,5 +93,6 @@ class DINOStructure(FeatureLoss):
 
 def alike(features: Tensor) -> Tensor:
     """Cosines of all pairs of places: (N, C, h, w) -> (N, hw, hw)."""
-    vectors = F.normalize(full(features).flatten(2), dim=1, eps=1e-4)  # a vector of zeros has no direction
-    return vectors.transpose(1, 2) @ vectors
+    with without_autocast(features):  # differences of cosines are small
+        vectors = F.normalize(full(features).flatten(2), dim=1, eps=1e-4)  # a vector of zeros has no direction
+        return vectors.transpose(1, 2) @ vectors

@@ -80,11 +80,10 @@ class Convolutions(nn.Module):
 class UVCGANGenerator(nn.Module):
     """UVCGAN's generator (arXiv 2203.02557): a U-Net whose bottleneck is a vision transformer over pixels.
 
-    (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]. Sides must be multiples of 2^downs and, as
-    instance norms need more than a pixel, at least 2^(downs + 1). The paper's pictures have 256 px, the bottleneck
-    16 x 16 tokens; the cost grows with the square of their number. Inside, as in the paper's code, pictures are in
-    [0, 1] and end in a sigmoid. Of oblong pictures, where that code mixes rows and columns up, each token has its own
-    place.
+    (N, in_channels, H, W) in [-1, 1] -> (N, out_channels, H, W) in [-1, 1]. Sides must be multiples of 2^downs. The
+    paper's pictures have 256 px, the bottleneck 16 x 16 tokens; the cost grows with the square of their number. Inside,
+    as in the paper's code, pictures are in [0, 1] and end in a sigmoid. Of oblong pictures, where that code mixes rows
+    and columns up, each token has its own place.
 
     channels: at full size, doubled at each halving but the first. downs: halvings. norm: any that is not adaptive.
     width, heads, blocks, hidden: of the transformer: its tokens, attention heads, blocks and perceptrons.
@@ -107,7 +106,7 @@ class UVCGANGenerator(nn.Module):
         if width % heads:
             raise ValueError(f"a width of {width} does not fall into {heads} heads")
         self.in_channels = in_channels
-        self.size_multiple, self.min_size = 2**downs, 2 ** (downs + 1)
+        self.size_multiple = self.min_size = 2**downs
         widths = [channels * 2**i for i in range(downs)]
         outer = [channels, *widths[:-1]]  # what each level takes from outside and gives back
         self.first = nn.Conv2d(in_channels, channels, 3, padding=1)

@@ -81,7 +81,8 @@ class Semantic(Judged):
         network: any generator; it makes `width` features of each pixel, of which a 1x1 convolution makes the logits.
         width: how many.
         confidence: a picture counts only while the network gives the labels of the target beside it at least this
-            probability, the geometric mean over pixels: not before it has learned. 0: always.
+            probability, the geometric mean over pixels: not before it has learned, nor beside a target without labels.
+            0: always.
     """
 
     def forward(self, output: Tensor, segmentation: Tensor, target: Tensor, back_segmentation: Tensor) -> Tensor:
@@ -89,6 +90,7 @@ class Semantic(Judged):
         if self.confidence:
             with torch.no_grad():
                 known = mean(self.missed(target, back_segmentation), back_segmentation).neg().exp()
+                known = known * back_segmentation.amax((1, 2, 3))  # of no labels nothing is known
             wrong = wrong * (known >= self.confidence)
         return wrong.mean()
 

@@ -107,6 +107,17 @@ def test_errors_are_in_hu_within_the_body_and_means_over_volumes(phantom: Any) -
     assert figures(BodyMAE(), data, "a", shift)[""] == pytest.approx(sum(each) / 2, rel=1e-5)
 
 
+def test_errors_have_the_units_of_the_files() -> None:
+    from gankit_medical.metrics import BodyMAE, VesselMAE
+    from gankit_medical.nifti import Nifti
+
+    for metric in (BodyMAE(), VesselMAE()):
+        assert metric.unit == ""
+        for units in ("HU", "counts"):
+            metric.codec = Nifti(low=0, high=1, units=units)
+            assert metric.unit == units
+
+
 def test_ssim_is_gankits_where_the_body_is_all() -> None:
     from gankit_medical.metrics import BodySSIM
 
@@ -212,6 +223,19 @@ def test_volumes_are_decoded_once(files: Any, monkeypatch: pytest.MonkeyPatch, t
     assert sorted((tmp_path / "kept").iterdir()) == kept and all(path.suffix == ".npy" for path in kept)
 
 
+def test_what_is_kept_may_be_damaged_and_its_folder_unfit(files: Any, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    first = volumes(*files, cache_folder=str(kept)).item(2, torch.Generator())["a"]
+    for length in (200, 0):
+        for path in kept.iterdir():
+            path.write_bytes(path.read_bytes()[:length])
+        assert torch.equal(volumes(*files, cache_folder=str(kept)).item(2, torch.Generator())["a"], first)
+    (tmp_path / "file").write_text("no folder")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(DataError, match=r"cannot be kept there \(.*\); set data.cache_folder to another folder"):
+            volumes(*files, cache_folder=str(folder))
+
+
 def test_pairs_of_volumes(tmp_path: Path) -> None:
     from gankit_medical.drawing import draw_body
     from gankit_medical.drawn_files import write_nifti
@@ -231,12 +255,23 @@ def test_pairs_of_volumes(tmp_path: Path) -> None:
         volumes("nifti", tmp_path / "in", paired=True, test=0, val=0)
 
 
+def test_pairs_have_as_many_slices(tmp_path: Path) -> None:
+    """Or all that come after would be of two places."""
+    from gankit_medical.drawn_files import write_nifti
+
+    for side, depth in (("A", 3), ("B", 4)):
+        (tmp_path / side).mkdir()
+        write_nifti(tmp_path / side / "p.nii", np.zeros((depth, 16, 16), np.int16))
+    with pytest.raises(DataError, match=r"A/p.nii: its 3 x 16 x 16 voxels are no pair of .*B/p.nii, of 4 x 16 x 16"):
+        volumes("nifti", tmp_path, paired=True, test=0, val=0, cache_folder=str(tmp_path / "cache"))
+
+
 def test_what_does_not_fit_is_named(files: Any, tmp_path: Path) -> None:
     kind, home = files
     for options, words in (
         ({"crop": 25}, "24 x 24 px, are smaller than crop 25"),
         ({"a": "C"}, "C is no folder"),
-        ({"test": 0.0}, "no patient of a is in the split test"),
+        ({"test": 0.0}, "no patient of a, of 9 in all, is in the split test"),
         ({"patient": "nobody"}, "finds nothing in a000"),
         ({"root": str(tmp_path), "a": "", "b": ""}, "holds no files of the codec"),
     ):

@@ -198,12 +198,124 @@ def test_what_is_refused(series: Path, tmp_path: Path) -> None:
             with pytest.raises(DataError, match=words) as raised:
                 use(tmp_path / "x.dcm")
             assert "x.dcm" in str(raised.value)
-    with pytest.raises(DataError, match="without pixels"):
+    with pytest.raises(DataError, match="without pixels: RT Plan Storage"):
         Dicom(**WINDOW).read(folder() / "rtplan.dcm")
-    with pytest.raises(DataError, match="1 channel, or 3 of 8 bits"):
-        Dicom(**WINDOW).write(torch.zeros(2, 4, 4), tmp_path / "y.dcm")
+    for channels in (2, 3):
+        with pytest.raises(DataError, match="1 channel, or 3 of a window within 0 to 255"):
+            Dicom(**WINDOW).write(torch.zeros(channels, 4, 4), tmp_path / "y.dcm")
+    assert not (tmp_path / "y.dcm").exists()
     with pytest.raises(DataError, match=r"name them, as in `codec: \{type: gankit-medical/dicom, low:"):
         Dicom().read(series / "000.dcm")
+
+
+@pytest.mark.parametrize(
+    "length, words",
+    [
+        (0, "no DICOM file, or cut off"),
+        (131, "no DICOM file, or cut off"),
+        (300, "it is cut off"),
+        (-9, "damaged or cut"),
+    ],
+)
+def test_a_file_that_is_cut_off_says_so(length: int, words: str, series: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from gankit_medical.volumes import volumes_in
+
+    file = series / "002.dcm"
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(DataError, match=words) as raised:
+        Dicom(**WINDOW).read(file)
+    assert str(file) in str(raised.value) and "force" not in str(raised.value)
+    if length > 0:  # a volume does not go on without its slice
+        with pytest.raises(DataError, match=words):
+            volumes_in(series, Dicom(**WINDOW))
+
+
+def test_pixels_that_are_no_integers_of_8_or_16_bits_are_refused(series: Path) -> None:
+    """Float pixels would be cut to integers, and single bits taken for grey levels."""
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    image = dcmread(series / "000.dcm")
+    image.BitsAllocated, image.FloatPixelData = 32, np.full((32, 32), -0.5, "<f4").tobytes()
+    for name in ("BitsStored", "HighBit", "PixelRepresentation", "PixelData"):
+        delattr(image, name)
+    image.save_as(series / "float.dcm")
+    image = dcmread(series / "001.dcm")
+    image.BitsAllocated = image.BitsStored = 1
+    image.HighBit, image.PixelData = 0, bytes(128)
+    image.save_as(series / "bits.dcm")
+    for name, bits in (("float", 32), ("bits", 1)):
+        with pytest.raises(DataError, match=f"{bits} bits: 8 and 16 are read"):
+            Dicom(**WINDOW).read(series / f"{name}.dcm")
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")
+def test_texts_in_place_of_numbers_and_codes_are_not_taken_over(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    image = dcmread(series / "000.dcm")
+    image.RescaleType, image.PatientPosition, image.SliceLocation = "Doe Jane", "DOE JANE", "12345678"
+    image.save_as(tmp_path / "x.dcm")
+    (tmp_path / "x.dcm").write_bytes((tmp_path / "x.dcm").read_bytes().replace(b"12345678", b"Doe^Jane"))
+    codec = Dicom(**WINDOW)
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    assert b"doe" not in (tmp_path / "y.dcm").read_bytes().lower()
+    image.RescaleType, image.PatientPosition, image.SliceLocation = "HU", "HFS", "12.5"
+    image.save_as(tmp_path / "x.dcm")
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    ours = dcmread(tmp_path / "y.dcm")
+    assert (ours.RescaleType, ours.PatientPosition, ours.SliceLocation) == ("HU", "HFS", 12.5)
+
+
+def test_a_source_may_lack_its_class(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    image = dcmread(series / "000.dcm")
+    del image.SOPClassUID
+    image.save_as(tmp_path / "x.dcm")
+    codec = Dicom(**WINDOW)
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    assert dcmread(tmp_path / "y.dcm").Modality == "OT"
+
+
+def test_a_result_of_another_size_fills_the_same_plane(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    source = dcmread(series / "002.dcm")
+    source.ImageOrientationPatient, source.PixelSpacing = [0, 1, 0, 0, 0, -1], [2, 3]
+    source.save_as(tmp_path / "x.dcm")
+    codec = Dicom(**WINDOW)
+    codec.write(torch.zeros(1, 64, 16), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    ours = dcmread(tmp_path / "y.dcm")
+    assert (ours.Rows, ours.Columns, ours.PixelSpacing) == (64, 16, [1, 6])
+    x, y, z = map(float, source.ImagePositionPatient)
+    assert ours.ImagePositionPatient == [x, y + 1.5, z + 0.5]  # half a column more, a quarter of a row less
+
+
+def test_colours_of_a_window_are_written_as_bytes(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+
+    codec = Dicom(low=0, high=255)
+    Dicom().write(torch.linspace(-1, 1, 256).view(1, 16, 16).expand(3, 16, 16), tmp_path / "x.dcm")
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    assert torch.equal(Dicom().read(tmp_path / "y.dcm"), Dicom().read(tmp_path / "x.dcm"))
+
+
+def test_two_slices_at_one_place_have_no_neighbours(series: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from gankit_medical.volumes import volumes_in
+
+    (series / "copy.dcm").write_bytes((series / "002.dcm").read_bytes())
+    for use in (
+        lambda: Dicom(slices=3, **WINDOW).read(series / "001.dcm"),
+        lambda: volumes_in(series, Dicom(**WINDOW)),
+    ):
+        with pytest.raises(DataError, match=r"002.dcm and copy.dcm show one place in one series"):
+            use()
 
 
 @pytest.mark.parametrize("name", READABLE)

@@ -157,6 +157,70 @@ def test_what_is_refused(tmp_path: Path) -> None:
         Nifti().shape(tmp_path / "wide.nii")
 
 
+@pytest.mark.filterwarnings("ignore:invalid value encountered in det")
+def test_headers_that_are_odd_in_what_does_not_matter(tmp_path: Path) -> None:
+    """A rotation that is none beside a valid sform, units that nobody knows: read, and the result lies there too."""
+    import nibabel as nib
+    from gankit_medical.nifti import Nifti
+
+    image = put(tmp_path / "x.nii", PLAIN, np.diag([2.0, 3, 4, 1]))
+    codec, plain = Nifti(**WINDOW), (tmp_path / "x.nii").read_bytes()
+    for place, odd in ((123, b"\xff"), (256, np.float32([3, 2, 1]).tobytes()), (256, np.float32(np.nan).tobytes())):
+        for code in (0, 1):
+            content = bytearray(plain)
+            content[252] = code
+            content[place : place + len(odd)] = odd
+            (tmp_path / "odd.nii").write_bytes(bytes(content))
+            codec.write_stack(codec.read_stack(tmp_path / "odd.nii"), tmp_path / "y.nii", like=tmp_path / "odd.nii")
+            ours: Any = nib.load(tmp_path / "y.nii")  # pyright: ignore[reportPrivateImportUsage]
+            assert np.array_equal(ours.affine, image.affine) and np.array_equal(np.asanyarray(ours.dataobj), PLAIN)
+
+
+@pytest.mark.parametrize("value", [0, np.nan])
+def test_a_file_that_does_not_say_how_its_axes_lie_is_refused(value: float, tmp_path: Path) -> None:
+    from gankit_medical.nifti import Nifti
+
+    put(tmp_path / "x.nii", PLAIN)
+    content = bytearray((tmp_path / "x.nii").read_bytes())
+    content[280:328] = np.full(12, value, np.float32).tobytes()
+    (tmp_path / "x.nii").write_bytes(bytes(content))
+    with pytest.raises(DataError, match=r"x.nii: its affine is no map of space, .* mend its sform or qform"):
+        Nifti(**WINDOW).read_stack(tmp_path / "x.nii")
+
+
+def test_a_file_of_two_axes_is_one_slice(tmp_path: Path) -> None:
+    import nibabel as nib
+    from gankit_medical.nifti import Nifti
+
+    put(tmp_path / "x.nii", PLAIN[0])
+    codec = Nifti(**WINDOW)
+    picture = codec.read(tmp_path / "x.nii")
+    assert picture.shape == (1, 7, 6)
+    for channels, shape in ((1, (6, 7)), (2, (6, 7, 1, 2))):
+        codec.write(picture.repeat(channels, 1, 1), tmp_path / "y.nii", like=tmp_path / "x.nii")
+        ours: Any = nib.load(tmp_path / "y.nii")  # pyright: ignore[reportPrivateImportUsage]
+        assert ours.shape == shape and torch.equal(codec.read(tmp_path / "y.nii"), picture.repeat(channels, 1, 1))
+
+
+def test_a_result_of_another_size_fills_the_same_space(tmp_path: Path) -> None:
+    import nibabel as nib
+    from gankit_medical.nifti import Nifti
+
+    affine = np.array([[0, 2.0, 0, 5], [3, 0, 0, 6], [0, 0, 4, 7], [0, 0, 0, 1]])
+    source = put(tmp_path / "x.nii", np.zeros((4, 6, 5), np.int16), affine)
+    codec = Nifti(**WINDOW)
+    height, width = codec.shape(tmp_path / "x.nii")[1:]
+    codec.write_stack(torch.zeros(5, 1, 2 * height, 2 * width), tmp_path / "y.nii", like=tmp_path / "x.nii")
+    ours: Any = nib.load(tmp_path / "y.nii")  # pyright: ignore[reportPrivateImportUsage]
+    assert ours.shape == (8, 12, 5) and ours.header.get_zooms() == (1.5, 1, 4)
+    for old, new in ((-0.5, -0.5), (2.5, 5.5)):  # an edge, and a place inside
+        there, here = (image.affine @ [at, at, 0, 1] for image, at in ((source, old), (ours, new)))
+        np.testing.assert_allclose(here, there, atol=1e-6)
+    with pytest.raises(DataError, match=r"x.nii: 3 slices do not lie where its 5 do"):
+        codec.write_stack(torch.zeros(3, 1, height, width), tmp_path / "z.nii", like=tmp_path / "x.nii")
+    assert not (tmp_path / "z.nii").exists()
+
+
 def own_files() -> list[str]:
     """nibabel's test files that are NIfTI and small."""
     try:
