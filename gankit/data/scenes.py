@@ -22,11 +22,16 @@ Domain = Literal["a", "b"]
 
 LOW, HIGH = 0.22, 0.78  # of colours: stripes stay inside of [0, 1] on both sides
 FAINT, STRONG = 0.05, 0.22  # contrasts of stripes: a stripe is this much lighter or darker than its object
-STAR_POINTS, STAR_INNER, UPRIGHT = 5, 0.42, -np.pi / 2
+STAR_POINTS, STAR_INNER, UPRIGHT = 5, 0.5, -np.pi / 2
 CHROMA, HUES, HUE_TURN = 0.24, 2 * np.pi / 3, np.pi / 3
 """Of coloured objects: their distance from grey; the range of a's hues, about red; how much further those of b are."""
 DARK, BRIGHT = (0.15, 0.5), (0.6, 0.95)
 """The greys of grounds and of objects in `light`: were they alike, negatives would be as good a translation."""
+RESHAPED: tuple[Task, ...] = ("geometry", "mixed")
+"""The tasks in which outlines change. Their grounds are even: what a disc hides follows from what is around it."""
+NIGHT, LIT, LEAST = (0.05, 0.35), (0.3, 0.95), 0.1
+"""Of `geometry`: the greys of grounds and of objects, and how much lighter an object is at least. So outlines look
+alike."""
 SUMMER, AUTUMN = np.array([1.0, 1.0, 0.85]), np.array([0.8, 0.8, 1.0])
 """The light of the two seasons, by which every colour is multiplied."""
 
@@ -60,9 +65,9 @@ def draw_scene(
     distractors: squares that are the same in both. light: that of domain b in the task `light`; else it is drawn.
     """
     palette = draw_colour(rng, task), draw_colour(rng, task)
-    background = draw_background(rng, size, *palette, grain)
+    background = draw_background(rng, size, *palette, grain, even=task in RESHAPED)
     shapes = [draw_shape(rng, task, palette) for _ in range(int(rng.integers(1, 4)))]
-    if task in ("geometry", "mixed"):
+    if task in RESHAPED:
         shapes = apart(shapes)
     squares = [draw_square(rng, palette) for _ in range(distractors)]
     return render(background, shapes, task, squares, light or draw_light(rng))
@@ -71,10 +76,10 @@ def draw_scene(
 # -- what is drawn ---------------------------------------------------------------------------------------------------
 def draw_colour(rng: np.random.Generator, task: Task) -> Colour:
     """The one distribution of the colours of backgrounds, and of most objects. In `season` they are those of leaves, in
-    `light` dark greys."""
+    `light` and `geometry` dark greys."""
     red, green, blue = rng.uniform(LOW, HIGH, 3)
-    if task == "light":
-        red = green = blue = rng.uniform(*DARK)
+    if task in ("light", "geometry"):
+        red = green = blue = rng.uniform(*(DARK if task == "light" else NIGHT))
     if task == "season":
         red = rng.uniform(0.05, 0.65)
         green, blue = red + rng.uniform(0.1, 0.35), rng.uniform(0.05, 0.45)
@@ -94,15 +99,6 @@ def draw_light(rng: np.random.Generator) -> Colour:
     """A coloured light whose strongest channel is 1, so that what it falls on can be told back."""
     light = rng.uniform(0.2, 1, 3)
     red, green, blue = light / light.max()
-    return float(red), float(green), float(blue)
-
-
-def draw_clear(rng: np.random.Generator, palette: tuple[Colour, Colour]) -> Colour:
-    """A colour that no blotch of its background has: what cannot be seen, no network could draw in another form."""
-    first, second = (np.array(colour) for colour in palette)
-    mixtures = first + np.linspace(0, 1, 9)[:, None] * (second - first)
-    drawn = [rng.uniform(LOW, HIGH, 3) for _ in range(16)]
-    red, green, blue = max(drawn, key=lambda colour: np.abs(mixtures - colour).mean(1).min())
     return float(red), float(green), float(blue)
 
 
@@ -126,10 +122,11 @@ def turned(colour: Colour, angle: float) -> np.ndarray:
 
 
 def draw_background(
-    rng: np.random.Generator, size: int, first: Colour, second: Colour, grain: float = 0.03
+    rng: np.random.Generator, size: int, first: Colour, second: Colour, grain: float = 0.03, even: bool = False
 ) -> np.ndarray:
-    """(S, S, 3): two colours mixed in blotches, under a grain of each pixel."""
-    blend = np.clip(0.5 + _noise(rng, 5, size) + 0.7 * _noise(rng, 11, size), 0, 1)[..., None]
+    """(S, S, 3): two colours mixed in blotches, or if `even` from corner to corner, under a grain of each pixel."""
+    blotches = 0.5 * _noise(rng, 2, size) if even else _noise(rng, 5, size) + 0.7 * _noise(rng, 11, size)
+    blend = np.clip(0.5 + blotches, 0, 1)[..., None]
     noise = grain * rng.spawn(1)[0].uniform(-1, 1, (size, size, 1))  # of its own stream: the size changes nothing else
     return np.clip(np.array(first) * (1 - blend) + np.array(second) * blend + noise, 0, 1)
 
@@ -150,16 +147,14 @@ def draw_shape(rng: np.random.Generator, task: Task, palette: tuple[Colour, Colo
     turn, stretch = rng.uniform(0, 2 * np.pi), rng.uniform(0.75, 1.0)
     points = int(rng.choice([0, 5, 6]))
     inner = float(np.cos(np.pi / points)) if points else 1.0
-    if task in ("geometry", "mixed"):
+    if task in RESHAPED:
         points, inner, turn, stretch = STAR_POINTS, STAR_INNER, UPRIGHT, 1.0
     colour = palette[rng.integers(2)] if rng.uniform() < 1 / 3 else draw_colour(rng, "texture")
     if task == "season":
         colour = draw_violet(rng)
-    if task == "light":
-        tone = float(rng.uniform(*BRIGHT))
+    if task in ("light", "geometry"):
+        tone = float(rng.uniform(*BRIGHT) if task == "light" else max(rng.uniform(*LIT), max(palette)[0] + LEAST))
         colour = tone, tone, tone
-    if task == "geometry":
-        colour = draw_clear(rng, palette)
     if task in ("colour", "mixed"):
         colour = draw_hue(rng, spread=1 if task == "colour" else 0.9)
     return Shape(x, y, radius, turn, stretch, points, inner, colour, stripe_phase=rng.uniform())
@@ -212,7 +207,7 @@ def look(shape: Shape, task: Task, domain: Domain, size: int) -> Look:
     """An object as a domain shows it: a has discs, faint stripes, hues about red; b stars, strong stripes, hues about
     yellow."""
     changed = domain == "b"
-    outline = replace(shape, points=0) if task in ("geometry", "mixed") and not changed else shape
+    outline = replace(shape, points=0) if task in RESHAPED and not changed else shape
     colour = turned(shape.colour, HUE_TURN) if task in ("colour", "mixed") and changed else np.array(shape.colour)
     striped = task in ("texture", "mixed")
     return Look(stamp(outline, size), colour, (STRONG if changed else FAINT) if striped else 0.0)

@@ -24,14 +24,15 @@ class Shapes(Drawn):
     The counterpart of a picture follows from it, in both directions. What differs between a and b is the task:
 
     - `texture`: objects with faint stripes, and with strong ones of the same phase;
-    - `geometry`: discs, and upright stars of the same place, size and colour;
+    - `geometry`: grey discs on darker, even grounds, and upright stars of the same place, size and tone;
     - `colour`: objects about red, and the same with their hue turned by a sixth of the circle, as light as before;
     - `season`: leaves all over the picture that turn from green to red, in another light; violet objects stay violet;
     - `light`: grey scenes, bright on dark, and scenes in a light whose colour is drawn for each picture: one of a has
       many of b;
     - `mixed`: `texture`, `geometry` and `colour` at once.
 
-    But for `season` and `light` the backgrounds of both domains come from one distribution.
+    But for `season` and `light` the backgrounds of both domains come from one distribution. Where outlines change they
+    are even, so that what a disc hides follows from what is around it.
 
     Item i holds scene i of domain a and an independent scene of domain b, or with `paired` the same one, so that b is
     the counterpart of a; every field is a pure function of (`seed`, split, i):

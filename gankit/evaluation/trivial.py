@@ -27,8 +27,8 @@ class Trivial:
     `input`: the source as it is. `best constant`: the one colour, per direction, whose mean absolute error is least
     over all true pixels of the set, filled into what is to be changed: the objects, the hole, or else the whole
     picture. `true mean`: for each picture the mean of its own true pixels, filled in there as well; but of objects
-    whose outline changes into that of the source, for in that of the truth it would be the truth. `map of ones`:
-    attention everywhere.
+    whose outline changes into that of the source, for in that of the truth it would be the truth; where a metric judges
+    outlines, so is the constant. `map of ones`: attention everywhere.
     """
 
     def __init__(self) -> None:
@@ -59,10 +59,11 @@ class Trivial:
         around = truth
         if isinstance(source, Tensor) and source.shape == truth.shape:
             outputs[INPUT] = around = source
-        if (constant := self.constant(direction)) is not None:
-            outputs[CONSTANT] = torch.where(region, constant.to(truth), around)
-        pixels = region.sum((2, 3), keepdim=True).clamp(min=1)
         known = region & (tensors["mask"] > 0.5) if "truth_mask" in tensors else region
+        if (constant := self.constant(direction)) is not None:
+            filled = known if "truth_mask" in metric.needs() else region
+            outputs[CONSTANT] = torch.where(filled, constant.to(truth), around)
+        pixels = region.sum((2, 3), keepdim=True).clamp(min=1)
         outputs[MEAN] = torch.where(known, (truth * region).sum((2, 3), keepdim=True) / pixels, around)
         return {name: {**tensors, "output": output} for name, output in outputs.items()}
 
