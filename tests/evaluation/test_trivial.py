@@ -43,6 +43,21 @@ def test_answers_change_the_objects_alone() -> None:
     assert torch.equal(trivial.answers("a2b", tensors, AttentionIoU())[EVERYWHERE]["attention"], torch.ones(4, 1, 8, 8))
 
 
+def test_no_answer_is_filled_into_the_outline_that_it_is_judged_by() -> None:
+    tensors, trivial = scene(), Trivial()
+    tensors["mask"] = (torch.arange(8) < 2).float().expand(4, 1, 8, 8)  # narrower than the objects of both
+    tensors["truth_mask"] = tensors["objects"]
+    trivial.fit("a2b", tensors)
+    for metric, name, kept in (
+        (SilhouetteIoU(), CONSTANT, True),
+        (SilhouetteIoU(), MEAN, True),
+        (L1(), CONSTANT, False),
+    ):
+        output = trivial.answers("a2b", tensors, metric)[name]["output"]
+        assert torch.equal(output[..., 2:], tensors["source"][..., 2:]) is kept
+        assert not torch.equal(output[..., :2], tensors["source"][..., :2])
+
+
 def test_without_objects_the_whole_picture_is_filled_and_other_sizes_have_no_input() -> None:
     tensors = {"source": torch.zeros(2, 3, 4, 4), "truth": scene(2)["truth"]}
     trivial = Trivial()
