@@ -92,6 +92,8 @@ def main() -> None:
         wait(page, "the page", lambda p: find(p, "#translate"))
         shot(page, options.out, "1-empty")
 
+        wait(page, "the names of the runs", lambda p: len(p.find_elements(By.CSS_SELECTOR, "#runs label")) == 2)
+        run, inpainting = (one.text.strip() for one in page.find_elements(By.CSS_SELECTOR, "#runs label"))
         press(page)
         wait(page, "a word on the missing picture", lambda p: "drop a picture first" in toasts(p))
         shot(page, options.out, "2-no-picture")
@@ -106,9 +108,9 @@ def main() -> None:
         print(f"one direction {len(there)} pictures, the other {len(back)}, none of them alike")
         shot(page, options.out, "4-other-direction")
 
-        choose(page, "#runs", options.inpainting.name)
+        choose(page, "#runs", inpainting)
         wait(page, "the brush", lambda p: find(p, "#editor"))
-        choose(page, "#runs", options.run.name)
+        choose(page, "#runs", run)
         page.find_element(By.CSS_SELECTOR, "#editor input[type=file]").send_keys(str(folder / "photo.png"))
         canvas = wait(page, "the canvas", lambda p: find(p, "#editor canvas"))
         wait(
@@ -123,11 +125,11 @@ def main() -> None:
         shot(page, options.out, "5-painted")
         translate(page, 1)
         shot(page, options.out, "6-filled")
-        choose(page, "#runs", options.run.name)
+        choose(page, "#runs", run)
         translate(page, 3)
         shot(page, options.out, "7-beside-one-another")
 
-        choose(page, "#runs", options.inpainting.name)
+        choose(page, "#runs", inpainting)
         wait(page, "the other picture", lambda p: find(p, "#picture"))
         for name, words in (("text.txt", "drop a picture first"), ("text.png", "picture"), ("huge.png", "size")):
             for button in page.find_elements(

@@ -3,7 +3,8 @@
     python scripts/try_web_export.py RUN FOLDER [--direction b2a] --out screenshots
 
 The network gets the very tensors that the page made of a picture; what it gave is compared with the method in torch. A
-run that fills holes is painted on first. A text file must be refused with a sentence. Needs selenium and chromium.
+run that fills holes is painted on first. A text file must be refused with a sentence. Needs selenium and chromium, and
+where the browser reaches no other server, a folder that was exported with `--runtime`.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gankit.core.builtins import BUILTINS
 from gankit.core.catalogue import catalogue
 from gankit.core.jsonschema import parameters_told, recipe_schema
 from tests.editor import SERVER, Editor, editor
@@ -59,6 +60,13 @@ def test_every_key_and_every_name_has_a_description(schema: dict[str, Any]) -> N
         for choice in definition.get("anyOf", []):
             if "enum" in choice:
                 assert all(choice["enumDescriptions"]) and len(choice["enumDescriptions"]) == len(choice["enum"])
+
+
+def test_every_argument_of_what_ships_is_described_by_its_docstring(schema: dict[str, Any]) -> None:
+    for kind, name, *_ in BUILTINS:
+        keys = schema["$defs"][f"{kind}.{name}"].get("properties", {})
+        mute = [key for key, node in keys.items() if node["description"].startswith(f"of {kind} `")]
+        assert not mute, f"{kind} {name}"
 
 
 def test_no_default_is_written_out_at_length(schema: dict[str, Any]) -> None:

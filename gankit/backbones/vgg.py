@@ -59,7 +59,13 @@ class VGG19(VGG16):
     """VGG-19 (arXiv 1409.1556) up to its last pooling, without batch norm.
 
     forward: pictures (N, 3, H, W) in [-1, 1], layers -> Features, each (N, C, h, w). Layers: conv1_1, relu1_1, ...,
-    conv5_4, relu5_4, and pool1 to pool5. Its arguments are those of `VGG16`.
+    conv5_4, relu5_4, and pool1 to pool5.
+
+    Args:
+        layers: which layers are wanted. The network is built as deep as the deepest of them.
+        weights: `pretrained` (torchvision's), `random`, or a path; see docs/weights.md.
+        normalize: what the weights expect; see `gankit.backbones.normalize`.
+        pooling: `max` or `average`, see `VGG16`.
     """
 
     network: ClassVar[str] = "vgg19"

@@ -5,7 +5,6 @@ It is derived from the same models that check a recipe. It imports every compone
 
 from __future__ import annotations
 
-import inspect
 import re
 import warnings
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from gankit.core.errors import ComponentError
+from gankit.core.listing import docstrings
 from gankit.core.recipe import Recipe
 from gankit.core.registry import KINDS
 from gankit.core.schema import Slot, Spec, Typed
@@ -78,7 +78,9 @@ def _describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
     """Say of each key what its field or the docstring of its part does; else whose it is; and which part stands there
     by default."""
     owner, kind = (model.entry.make, model.entry.kind) if issubclass(model, Spec) else (model, "the key")
-    told = parameters_told(inspect.getdoc(owner) or "", schema["properties"])
+    told: dict[str, str] = {}
+    for text in reversed([*docstrings(owner)]):  # what a class says itself counts before what a base of it says
+        told |= parameters_told(text, schema["properties"])
     for name, node in schema["properties"].items():
         text = node.get("description") or told.get(name) or f"of {kind} `{schema['title']}`"
         by_default = node.pop("x-default", "")

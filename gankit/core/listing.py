@@ -89,12 +89,12 @@ def details(entry: Entry) -> Details:
         for name, field in model.model_fields.items()
         if name != "type"
     )
-    doc = "\n\n".join(_docs(entry.make))
+    doc = "\n\n".join(docstrings(entry.make))
     arxiv = tuple(dict.fromkeys(re.findall(r"\b\d{4}\.\d{4,5}\b", doc)))
     return Details(entry.kind, entry.name, entry.summary, entry.source, entry.where, parameters, doc, arxiv)
 
 
-def _docs(make: Callable[..., Any]) -> Iterator[str]:
+def docstrings(make: Callable[..., Any]) -> Iterator[str]:
     """Its docstring; of a dataclass also those of the bases whose fields it takes."""
     yield inspect.getdoc(make) or ""
     for base in make.__mro__[1:] if inspect.isclass(make) and is_dataclass(make) else ():

@@ -40,7 +40,8 @@ class PairedFolder(PictureFiles):
     - In a list: `listed` has the columns `a`, `b` and `split`.
 
     Args:
-        test: the folder of the test split. Where it is empty, `test` or else `val` is looked for.
+        train, test: the folders of the splits. Where `test` is empty, `test` or else `val` is looked for.
+        a, b, test_a, test_b: the folders of source and target, for training and for the test, where they are two.
         direction: `b2a` exchanges source and target.
         codec_b: how the files of the target are read, where they are of another kind than those of the source.
         channels_a, channels_b: the channels of source and target. With None they are those of the files. The codec

@@ -8,7 +8,11 @@ from gankit.evaluation.metrics import PSNR
 
 
 class BicubicPSNR(PSNR):
-    """`psnr` of the bicubic enlargement of the source and the truth in [-1, 1], in dB: the bar for super-resolution."""
+    """`psnr` of the bicubic enlargement of the source and the truth in [-1, 1], in dB: the bar for super-resolution.
+
+    Args:
+        cap: the dB of identical pictures.
+    """
 
     def statistics(self, enlarged: Tensor, truth: Tensor) -> Tensor:
         return super().statistics(enlarged, truth)

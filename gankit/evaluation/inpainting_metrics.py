@@ -67,7 +67,13 @@ class _PSNR(InpaintingMetric):
 
 
 class HolePSNR(_PSNR):
-    """PSNR of output and truth in dB, on 0..255, over only the pixels of the hole: raw and composite agree there."""
+    """PSNR of output and truth in dB, on 0..255, over only the pixels of the hole: raw and composite agree there.
+
+    Args:
+        pooling: `pictures` takes the mean of the pictures' figures. `pixels` takes that of one mean squared error over
+            all pixels, which is lower and is what LBAM's code prints.
+        cap: the dB of a picture without any error.
+    """
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
         return self._errors(output, truth, hole, hole > 0.5)
@@ -77,7 +83,13 @@ class HolePSNR(_PSNR):
 
 
 class HolePSNRMeanFill(HolePSNR):
-    """The `hole_psnr` that the mean colour of each picture's known part would have: what any filling should beat."""
+    """The `hole_psnr` that the mean colour of each picture's known part would have: what any filling should beat.
+
+    Args:
+        pooling: `pictures` takes the mean of the pictures' figures. `pixels` takes that of one mean squared error over
+            all pixels, which is lower and is what LBAM's code prints.
+        cap: the dB of a picture without any error.
+    """
 
     def statistics(self, truth: Tensor, hole: Tensor) -> Tensor:  # type: ignore[override]
         known = (hole <= 0.5).to(truth.dtype)
@@ -89,14 +101,26 @@ class HolePSNRMeanFill(HolePSNR):
 
 
 class CompositePSNR(_PSNR):
-    """PSNR of the composite and the truth in dB, on 0..255, over whole pictures."""
+    """PSNR of the composite and the truth in dB, on 0..255, over whole pictures.
+
+    Args:
+        pooling: `pictures` takes the mean of the pictures' figures. `pixels` takes that of one mean squared error over
+            all pixels, which is lower and is what LBAM's code prints.
+        cap: the dB of a picture without any error.
+    """
 
     def statistics(self, output: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
         return self._errors(output, truth, hole, torch.ones_like(hole, dtype=torch.bool))
 
 
 class RawPSNR(_PSNR):
-    """PSNR of the generator's own picture and the truth in dB, on 0..255, over whole pictures."""
+    """PSNR of the generator's own picture and the truth in dB, on 0..255, over whole pictures.
+
+    Args:
+        pooling: `pictures` takes the mean of the pictures' figures. `pixels` takes that of one mean squared error over
+            all pixels, which is lower and is what LBAM's code prints.
+        cap: the dB of a picture without any error.
+    """
 
     def statistics(self, raw: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
         return self._errors(raw, truth, hole, torch.ones_like(hole, dtype=torch.bool))

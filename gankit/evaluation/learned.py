@@ -73,6 +73,10 @@ class LPIPSDiversity(LPIPS):
 
     It is higher for more diverse outputs, also for worse ones: read it beside the truth's own. Methods that always make
     the same output of a source have no such figure.
+
+    Args:
+        net, weights: the network and its weights, as those of `lpips`.
+        pairs: how many pairs of outputs are compared for each source.
     """
 
     better: ClassVar[Better] = "higher"
@@ -104,6 +108,12 @@ class Structure(Metric):
     mean squared difference of the two matrices, and of that the mean over the pictures. 0 says that nothing has moved.
     Papers take the keys of DINO's ViT-B/8. This takes the tokens (or places) of the last layer of the backbone that its
     name says, so that `structure-timm:vit_small_patch16_224.dino` is near to theirs, but not equal.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
     """
 
     better: ClassVar[Better] = "lower"

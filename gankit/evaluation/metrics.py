@@ -112,6 +112,9 @@ class PSNR(Metric):
     """Peak signal-to-noise ratio of output and truth in dB, on 0..255 over all channels; the mean over pictures.
 
     Identical pictures count as `cap` dB, for the mean would be infinite otherwise.
+
+    Args:
+        cap: the dB of identical pictures.
     """
 
     default = True

@@ -53,21 +53,45 @@ class Neighbours(SetMetric):
 
 
 class Precision(Neighbours):
-    """Improved precision (arXiv 1904.06991): the share of outputs within reach of the references, from 0 to 1."""
+    """Improved precision (arXiv 1904.06991): the share of outputs within reach of the references, from 0 to 1.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
+        k: the ball around a picture reaches to its k-th nearest neighbour.
+    """
 
     def scores(self, output: Tensor, reference: Tensor) -> Tensor:
         return within(output, reference, self.k).any(1).double()
 
 
 class Recall(Neighbours):
-    """Improved recall (arXiv 1904.06991): the share of references within reach of the outputs, from 0 to 1."""
+    """Improved recall (arXiv 1904.06991): the share of references within reach of the outputs, from 0 to 1.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
+        k: the ball around a picture reaches to its k-th nearest neighbour.
+    """
 
     def scores(self, output: Tensor, reference: Tensor) -> Tensor:
         return within(reference, output, self.k).any(1).double()
 
 
 class Density(Neighbours):
-    """Density (arXiv 2002.09797): in how many of the references' balls an output lies, by k; it may exceed 1."""
+    """Density (arXiv 2002.09797): in how many of the references' balls an output lies, by k; it may exceed 1.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
+        k: the ball around a picture reaches to its k-th nearest neighbour.
+    """
 
     def __init__(
         self,
@@ -84,7 +108,15 @@ class Density(Neighbours):
 
 
 class Coverage(Density):
-    """Coverage (arXiv 2002.09797): the share of the references' balls that hold an output, from 0 to 1."""
+    """Coverage (arXiv 2002.09797): the share of the references' balls that hold an output, from 0 to 1.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
+        k: the ball around a picture reaches to its k-th nearest neighbour.
+    """
 
     def scores(self, output: Tensor, reference: Tensor) -> Tensor:
         return within(output, reference, self.k).any(0).double()

@@ -15,6 +15,9 @@ class AttentionIoU(Metric):
     """Intersection over union of the attention map, cut at `threshold` (map > threshold), and the true mask.
 
     The mean over pictures; 1 where both are empty.
+
+    Args:
+        threshold: the map counts as attended where it is above this.
     """
 
     default = True
@@ -36,6 +39,9 @@ class BackgroundPSNR(Metric):
 
     Pooled: one mean squared error over all background pixels of the set, which is never above the mean of the
     pictures' own figures, and which a few untouched backgrounds cannot make infinite. `cap` dB where nothing differs.
+
+    Args:
+        cap: the dB where nothing differs.
     """
 
     default = True
@@ -108,6 +114,9 @@ class SilhouetteIoU(Metric):
     to the truth. Where both have an object, to the truth or to the mean colour of the background. Where neither has
     one, it shows the background, unless it is more than `tolerance` levels of 0..255 away from it. The mean over
     pictures; those whose outline does not change tell nothing and are left out.
+
+    Args:
+        tolerance: how many levels of 0..255 a pixel may be away from the background and still show it.
     """
 
     default = True

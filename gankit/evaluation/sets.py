@@ -98,10 +98,17 @@ class SetMetric(Metric):
 class KID(SetMetric):
     """Kernel Inception distance (arXiv 1801.01401) x100: unbiased squared MMD with the kernel (x.y / D + 1)^3.
 
-    The mean over `subsets` random subsets, each of `subset_size` pictures of either set (all, where a set has fewer),
-    beside it their standard deviation. It is 0 in the mean for two samples of one distribution, whatever their size, so
-    that it may be negative. The code of StyleGAN prints it x1000. The interval draws pictures with replacement and
-    leaves out the pairs of a picture with itself.
+    It is the mean over random subsets, beside their standard deviation. It is 0 in the mean for two samples of one
+    distribution, whatever their size, so that it may be negative. The code of StyleGAN prints it x1000. The interval
+    draws pictures with replacement and leaves out the pairs of a picture with itself.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
+        subsets: how many random subsets are drawn.
+        subset_size: how many pictures of either set a subset has. It has all where a set has fewer.
     """
 
     unit = "(x100)"
@@ -161,6 +168,12 @@ class FID(SetMetric):
     It is far too large for few pictures: two samples of 100 pictures of one and the same distribution can be more than
     100 apart. Compare it only between sets of the same size, and look at KID below 2,000 pictures. The interval tells
     what the choice of pictures does at this size, not that bias.
+
+    Args:
+        features: the backbone whose features are compared. The row's name carries it, unless it is the Inception of
+            FID.
+        protocol: how pictures come to the network's size, see `gankit.evaluation.protocols`.
+        side: the side in pixels to which pictures are brought. None is 299 for Inception, and 224 for all others.
     """
 
     better: ClassVar[Better] = "lower"

@@ -31,7 +31,10 @@ class AttentionGuided(TwoWayTranslation):
     paper's.
 
     Args:
+        generator, attention, discriminator: the network that makes pictures, the one that makes maps, and the critic.
+            Each direction has its own.
         channels_a, channels_b: the channels of the pictures of each domain.
+        init, init_gain: how weights start, see `gankit.init.initialize`.
         whole_image_until_epoch: the epoch, counted from 0, with which the second phase begins. Critics see whole
             pictures before it, and masked ones from it on.
         threshold: in the second phase a critic sees a picture only where the map is at least this.

@@ -21,6 +21,7 @@ class CycleGAN(TwoWayTranslation):
     before that update, as in the paper's code. Pictures (N, C, H, W) in [-1, 1].
 
     Args:
+        generator, discriminator: the network that makes pictures, and the critic. Each direction has its own.
         channels_a, channels_b: the channels of the pictures of each domain.
         init, init_gain: how weights start, see `gankit.init.initialize`. The paper draws them from N(0, 0.02).
         noise_at_test: whether a translation keeps dropout, and the statistics of the picture at hand in batch norm. The

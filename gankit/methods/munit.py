@@ -38,6 +38,7 @@ class MUNIT(Styled, TwoWayTranslation):
 
     Args:
         generator: a network that has `encode_content`, `encode_style`, `decode` and `style_channels`.
+        discriminator: the critic. Each domain has its own.
         channels_a, channels_b: the channels of the pictures of each domain.
         fresh_fakes: whether the fakes of the critics' turn have styles of their own, as in the authors' code. With
             false, critics see the fakes of the generators' turn, which saves a forward pass of both generators.

@@ -25,6 +25,7 @@ class Paired(Translation):
     in [-1, 1].
 
     Args:
+        generator, discriminator: the network that makes pictures, and the critic.
         channels_a, channels_b: the channels of source and target.
         classes_a: the number of classes, where the source is a segmentation map (N, classes_a, H, W) in place of a
             picture.

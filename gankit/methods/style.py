@@ -33,6 +33,7 @@ class Style(Translation):
             is for a network that was trained elsewhere.
         style_size: the longer side of the style in pixels, which sets the size of the brush strokes. None keeps the
             picture as it is.
+        generator: the network that redraws pictures.
         median_filter: whether a translation goes through a median of 3 x 3 px, channel by channel, as the authors'
             program does when it is used. No loss sees it. Their filter loses the outermost pixels; here the picture
             keeps its size.

@@ -18,6 +18,11 @@ class UGATIT(CycleGAN):
     Offers what CycleGAN offers, and attention, logits, identity_logits of the generators' CAM. One set of fakes
     serves both turns, which equals the official PyTorch code's two (the generators do not move in between). Weights
     start as PyTorch draws them, as in that code; its TensorFlow twin draws N(0, 0.02): `init: normal`.
+
+    Args:
+        generator, discriminator: the network that makes pictures, and the critic. Each direction has its own.
+        channels_a, channels_b: the channels of the pictures of each domain.
+        init, init_gain: how weights start, see `gankit.init.initialize`.
     """
 
     def __init__(

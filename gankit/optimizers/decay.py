@@ -86,6 +86,11 @@ class Steps:
     """Multiplies the rate by `drop_factor` after every `drop_every` epochs or steps, as `every` says.
 
     MUNIT (arXiv 1804.04732) halves it every 100,000 steps.
+
+    Args:
+        drop_every: how many epochs or steps lie between two drops.
+        drop_factor: what the rate is multiplied by.
+        every: whether `drop_every` counts epochs or steps.
     """
 
     def __init__(self, *, drop_every: Count, drop_factor: Fraction = 0.5, every: Unit = "epoch") -> None:

@@ -16,6 +16,12 @@ class Adam(torch.optim.Adam):
 
     On CPUs and CUDA devices it updates all parameters in one pass: on the CPU that took 0.29 of the time of torch's
     loop.
+
+    Args:
+        lr: the learning rate.
+        betas: the shares that the running means of the gradient and of its square keep at each step.
+        eps: what is added to the root of the mean square.
+        weight_decay: the factor of the weights that is added to the gradient.
     """
 
     def __init__(
@@ -36,7 +42,14 @@ class Adam(torch.optim.Adam):
 
 
 class AdamW(torch.optim.AdamW):
-    """Adam with decoupled weight decay (arXiv 1711.05101). All parameters in one pass, as `adam`."""
+    """Adam with decoupled weight decay (arXiv 1711.05101). All parameters in one pass, as `adam`.
+
+    Args:
+        lr: the learning rate.
+        betas: the shares that the running means of the gradient and of its square keep at each step.
+        eps: what is added to the root of the mean square.
+        weight_decay: the factor, times the rate, by which weights shrink at each step.
+    """
 
     def __init__(
         self,
@@ -54,7 +67,13 @@ class AdamW(torch.optim.AdamW):
 
 
 class SGD(torch.optim.SGD):
-    """torch's stochastic gradient descent, with momentum if asked for."""
+    """torch's stochastic gradient descent, with momentum if asked for.
+
+    Args:
+        lr: the learning rate.
+        weight_decay: the factor of the weights that is added to the gradient.
+        momentum: the share of the last step's movement that is kept.
+    """
 
     def __init__(
         self,
@@ -72,7 +91,15 @@ class SGD(torch.optim.SGD):
 
 
 class RMSprop(torch.optim.RMSprop):
-    """torch's RMSprop, the optimizer of WGAN (arXiv 1701.07875)."""
+    """torch's RMSprop, the optimizer of WGAN (arXiv 1701.07875).
+
+    Args:
+        lr: the learning rate.
+        weight_decay: the factor of the weights that is added to the gradient.
+        alpha: the share that the running mean of the squared gradient keeps at each step.
+        eps: what is added to the root of the mean square.
+        momentum: the share of the last step's movement that is kept.
+    """
 
     def __init__(
         self,

@@ -27,8 +27,11 @@ class ScheduleFreeAdamW(AdamWScheduleFree):
     weighs each step by the square of its rate.
 
     Args:
-        betas: the first, above 0, is the weight of the average in y. The second is that of the squared gradients, as in
-            Adam.
+        lr: the learning rate.
+        betas: the first, above 0, is the weight of the average in y. The second is the share that the running mean of
+            the squared gradient keeps at each step.
+        eps: what is added to the root of the mean square.
+        weight_decay: the factor, times the rate, by which weights shrink at each step.
     """
 
     def __init__(

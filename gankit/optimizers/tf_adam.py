@@ -20,6 +20,11 @@ class TFAdam(Optimizer):
     optimizer that serves several updates of an iteration in turn (AGIT: four) advances one t with each of them: the
     TFAdam of each update is told its place by `take_turn`, so that t = count * iteration + number + 1. t advances at
     each step for all parameters, those without a gradient included.
+
+    Args:
+        lr: the learning rate.
+        betas: the shares that the running means of the gradient and of its square keep at each step.
+        eps: what is added to the root of the mean square.
     """
 
     def __init__(

@@ -97,9 +97,13 @@ def make_app(
         return JSONResponse({"error": printable(short(error.text, 1000))}, error.status, more)
 
     @app.exception_handler(HTTPException)
-    async def plain(_: Request, error: HTTPException) -> JSONResponse:
+    async def plain(request: Request, error: HTTPException) -> JSONResponse:
         known = ", ".join(f"/models/{name}/translate" for name in stations)
-        text = {404: f"there is nothing here; there are /health, /models, /openapi.json, /translate, {known}"}
+        allowed = (error.headers or {}).get("Allow", "another method")
+        text = {
+            404: f"there is nothing here; there are /health, /models, /openapi.json, /translate, {known}",
+            405: f"{request.url.path} does not take {request.method}: send {allowed}",
+        }
         return JSONResponse({"error": text.get(error.status_code, str(error.detail))}, error.status_code, error.headers)
 
     @app.exception_handler(Exception)

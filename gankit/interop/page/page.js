@@ -18,7 +18,10 @@ function say(text, wrong = false) {
 // -- the runtime: fetched with its SHA-384, whatever server it comes from --------------------------------------------
 async function runtime() {
   const load = async ({ url, integrity }) => {
-    const answer = await fetch(url, { integrity, mode: "cors" });
+    const answer = await fetch(url, { integrity, mode: "cors" }).catch((error) => {
+      const why = `${url} cannot be fetched, or is not the file that was expected (${error.message})`;
+      throw new Error(`${why}. README.md says how the page does without other servers.`);
+    });
     if (!answer.ok) throw new Error(`${url}: status ${answer.status}`);
     return answer.arrayBuffer();
   };
