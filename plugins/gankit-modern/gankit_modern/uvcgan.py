@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.layers import check_image
 from gankit.norms import InstanceNorm
 from gankit.precision import full
 from gankit.slots import Ge, Norm
@@ -133,9 +134,7 @@ class UVCGANGenerator(nn.Module):
         self.last = nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.in_channels or any(side % self.size_multiple for side in x.shape[2:]):
-            wanted = f"(N, {self.in_channels}, H, W) with sides that are multiples of {self.size_multiple}"
-            raise ValueError(f"expected pictures {wanted}; got {tuple(x.shape)}")
+        check_image(x, self.in_channels, multiple=self.size_multiple)
         x, skips = F.leaky_relu(self.first(x / 2 + 0.5), SLOPE), []
         for convolutions, down in zip(self.encoder, self.down, strict=True):
             x = convolutions(x)
