@@ -70,8 +70,7 @@ def tiled(method: Method, side: int = DEFAULT) -> Iterator[None]:
     """
     keys = dict.fromkeys(k for turn in method.turns() if turn.side == "generator" for k in method.trained_by(turn))
     with ExitStack() as stack:
-        for key in keys:
-            network = method.networks[key]
+        for network in dict.fromkeys(method.networks[key] for key in keys):  # one may stand in several places
             if GeneratorContract(network).fixed_size is None:
                 stack.enter_context(_replaced(network, TiledForward(network, side)))
         yield

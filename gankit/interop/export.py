@@ -176,7 +176,7 @@ def _write(
         "licence": licence,
     }
     if to == "safetensors":
-        kept = {key: value.contiguous() for key, value in makers(model.method).items()}
+        kept = {key: value.clone(memory_format=torch.contiguous_format) for key, value in makers(model.method).items()}
         path.write_bytes(safetensors.torch.save(kept, metadata=about))
         return _reread(model, translator, lambda: safetensors.torch.load_file(path))
     if to == "web":

@@ -87,8 +87,9 @@ def test_keys_come_from_the_blocks_that_are_asked_for() -> None:
     assert list(found) == ["2", "0"] and found["2"].ndim == 4 and not torch.equal(found["0"], found["2"])
     with pytest.raises(ValueError, match="up to block 2, not to 3"):
         net(drawn("x", 1, 3, 40, 24), ("3",))
-    with pytest.raises(ValueError, match="no vision transformer"):
-        ViTKeys((), model="test_resnet", weights="random")
+    for other in ("test_resnet", "eva02_tiny_patch14_224"):  # of which the second has blocks, and calls them otherwise
+        with pytest.raises(ValueError, match="no vision transformer"):
+            ViTKeys((), model=other, weights="random")
 
 
 PATCHES = {"query": unit("q", 2, 6, 5), "key": unit("k", 2, 6, 5)}

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 import gankit
+from gankit.inference.tiles import tiled
+from gankit.interop.export import export
 from gankit.losses import L1
 from gankit.methods import Term
 from gankit.optimizers import AdamW
@@ -19,6 +21,7 @@ from gankit.slots import Position
 from gankit.testing import check_component
 from gankit.training.devices import Devices
 from gankit.training.step import Stepper
+from tests.exports import exports
 from tests.plugins.modern.formula import deviation, drawn, fill, golden, probes
 from tests.plugins.modern.parts import RECIPES as RECIPES
 from tests.plugins.modern.parts import modern as modern
@@ -120,6 +123,20 @@ def test_uvcgan_begins_with_both_pretrained_generators(uninstalled: Callable[[st
         assert torch.equal(value, trained[key.replace("a2b", "b2a")]), key
     fresh = gankit.build(uninstalled("uvcgan"), sets).networks.state_dict()
     assert not torch.equal(fresh["generator_a2b.first.weight"], trained["generator_a2b.first.weight"])
+
+
+@exports
+def test_a_run_whose_directions_share_a_network_is_used_as_any_other(
+    uninstalled: Callable[[str], Path], tmp_path: Path
+) -> None:
+    gankit.train(uninstalled("uvcgan-pretrain"), tmp_path / "run", sets=[*SMALL, "method.patch=8"])
+    model = gankit.load(tmp_path / "run")
+    with tiled(model.method, 16):
+        pass
+    picture = drawn("picture", 1, 3, 16, 20)
+    assert model.translate(picture).shape == picture.shape  # with the network's own forward again
+    for to in ("safetensors", "torch-export"):
+        assert export(model, to, tmp_path / to).difference < 1e-5
 
 
 def test_the_schedule_is_that_of_torch() -> None:

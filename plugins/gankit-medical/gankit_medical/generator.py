@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.layers import check_image
 from gankit.slots import Ge
 
 
@@ -46,12 +47,13 @@ class SliceUNet(nn.Module):
         if in_channels != out_channels:
             raise ValueError(f"what is added to {in_channels} channels has as many, not {out_channels}")
         widths = [channels * 2**level for level in range(downs + 1)]
-        self.size_multiple = 2**downs
+        self.in_channels, self.size_multiple = in_channels, 2**downs
         self.down = nn.ModuleList(_twice(a, b) for a, b in zip((in_channels, *widths), widths, strict=False))
         self.up = nn.ModuleList(_twice(b + a, a) for a, b in zip(widths[-2::-1], widths[:0:-1], strict=True))
         self.head = FromNothing(channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_image(x, self.in_channels, multiple=self.size_multiple)
         kept: list[Tensor] = []
         h = x
         for block in self.down:

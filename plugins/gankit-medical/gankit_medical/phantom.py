@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -11,16 +10,16 @@ import torch
 from torch import Tensor
 
 from gankit.codecs import CodecSlot, as_codec
-from gankit.data import Cache, Split
+from gankit.data import Cache, Drawn, Split
 from gankit.fields import Field, Label, Mask, Picture
 from gankit.slots import Ge, Le
-from gankit_medical.drawing import draw_body
+from gankit_medical.drawing import AIR, BONE, draw_body
 from gankit_medical.slices import Sliced, neighbours_of
 
 PLAIN, CONTRAST, VESSELS, INSIDE = range(4)
 
 
-class Phantom:
+class Phantom(Drawn):
     """Slices of drawn abdomens: a without contrast medium, b with it, of other patients; the truth of each is known.
 
     An item is a slice of a patient of each domain, and a pure function of (`seed`, split, its number):
@@ -54,15 +53,19 @@ class Phantom:
         codec = as_codec(codec)
         if codec.low is None or codec.high is None:
             raise ValueError("the codec needs a window, in HU: give it low and high, such as -200 and 400")
+        if codec.outside == "error" and (codec.low > AIR or codec.high < BONE):
+            raise ValueError(
+                f"the window leaves out air and bones, {AIR} and {BONE} HU: set the codec's `outside` to clip"
+            )
         self.codecs = {"a": codec, "b": codec}
         self.size, self.depth, self.seed, self.noise, self.paired = size, depth, seed, noise, paired
         self._slices = codec.slices if isinstance(codec, Sliced) else 1
-        self._patients: dict[Split, int] = {"train": train, "val": val, "test": test}
+        self._counts = {"train": train * depth, "val": val * depth, "test": test * depth}
         self._enter("train")
 
     def _enter(self, split: Split) -> None:
-        self._split: Split = split
-        count = self._patients[split]
+        super()._enter(split)
+        count = len(self) // self.depth
         picture, patient = Picture(self._slices), Label(max(count, 2))
         self.fields: Mapping[str, Field] = {
             **{"a": picture, "b": picture, "truth_a2b": picture, "truth_b2a": picture},
@@ -72,25 +75,13 @@ class Phantom:
         row = (4, self.depth, self.size, 2 * self.size)  # int16 as bytes
         self._cache = Cache([row] * (2 * count))
 
-    def split(self, name: Split) -> Phantom:
-        """The "train", "val" or "test" patients."""
-        if name == self._split:
-            return self
-        other = copy.copy(self)
-        other._enter(name)
-        return other
-
-    def __len__(self) -> int:
-        return self._patients[self._split] * self.depth
-
     def __repr__(self) -> str:
-        count = self._patients[self._split]
+        count = len(self) // self.depth
         return f"Phantom({self._split}: {count} patients of {self.depth} slices, {self.size} px, seed {self.seed})"
 
     def item(self, index: int, generator: torch.Generator | None = None) -> dict[str, Tensor]:
         """The fields of item `index`; nothing is random, so `generator` is not used."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"item {index} of {len(self)}")
+        self.check(index)
         patient, level = divmod(index, self.depth)
         item = self._side("a", patient, level)
         if not self.paired:

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from gankit.layers import ConvNorm, ConvTranspose2d, Pad, ResidualBlock, conv
+from gankit.layers import ConvNorm, ConvTranspose2d, Pad, ResidualBlock, check_image, conv
 from gankit.norms import InstanceNorm
 from gankit.slots import Ge, Norm, Translated
 
@@ -59,9 +59,7 @@ class AttentionGANGenerator(nn.Module):
         self.score = nn.Conv2d(channels, masks, 1)
 
     def forward(self, x: Tensor) -> Translated:
-        if x.ndim != 4 or x.shape[1] != self.in_channels or any(side % 4 or side < 8 for side in x.shape[2:]):
-            wanted = f"(N, {self.in_channels}, H, W) with sides of 8 px at least that are multiples of 4"
-            raise ValueError(f"expected pictures {wanted}; got {tuple(x.shape)}")
+        check_image(x, self.in_channels, multiple=4, minimum=8)
         inner = self.encoder(x)
         drawn = self.draw(self.pad(self.contents(inner))).tanh().unflatten(1, (self.masks - 1, -1))
         shares = self.score(self.attention(inner)).softmax(1).unsqueeze(2)  # (N, masks, 1, H, W)

@@ -10,6 +10,7 @@ import torch
 from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 
+from gankit.layers import check_image
 from gankit.slots import Ge, MinLen
 
 Blocks = Annotated[list[Annotated[int, Ge(0)]], MinLen(1)]
@@ -92,10 +93,8 @@ class NAFNet(nn.Module):
         self.decoder = stages(widths[-2::-1], decoder)
 
     def forward(self, x: Tensor) -> Tensor:
+        check_image(x, self.in_channels, multiple=self.size_multiple)
         picture = x
-        if x.ndim != 4 or x.shape[1] != self.in_channels or any(side % self.size_multiple for side in x.shape[2:]):
-            wanted = f"(N, {self.in_channels}, H, W) with sides that are multiples of {self.size_multiple}"
-            raise ValueError(f"expected pictures {wanted}; got {tuple(x.shape)}")
         x, skips = self.first(x), []
         for blocks, down in zip(self.encoder, self.down, strict=True):
             x = blocks(x)

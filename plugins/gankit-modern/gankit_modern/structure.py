@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -37,8 +38,8 @@ class ViTKeys(Timm):
         super().__init__(layers, model=model, weights=weights, normalize=normalize)
         self.key = ("vit_keys", self.key)
         inside: Any = self.body.model if hasattr(self.body, "model") else self.body
-        if not hasattr(inside, "blocks") or not all(hasattr(part, "qkv") for part in attentions(inside.blocks)):
-            raise ValueError(f"{model} is no vision transformer of timm with queries, keys and values")
+        if not isinstance(inside, VisionTransformer) or not all(hasattr(b, "attn") for b in inside.blocks):
+            raise ValueError(f"{model} is no vision transformer of timm (`timm.models.VisionTransformer`)")
 
     def forward(self, x: Tensor, layers: Sequence[str]) -> Features:
         wanted = {name: self._index(name) for name in layers}
@@ -54,11 +55,6 @@ class ViTKeys(Timm):
                 found[number] = keys.transpose(1, 2).unsqueeze(3)
             tokens = block(tokens)
         return Features({name: found[number] for name, number in wanted.items()})
-
-
-def attentions(blocks: Any) -> list[Any]:
-    """The attention of each block, the block itself where it has none."""
-    return [block.attn if hasattr(block, "attn") else block for block in blocks]
 
 
 class DINOStructure(FeatureLoss):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gankit.discriminators import check_input
+from gankit.layers import check_image
 from gankit.slots import Ge, Le
 
 SLOPE = 0.2
@@ -182,9 +183,7 @@ class StyleGAN2Resnet(nn.Module):
 
     def encode(self, x: Tensor) -> Iterator[Tensor]:
         """What `feature_names` name, one after the other."""
-        if x.ndim != 4 or x.shape[1] != self.in_channels or any(side % self.size_multiple for side in x.shape[2:]):
-            wanted = f"(N, {self.in_channels}, H, W) with sides that are multiples of {self.size_multiple}"
-            raise ValueError(f"expected pictures {wanted}; got {tuple(x.shape)}")
+        check_image(x, self.in_channels, multiple=self.size_multiple)
         yield x
         for layer in (self.first, *self.down, *self.blocks[: self.encoding]):
             x = layer(x)

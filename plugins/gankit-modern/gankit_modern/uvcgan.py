@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gankit.layers import check_image
 from gankit.norms import InstanceNorm
 from gankit.precision import full
 from gankit.slots import Ge, Norm
@@ -29,9 +30,20 @@ class TransformerBlock(nn.Module):
         self.alpha = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.norm1(x)
-        x = x + self.alpha * self.attention(y, y, y, need_weights=False)[0]
+        x = x + self.alpha * self.attended(self.norm1(x))
         return x + self.alpha * self.perceptron(self.norm2(x))
+
+    def attended(self, x: Tensor) -> Tensor:
+        """What torch's module makes of its weights; its own forward cannot be exported for any number of pictures."""
+        inner = self.attention
+        queries, keys, values = rearrange(
+            F.linear(x, inner.in_proj_weight, inner.in_proj_bias),
+            "n l (part heads c) -> part n heads l c",
+            part=3,
+            heads=inner.num_heads,
+        )
+        found = F.scaled_dot_product_attention(queries, keys, values)
+        return inner.out_proj(rearrange(found, "n heads l c -> n l (heads c)"))
 
 
 class PixelTransformer(nn.Module):
@@ -122,9 +134,7 @@ class UVCGANGenerator(nn.Module):
         self.last = nn.Conv2d(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if x.ndim != 4 or x.shape[1] != self.in_channels or any(side % self.size_multiple for side in x.shape[2:]):
-            wanted = f"(N, {self.in_channels}, H, W) with sides that are multiples of {self.size_multiple}"
-            raise ValueError(f"expected pictures {wanted}; got {tuple(x.shape)}")
+        check_image(x, self.in_channels, multiple=self.size_multiple)
         x, skips = F.leaky_relu(self.first(x / 2 + 0.5), SLOPE), []
         for convolutions, down in zip(self.encoder, self.down, strict=True):
             x = convolutions(x)

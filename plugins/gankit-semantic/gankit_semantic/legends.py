@@ -63,8 +63,8 @@ class Legends(Drawn):
         seed: Annotated[int, Ge(0)] = 0,
         cache: bool = True,
     ) -> None:
-        self.size, self.seed = size, seed
-        self._counts, self._cached = {"train": train, "val": val, "test": test}, cache
+        self.size, self.seed, self._cached = size, seed, cache
+        self._counts = {"train": train, "val": val, "test": test}
         self._enter("train")
 
     def _enter(self, split: Split) -> None:

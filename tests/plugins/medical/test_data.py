@@ -37,6 +37,16 @@ def test_contrast_medium_changes_vessels_and_nothing_else() -> None:
     assert bright.mean() > 0.005
 
 
+def test_a_window_without_air_and_bones_clips_or_is_refused() -> None:
+    from gankit_medical.nifti import Nifti
+    from gankit_medical.phantom import Phantom
+
+    for low, high in ((-200, 700), (-1100, 400)):
+        Phantom(codec=Nifti(low=low, high=high, outside="clip"), **SMALL).item(0)
+        with pytest.raises(ValueError, match="leaves out air and bones, -1000 and 600 HU"):
+            Phantom(codec=Nifti(low=low, high=high), **SMALL)
+
+
 def test_no_threshold_finds_vessels_without_contrast_medium(phantom: Any) -> None:
     from gankit_medical.metrics import VesselMAE
 
