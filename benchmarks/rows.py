@@ -40,6 +40,12 @@ ROWS = [
         "demo-ugatit",
         ("data.task=texture", "train.steps=1500"),
     ),
+    Row(
+        "ugatit-geometry",
+        "U-GAT-IT light, `geometry`, 48 px, 1500 steps",
+        "demo-ugatit",
+        ("data.task=geometry", "train.steps=1500"),
+    ),
     Row("munit-light", "MUNIT, `light`, 48 px, 1200 steps, style of an example", "demo-munit"),
     Row("cut-season", "CUT, `season`, 48 px, 1000 steps", "demo-cut"),
     Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
