@@ -6,6 +6,8 @@ workers, and several processes see together what one sees alone.
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -94,9 +96,23 @@ def make_loader(
         collate_fn=_as_it_is,
         num_workers=workers if endless else min(workers, -(-left // together)),
         pin_memory=device.type == "cuda",
+        worker_init_fn=_outlive_a_signal,
         generator=torch.Generator(),  # else each epoch would draw from, and so change, the global one
     )
     return Loader(loader, left, device)
+
+
+def _outlive_a_signal(_: int) -> None:
+    """In a worker: end at the second SIGTERM only. The first may go to all processes of a group, as `timeout` and
+    clusters send it, and a worker that ended before the main process has saved would take the run with it."""
+    sent: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        if sent:
+            os._exit(128 + number)
+        sent.append(number)
+
+    signal.signal(signal.SIGTERM, handle)
 
 
 @dataclass(frozen=True)

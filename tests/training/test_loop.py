@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +83,23 @@ def test_a_signal_finishes_the_step_and_saves(
     assert signal.getsignal(number) is before
     gankit.train(recipe(), tmp_path / "run", resume=True)
     assert digests(tmp_path / "run") == digests(tmp_path / "alone")
+
+
+def test_workers_outlive_a_signal_that_goes_to_the_whole_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_line = Log.step
+
+    def interrupt(self: Log, step: int, *rest: object) -> None:
+        log_line(self, step, *rest)  # type: ignore[arg-type]
+        if step == 1:
+            processes = [child.pid for child in multiprocessing.active_children()] + [os.getpid()]
+            assert len(processes) == 3
+            subprocess.run(["kill", "-s", "TERM", *map(str, processes)], check=True)  # not by their parent
+
+    monkeypatch.setattr(Log, "step", interrupt)
+    with pytest.raises(KeyboardInterrupt, match="everything is saved"):
+        gankit.train(recipe(workers=2), tmp_path / "run")
+    assert saved(tmp_path / "run")
+    assert not multiprocessing.active_children()
 
 
 def test_the_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
