@@ -50,7 +50,8 @@ def translate_video(
             part.replace(target)
         return count
     except (FFmpegError, IndexError) as e:
-        raise DataError(f"{source}: it cannot be read as a video: {e}") from e
+        reason = e if isinstance(e, IndexError) else e.strerror
+        raise DataError(f"{source}: it cannot be read as a video: {reason}") from e
 
 
 def _translated(

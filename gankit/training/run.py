@@ -151,7 +151,8 @@ def start(recipe: Recipe, out: Path | None = None, held: ExitStack | None = None
     if out is not None:
         if _in_use(out):
             more = ", or go on with that run by --resume" if Run(out).recipe.is_file() else ""
-            raise RecipeError(Problem(f"--out {out} exists and is not empty: choose another folder{more}"))
+            what = "exists and is not empty" if out.is_dir() else "is not a folder"
+            raise RecipeError(Problem(f"--out {out} {what}: choose another folder{more}"))
         make_folder(out)
         path = out
     else:

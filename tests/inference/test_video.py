@@ -67,7 +67,8 @@ def test_the_sound_is_kept(tmp_path: Path) -> None:
 def test_what_is_no_video_is_named_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"no video" * 100)
     outcome = translate_paths(Brighten(), [tmp_path / "film.mp4"], tmp_path / "out")
-    assert "film.mp4: it cannot be read as a video" in outcome.failed[0]
+    why = "Invalid data found when processing input"
+    assert outcome.failed[0].endswith(f"film.mp4: it cannot be read as a video: {why}")
     assert list((tmp_path / "out").iterdir()) == []
 
 

@@ -39,7 +39,7 @@ def test_a_directory_in_use_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"exists and is not empty: choose another folder, or .* --resume"):
         runs.start(made(), tmp_path / "empty")
     (tmp_path / "file").touch()
-    with pytest.raises(RecipeError, match="exists and is not empty"):
+    with pytest.raises(RecipeError, match="is not a folder: choose another"):
         runs.start(made(), tmp_path / "file")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.png").touch()
