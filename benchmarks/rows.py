@@ -26,6 +26,7 @@ ROWS = [
         ("train.steps=2000", "method.whole_image_until_epoch=12"),
     ),
     Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
+    Row("agit-colour", "AGIT, `colour`, 64 px, 700 steps", "demo", ("data.task=colour",)),
     Row(
         "cyclegan-texture",
         "CycleGAN, `texture`, 48 px, 1600 steps",
@@ -33,6 +34,7 @@ ROWS = [
         ("data.task=texture", "losses.identity.weight=5"),
     ),
     Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
+    Row("cyclegan-colour", "CycleGAN, `colour`, 48 px, 1600 steps", "demo-cyclegan", ("data.task=colour",)),
     Row("ugatit-season", "U-GAT-IT light, `season`, 48 px, 1000 steps", "demo-ugatit"),
     Row(
         "ugatit-texture",
