@@ -49,7 +49,7 @@ ALLOWED = {
     ("gankit/precision.py", "conv"): "of torch.backends.cudnn: newer releases alone have it",
     **{
         ("plugins/gankit-modern/gankit_modern/structure.py", name): "of timm's networks: not all have it"
-        for name in ("attn", "blocks", "model", "qkv")
+        for name in ("attn", "model")
     },
 }
 """(file, name) of what may be read by its name in text elsewhere, and why: of other libraries' objects alone."""
