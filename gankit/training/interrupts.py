@@ -14,8 +14,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """Within this, the first SIGINT or SIGTERM only sets `asked`; the second raises KeyboardInterrupt at once.
 
-    Processes that fork from this one (the loader's) ignore Ctrl-C, which a terminal sends to them too, and end at
-    SIGTERM. Outside of the main thread, where Python has no signals, it does nothing.
+    Processes that fork from this one ignore Ctrl-C, which a terminal sends to them too, and end at SIGTERM; the
+    loader's at the second one (`gankit.data.loader`). Outside of the main thread, where Python has no signals, it does
+    nothing.
     """
 
     def __init__(self) -> None:
