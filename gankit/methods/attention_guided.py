@@ -50,6 +50,9 @@ class AttentionGuided(TwoWayTranslation):
         generator_sees: `whole` gives the generator the whole picture, as in paper and code. `attended` gives it only
             what is attended to: picture times map, so that all else is grey (0). Through this product, gradients reach
             the map whatever `cycle_to_attention` is.
+        cycle_noise: the standard deviation of normal noise that is added, in training, to a translation before it is
+            brought back; pictures are in [-1, 1]. What a generator hides in a translation for the way back, too faint
+            to be seen, is lost in it (arXiv 1908.01517). Networks see the noise, and the composition is without it.
         alternate: whether the released code's order of updates is kept, which is generator a2b, its critic, generator
             b2a, its critic. False updates both generators, and then both critics.
     """
@@ -70,6 +73,7 @@ class AttentionGuided(TwoWayTranslation):
         masked_fake: Literal["raw", "composed"] = "raw",
         cycle_to_attention: Annotated[float, Ge(0), Le(1)] = 1.0,
         generator_sees: Literal["whole", "attended"] = "whole",
+        cycle_noise: Annotated[float, Ge(0)] = 0.0,
         alternate: bool = False,
         init: Init = "normal",
         init_gain: Annotated[float, Gt(0)] = 0.02,
@@ -88,6 +92,7 @@ class AttentionGuided(TwoWayTranslation):
         self.masked_fake = masked_fake
         self.cycle_to_attention = cycle_to_attention
         self.generator_sees = generator_sees
+        self.cycle_noise = cycle_noise
         self.alternate = alternate
         self.masked_phase = False
         self._frozen: list[nn.Parameter] = []  # by this method, for the phase
@@ -168,8 +173,9 @@ class AttentionGuided(TwoWayTranslation):
         """The output brought back, through the map that the other direction finds on it."""
         if self.cycle_to_attention != 1:  # the same values, with less of the map's gradient
             output = compose(raw, scaled(attention, self.cycle_to_attention), source)
-        back_map = scaled(self.map_of(back_attention_net, output), self.cycle_to_attention)
-        return compose(image_of(back_generator(self.fed(output, back_map))), back_map, output)
+        seen = self.on_its_way_back(output)
+        back_map = scaled(self.map_of(back_attention_net, seen), self.cycle_to_attention)
+        return compose(image_of(back_generator(self.fed(seen, back_map))), back_map, output)
 
     @tensor
     def identity(self, generator: nn.Module, attention_net: nn.Module, target: Tensor) -> Tensor:

@@ -422,7 +422,19 @@ class Translation(Method):
 
 
 class TwoWayTranslation(Translation):
-    """Two translations that are each other's inverse: adds the cycle and the identity."""
+    """Two translations that are each other's inverse: adds the cycle and the identity.
+
+    cycle_noise: the standard deviation of the noise that a translation gets on its way back, in training. Subclasses
+    set it.
+    """
+
+    cycle_noise: float = 0.0
+
+    def on_its_way_back(self, translation: Tensor) -> Tensor:
+        """A translation as the networks of the other direction see it when they bring it back."""
+        if not (self.cycle_noise and self.training):
+            return translation
+        return translation + self.cycle_noise * torch.randn_like(translation)
 
     def unavailable(self, name: str) -> str | None:
         if name in ("retained", "identity", "identity_logits") and (why := self._without_identity()):
@@ -442,7 +454,7 @@ class TwoWayTranslation(Translation):
     @tensor
     def reconstruction(self, back_generator: nn.Module, output: Tensor) -> Tensor:
         """The translation brought back to the source's domain."""
-        return image_of(back_generator(output))
+        return image_of(back_generator(self.on_its_way_back(output)))
 
     @tensor
     @applies

@@ -26,6 +26,9 @@ class CycleGAN(TwoWayTranslation):
         init, init_gain: how weights start, see `gankit.init.initialize`. The paper draws them from N(0, 0.02).
         noise_at_test: whether a translation keeps dropout, and the statistics of the picture at hand in batch norm. The
             paper's code does so unless it is told `--eval`. With instance norms and no dropout it changes nothing.
+        cycle_noise: the standard deviation of normal noise that is added, in training, to a translation before it is
+            brought back; pictures are in [-1, 1]. What a generator hides in a translation for the way back, too faint
+            to be seen, is lost in it (arXiv 1908.01517).
     """
 
     def __init__(
@@ -37,9 +40,11 @@ class CycleGAN(TwoWayTranslation):
         init: Init = "normal",
         init_gain: Annotated[float, Gt(0)] = 0.02,
         noise_at_test: bool = False,
+        cycle_noise: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
         super().__init__()
         self.noise_at_test = noise_at_test
+        self.cycle_noise = cycle_noise
         self.takes = {"a": Picture(channels_a), "b": Picture(channels_b)}
         for direction, (source, target) in {"a2b": (channels_a, channels_b), "b2a": (channels_b, channels_a)}.items():
             self.add("generator", direction, generator(source, target))

@@ -23,6 +23,9 @@ class UGATIT(CycleGAN):
         generator, discriminator: the network that makes pictures, and the critic. Each direction has its own.
         channels_a, channels_b: the channels of the pictures of each domain.
         init, init_gain: how weights start, see `gankit.init.initialize`.
+        cycle_noise: the standard deviation of normal noise that is added, in training, to a translation before it is
+            brought back; pictures are in [-1, 1]. What a generator hides in a translation for the way back, too faint
+            to be seen, is lost in it (arXiv 1908.01517).
     """
 
     def __init__(
@@ -33,8 +36,9 @@ class UGATIT(CycleGAN):
         channels_b: Annotated[int, Ge(1)] = 3,
         init: Init = "default",
         init_gain: Annotated[float, Gt(0)] = 0.02,
+        cycle_noise: Annotated[float, Ge(0)] = 0.0,
     ) -> None:
-        super().__init__(generator, discriminator, channels_a, channels_b, init, init_gain)
+        super().__init__(generator, discriminator, channels_a, channels_b, init, init_gain, cycle_noise=cycle_noise)
 
     def turns(self) -> list[Turn]:
         return super().turns()[::-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -15,7 +16,7 @@ from gankit.generators.unet import UNetGenerator
 from gankit.losses.adversarial import LSGAN, Vanilla
 from gankit.losses.reconstruction import L1, Cycle
 from gankit.methods.attention_guided import AttentionGuided
-from gankit.methods.base import Method
+from gankit.methods.base import Method, image_of
 from gankit.methods.cyclegan import CycleGAN
 from gankit.methods.paired import Paired
 from gankit.methods.resolve import compute
@@ -32,11 +33,12 @@ def paired(**options) -> Paired:
     return Paired(options.pop("generator", unet), critic, **options)
 
 
-def ugatit(light: bool = True) -> UGATIT:
+def ugatit(light: bool = True, **options) -> UGATIT:
     torch.manual_seed(0)
     return UGATIT(
         partial(UGATITGenerator, channels=2, blocks=1, light=light, image_size=16),
         partial(UGATITDiscriminator, channels=2),
+        **options,
     )
 
 
@@ -79,6 +81,29 @@ def test_an_unknown_direction() -> None:
 @pytest.mark.parametrize("make", METHODS.values(), ids=METHODS)
 def test_translating_keeps_no_graph(make) -> None:
     assert not make().eval().translate(torch.zeros(1, 3, 16, 16)).requires_grad
+
+
+# -- cycles --------------------------------------------------------------------------------------------------
+NOISE = 0.3
+
+
+@pytest.mark.parametrize("make", [cyclegan, ugatit, agit], ids=["cyclegan", "ugatit", "attention_guided"])
+def test_the_way_back_begins_with_noise_in_training_alone(make: Callable[..., CycleGAN | AttentionGuided]) -> None:
+    plain, noisy = make(), make(cycle_noise=NOISE)
+    output, reconstruction = values(plain, "output", "reconstruction")
+    torch.manual_seed(2)
+    same, with_noise = values(noisy, "output", "reconstruction")
+    torch.manual_seed(2)
+    seen = output + NOISE * torch.randn_like(output)
+    assert torch.equal(same, output)
+    assert not torch.allclose(with_noise, reconstruction)
+    back = image_of(noisy.network("generator", "b2a")(seen))
+    if make is agit:
+        attention = noisy.network("attention_net", "b2a")(seen).map
+        back = back * attention + output * (1 - attention)
+    torch.testing.assert_close(with_noise, back.detach())
+    rested = [values(method.eval(), "reconstruction")[0] for method in (plain, noisy)]
+    assert torch.equal(*rested)
 
 
 # -- attention_guided ----------------------------------------------------------------------------------------
