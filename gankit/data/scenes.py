@@ -1,6 +1,7 @@
 """Drawing of the built-in scenes: a background with one to three objects, in two renderings, one for each domain.
 
-Each task has a counterpart that follows from the picture in both directions, and from what a local network sees of it;
+Each task has a counterpart that follows from the picture, and from what a local network sees of it, in both directions
+(in `light` from b to a, in `noise` from a to b);
 and its two domains differ in their distribution, so that unpaired pictures tell which counterpart is meant. Lengths are
 in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every size.
 """
@@ -17,7 +18,7 @@ from torch.nn import functional as F
 
 from gankit.data.stamps import Colour, Shape, Stamp, stamp
 
-Task = Literal["texture", "geometry", "colour", "season", "light", "mixed"]
+Task = Literal["texture", "geometry", "colour", "season", "light", "noise", "mixed"]
 Domain = Literal["a", "b"]
 
 LOW, HIGH = 0.22, 0.78  # of colours: stripes stay inside of [0, 1] on both sides
@@ -32,6 +33,8 @@ RESHAPED: tuple[Task, ...] = ("geometry", "mixed")
 NIGHT, LIT, LEAST = (0.05, 0.35), (0.3, 0.95), 0.1
 """Of `geometry`: the greys of grounds and of objects, and how much lighter an object is at least. So outlines look
 alike."""
+NOISE = 0.15
+"""Of `noise`: the standard deviation, channel by channel, on the objects of a."""
 SUMMER, AUTUMN = np.array([1.0, 1.0, 0.85]), np.array([0.8, 0.8, 1.0])
 """The light of the two seasons, by which every colour is multiplied."""
 
@@ -70,7 +73,8 @@ def draw_scene(
     if task in RESHAPED:
         shapes = apart(shapes)
     squares = [draw_square(rng, palette) for _ in range(distractors)]
-    return render(background, shapes, task, squares, light or draw_light(rng))
+    noise = NOISE * rng.spawn(1)[0].standard_normal(background.shape) if task == "noise" else None
+    return render(background, shapes, task, squares, light or draw_light(rng), noise)
 
 
 # -- what is drawn ---------------------------------------------------------------------------------------------------
@@ -184,8 +188,12 @@ def render(
     task: Task,
     squares: list[Shape] | None = None,
     light: Colour = (1.0, 1.0, 1.0),
+    noise: np.ndarray | None = None,
 ) -> dict[Domain, Rendering]:
-    """Paint the distractors and then the objects over the background, in their order, as each domain shows them."""
+    """Paint the distractors and then the objects over the background, in their order, as each domain shows them.
+
+    noise: (S, S, 3), what is added to the objects of a.
+    """
     drawn: dict[Domain, Rendering] = {}
     for domain in ("a", "b"):
         picture, mask = background.copy(), np.zeros(background.shape[:2], np.uint8)
@@ -199,18 +207,20 @@ def render(
             picture = picture * (SUMMER if domain == "a" else AUTUMN)
         if task == "light":
             picture = picture[..., :1] * (np.ones(3) if domain == "a" else np.array(light))
+        if noise is not None and domain == "a":
+            picture = np.clip(picture + noise * mask[..., None], 0, 1)
         drawn[domain] = _rendering(picture, mask)
     return drawn
 
 
 def look(shape: Shape, task: Task, domain: Domain, size: int) -> Look:
-    """An object as a domain shows it: a has discs, faint stripes, hues about red; b stars, strong stripes, hues about
-    yellow."""
+    """An object as a domain shows it, noise apart: a has discs, faint stripes, hues about red; b stars, strong stripes,
+    hues about yellow. In `noise` the stripes of both are strong."""
     changed = domain == "b"
     outline = replace(shape, points=0) if task in RESHAPED and not changed else shape
     colour = turned(shape.colour, HUE_TURN) if task in ("colour", "mixed") and changed else np.array(shape.colour)
-    striped = task in ("texture", "mixed")
-    return Look(stamp(outline, size), colour, (STRONG if changed else FAINT) if striped else 0.0)
+    contrast = STRONG if changed or task == "noise" else FAINT
+    return Look(stamp(outline, size), colour, contrast if task in ("texture", "noise", "mixed") else 0.0)
 
 
 def _paint(picture: np.ndarray, mask: np.ndarray, seen: Look) -> None:

@@ -21,7 +21,8 @@ from gankit.fields import Field, Mask, Picture
 class Shapes(Drawn):
     """Scenes of one to three objects on a blotched background, drawn from a seed, unpaired but with known truth.
 
-    The counterpart of a picture follows from it, in both directions. What differs between a and b is the task:
+    The counterpart of a picture follows from it, in both directions but for `light` and `noise`. What differs between a
+    and b is the task:
 
     - `texture`: objects with faint stripes, and with strong ones of the same phase;
     - `geometry`: grey discs on darker, even grounds, and upright stars of the same place, size and tone;
@@ -29,6 +30,7 @@ class Shapes(Drawn):
     - `season`: leaves all over the picture that turn from green to red, in another light; violet objects stay violet;
     - `light`: grey scenes, bright on dark, and scenes in a light whose colour is drawn for each picture: one of a has
       many of b;
+    - `noise`: objects with strong stripes under a noise of each pixel, and the same without it: one of b has many of a;
     - `mixed`: `texture`, `geometry` and `colour` at once.
 
     But for `season` and `light` the backgrounds of both domains come from one distribution. Where outlines change they

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gankit.data.scenes import (
+    NOISE,
     RESHAPED,
     Task,
     draw_background,
@@ -24,7 +25,7 @@ from gankit.data.stamps import Shape
 from gankit.evaluation.evaluate import evaluate
 from tests.evaluation.fakes import Brighten
 
-TASKS: tuple[Task, ...] = ("texture", "geometry", "colour", "season", "light", "mixed")
+TASKS: tuple[Task, ...] = ("texture", "geometry", "colour", "season", "light", "noise", "mixed")
 EVERYWHERE = ("season", "light")
 """The tasks that change the whole picture."""
 seeds = st.integers(0, 2**40)
@@ -41,6 +42,25 @@ def test_only_objects_change(seed: int, size: int, task: Task):
     differs = (before.picture != after.picture).any(0)
     assert not differs[~mask].any()
     assert differs[mask].float().mean() > 0.7  # where one stripe passes into the next, both contrasts are nearly 0
+
+
+@few
+@given(seeds, st.integers(16, 96))
+def test_noise_is_on_objects_alone(seed: int, size: int):
+    scene = draw_scene(np.random.default_rng(seed), "noise", size)
+    noisy, clean = (scene[domain].picture.float() for domain in ("a", "b"))
+    inside = scene["a"].mask.bool()[0]
+    assert torch.equal(scene["a"].mask, scene["b"].mask)
+    assert torch.equal(noisy[:, ~inside], clean[:, ~inside])
+    shown = (clean[:, inside] > 60) & (clean[:, inside] < 195)  # no value is cut off there: the noise is below 1.5 sigma
+    noise = (noisy - clean)[:, inside][shown]
+    assert noise.mean().abs() < 6 * 255 * NOISE / len(noise) ** 0.5 + 3
+    assert noise.std() == pytest.approx(255 * NOISE, rel=0.25)
+
+
+def test_a_noise_moves_nothing_else():
+    plain, noisy = (draw_scene(np.random.default_rng(5), task, 64) for task in ("texture", "noise"))
+    assert torch.equal(plain["b"].picture, noisy["b"].picture)
 
 
 @few
