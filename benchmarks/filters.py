@@ -47,7 +47,7 @@ def error(pictures: list[dict[str, Tensor]], filtered: Callable[[Tensor], Tensor
 def best(pictures: list[dict[str, Tensor]]) -> dict[str, tuple[float, float]]:
     """Filter -> the size at which its error is least, and that error."""
     return {
-        name: min(((error(pictures, partial(filtered, **{key: size})), size) for size in sizes))[::-1]
+        name: min((error(pictures, partial(filtered, **{key: size})), size) for size in sizes)[::-1]
         for name, filtered, key, sizes in (
             ("Gaussian blur", blurred, "sigma", SIGMAS),
             ("median", median, "side", SIDES),
