@@ -63,6 +63,9 @@ DRAWN = (f"data.root={DRAWN_FOLDER}",)
 NORMS = ("adain", "instance", "layer", "group", "bin")
 CYCLEGAN = ("train.steps=800",)
 AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
+ONE_PHASE = "method.whole_image_until_epoch=10"
+"""Critics of whole pictures to the end, in up to 1000 steps."""
+NOISE = ("data.task=noise", "data.size=64")
 UGATIT = ("train.steps=400",)
 MODERN = {
     "mixed": ("gradient penalty on a mix of real and fake, 0.04", "losses.mixed.weight=0.04"),
@@ -114,7 +117,7 @@ EXPERIMENTS = [
         "agit-one-phase",
         "... critics of whole pictures to the end",
         "demo",
-        ("train.steps=1000", "method.whole_image_until_epoch=10"),
+        ("train.steps=1000", ONE_PHASE),
     ),
     Row(
         "agit-sees-attended",
@@ -122,6 +125,14 @@ EXPERIMENTS = [
         "demo",
         (*AGIT, "method.generator_sees=attended"),
     ),
+    Row("denoising", "pairs, `noise`, 64 px, 700 steps: U-Net", "demo-pix2pix", (*NOISE, "train.steps=700")),
+    Row(
+        "denoising-attention",
+        "... the same with AGIT's attention and composition",
+        "demo",
+        (*NOISE, "data.paired=true", "losses.cycle.weight=0", "losses.l1={type: l1, weight: 100}", ONE_PHASE),
+    ),
+    Row("denoising-unpaired", "... AGIT without pairs, cycle 1", "demo", (*NOISE, "losses.cycle.weight=1", ONE_PHASE)),
     Row("ugatit", "U-GAT-IT light, `season`, 400 steps: AdaLIN, CAM", "demo-ugatit", UGATIT),
     *(
         Row(f"ugatit-{norm}", f"... norm `{norm}`", "demo-ugatit", (*UGATIT, f"method.generator.norm={norm}"))
