@@ -122,7 +122,6 @@ def translate_paths(
         try:
             if is_video(source):
                 _refuse_video(source, ours, theirs)
-                make_folder(target.parent)
                 film = partial(_frame, method, source, way, channels[source_side], tile, more)
                 translate_video(film, source, target, tick)
                 outcome.written.append(target)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gankit.codecs.images import from_model_range, to_model_range
 from gankit.core.errors import DataError
-from gankit.core.files import drafting, is_special
+from gankit.core.files import drafting, is_special, make_folder
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".avi", ".webm", ".mpg", ".mpeg"})
 
@@ -41,13 +41,14 @@ def translate_video(
     if is_special(source):
         raise DataError(f"{source}: it is not a regular file")
     try:
-        with drafting(target) as part:
-            with av.open(str(source)) as video, av.open(str(part), "w", format="mp4") as out:
-                frames = _translated(translate, video, progress)
-                count = _write(frames, video, out)
-            if not count:
-                raise DataError(f"{source}: there is no frame in it")
-            part.replace(target)
+        with av.open(str(source)) as video:
+            make_folder(target.parent)
+            with drafting(target) as part:
+                with av.open(str(part), "w", format="mp4") as out:
+                    count = _write(_translated(translate, video, progress), video, out)
+                if not count:
+                    raise DataError(f"{source}: there is no frame in it")
+                part.replace(target)
         return count
     except (FFmpegError, IndexError) as e:
         reason = e if isinstance(e, IndexError) else e.strerror
