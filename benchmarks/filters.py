@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
 from gankit.data.shapes import Shapes
+from gankit.evaluation.object_metrics import TranslationError
 
 SIGMAS = (0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5, 2.0)
 SIDES = (3, 5, 7)
@@ -36,12 +37,11 @@ def blurred(picture: Tensor, sigma: float) -> Tensor:
 
 def error(pictures: list[dict[str, Tensor]], filtered: Callable[[Tensor], Tensor]) -> float:
     """The mean distance from the truth on the objects, over that of the input."""
-    left = there = 0.0
+    metric, statistics = TranslationError(), []
     for item in pictures:
-        inside, truth, source = item["mask_a"], item["truth_a2b"], item["a"]
-        left += ((filtered(source[None])[0] - truth).abs() * inside).sum().item()
-        there += ((source - truth).abs() * inside).sum().item()
-    return left / there
+        source, truth, inside = (item[name][None] for name in ("a", "truth_a2b", "mask_a"))
+        statistics.append(metric.statistics(filtered(source), source, truth, inside))
+    return float(metric.summarise(torch.cat(statistics)))
 
 
 def best(pictures: list[dict[str, Tensor]]) -> dict[str, tuple[float, float]]:
@@ -61,9 +61,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     options = parser.parse_args()
     shapes = Shapes(task="noise", size=options.size, seed=options.seed).split("test")
-    with torch.no_grad():
-        for name, (size, found) in best([shapes.item(i) for i in range(len(shapes))]).items():
-            print(f"{name} of {size:g} pixels: {found:.3f}")
+    for name, (size, found) in best([shapes.item(i) for i in range(len(shapes))]).items():
+        print(f"{name} of {size:g} pixels: {found:.3f}")
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ EXPERIMENTS = [
     Row("denoising", "pairs, `noise`, 64 px, 700 steps: U-Net", "demo-pix2pix", (*NOISE, "train.steps=700")),
     Row(
         "denoising-attention",
-        "... the same with AGIT's attention and composition",
+        "... with AGIT's attention, composition, critics and averaged weights",
         "demo",
         (*NOISE, "data.paired=true", "losses.cycle.weight=0", "losses.l1={type: l1, weight: 100}", ONE_PHASE),
     ),

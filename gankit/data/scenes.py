@@ -1,9 +1,9 @@
 """Drawing of the built-in scenes: a background with one to three objects, in two renderings, one for each domain.
 
 Each task has a counterpart that follows from the picture, and from what a local network sees of it, in both directions
-(in `light` from b to a, in `noise` from a to b);
-and its two domains differ in their distribution, so that unpaired pictures tell which counterpart is meant. Lengths are
-in units of the picture's side, colours in [0, 1], so that a scene, its grain apart, is the same at every size.
+(in `light` from b to a, in `noise` from a to b); and its two domains differ in their distribution, so that unpaired
+pictures tell which counterpart is meant. Lengths are in units of the picture's side, colours in [0, 1], so that a
+scene, its grain and noise apart, is the same at every size.
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ def translate_video(
 
     translate: (1, 3, H, W) in [-1, 1] -> (1, 1 or 3, h, w) in [-1, 1], of one size for all frames. progress: called
     with the share that is done, where the container tells the number of frames. The file is written beside and renamed
-    when it is whole. Raises DataError when PyAV is missing, the video cannot be read or has no frame.
+    when it is whole; its folder is made where it is missing. Raises DataError when PyAV is missing, the video cannot be
+    read or has no frame.
     """
     try:
         import av
