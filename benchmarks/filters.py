@@ -46,13 +46,12 @@ def error(pictures: list[dict[str, Tensor]], filtered: Callable[[Tensor], Tensor
 
 def best(pictures: list[dict[str, Tensor]]) -> dict[str, tuple[float, float]]:
     """Filter -> the size at which its error is least, and that error."""
-    return {
-        name: min((error(pictures, partial(filtered, **{key: size})), size) for size in sizes)[::-1]
-        for name, filtered, key, sizes in (
-            ("Gaussian blur", blurred, "sigma", SIGMAS),
-            ("median", median, "side", SIDES),
-        )
-    }
+    found = {}
+    for name, filtered, key, sizes in (("Gaussian blur", blurred, "sigma", SIGMAS), ("median", median, "side", SIDES)):
+        errors = {size: error(pictures, partial(filtered, **{key: size})) for size in sizes}
+        size = min(errors, key=errors.__getitem__)
+        found[name] = size, errors[size]
+    return found
 
 
 def main() -> None:
