@@ -10,7 +10,7 @@ from torch import nn
 
 from gankit.contracts import NormContract
 from gankit.generators.style import StyleHead
-from gankit.generators.trunk import ResidualGenerator
+from gankit.generators.trunk import ResidualGenerator, ResidualImage
 from gankit.layers import (
     BlurDown,
     BlurUp,
@@ -60,7 +60,9 @@ class ResnetGenerator(ResidualGenerator):
         relu_after_sum: whether the sum of each residual block is rectified, as in AGIT's code.
         residual_image: whether the network draws what is added to the image before the tanh, not the result itself
             (arXiv 1612.05363). The generator then nearly copies its input from the first step on, and need not learn
-            what stays the same.
+            what stays the same. With `gated` it also draws, for each pixel, how much of the image is let go first
+            (compare the masks of arXiv 1807.09251). It can then put something else in a place, where it otherwise
+            has to draw the exact negative of what was there.
 
     Raises:
         ValueError: residual_image with other channels of the result; in the forward, a wrong number of channels or
@@ -87,7 +89,7 @@ class ResnetGenerator(ResidualGenerator):
         ends: Padding = "reflect",
         geometry: Geometry = "symmetric",
         relu_after_sum: bool = False,
-        residual_image: bool = False,
+        residual_image: ResidualImage = False,
     ) -> None:
         super().__init__()
         wide = 4 * channels
@@ -112,7 +114,7 @@ class ResnetGenerator(ResidualGenerator):
         self.style = StyleHead(wide) if adaptive else None
         self.up = nn.ModuleList(ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels))
         self.head = (
-            self.draws_residual(out_channels, channels)
+            self.draws_residual(residual_image, out_channels, channels)
             if residual_image
             else conv(channels, out_channels, 7, padding=ends)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from gankit.slots import Attended, Translated
 FAR = 0.99
 """Where atanh is cut off for a residual image: black and white are copied to within 1.3 of 255 levels, and their tanh
 still has a slope."""
+SHUT = -3.0
+"""The logit of a gate before training: 5 % of the image is let go."""
+ResidualImage = bool | Literal["gated"]
 
 
 def pick(stages: Iterable[tuple[str, Any]], layers: Sequence[str], known: Sequence[str]) -> list[Tensor]:
@@ -37,7 +40,8 @@ class ResidualGenerator(nn.Module):
     """Stem, two halvings, residual blocks, two doublings, head. A subclass builds the parts.
 
     With a residual image the head draws what is added to the image rather than the result (arXiv 1612.05363): at first
-    nothing, so that the generator copies from its first step on.
+    nothing, so that the generator copies from its first step on. With a gated one it also draws how much of the image
+    is let go before that.
 
     An attention head and a style head, where there are any, sit after the first `middle` blocks: the blocks before see
     the image, those after it draw the new one.
@@ -58,17 +62,19 @@ class ResidualGenerator(nn.Module):
     up: nn.ModuleList
     head: nn.Module
     fixed_size: int | None = None
-    residual_image: bool = False
+    residual_image: ResidualImage = False
     takes: Mapping[str, Field] = MappingProxyType({})
     attended: tuple[str, ...] = ()
 
-    def draws_residual(self, out_channels: int, wide: int) -> nn.Module:
-        """A head for a residual image, `wide` channels in. Raises ValueError where no image can be added to it."""
+    def draws_residual(self, kind: ResidualImage, out_channels: int, wide: int) -> nn.Module:
+        """A head for a residual image, `wide` channels in; a gate is its last channel out. Raises ValueError where no
+        image can be added to it."""
         if out_channels != self.in_channels:
             channels = f"{self.in_channels} and {out_channels}"
             raise ValueError(f"residual_image needs as many channels of the result as of the image; got {channels}")
-        self.residual_image = True
-        return ZeroConv2d(wide, out_channels, 7, padding=3, padding_mode="reflect", bias=False)
+        self.residual_image = kind
+        drawn = out_channels + (kind == "gated")
+        return ZeroConv2d(wide, drawn, 7, padding=3, padding_mode="reflect", bias=False)
 
     def settle(self) -> None:
         """Say what the parts want of a batch: a subclass calls it when they are there. Raises as `taken_inside`."""
@@ -124,8 +130,14 @@ class ResidualGenerator(nn.Module):
         return torch.tanh(self.head(x))
 
     def _image(self, drawn: Tensor, image: Tensor) -> Tensor:
-        """The result: what the head has drawn, or the image with that added before the tanh."""
-        return torch.tanh(drawn + torch.atanh(image.clamp(-FAR, FAR)) if self.residual_image else drawn)
+        """The result: what the head has drawn, or what is kept of the image with that added before the tanh."""
+        if not self.residual_image:
+            return torch.tanh(drawn)
+        kept = torch.atanh(image.clamp(-FAR, FAR))
+        if self.residual_image == "gated":
+            drawn, gate = drawn[:, :-1], drawn[:, -1:]
+            kept = kept * torch.sigmoid(-gate - SHUT)
+        return torch.tanh(kept + drawn)
 
     def check(self, x: Tensor) -> None:
         """Raise a ValueError that says what the image should be."""

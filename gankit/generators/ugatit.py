@@ -11,7 +11,7 @@ from torch import nn
 from gankit.attention.cam import CAM
 from gankit.conditions import ANY
 from gankit.generators.style import StyleHead
-from gankit.generators.trunk import ResidualGenerator
+from gankit.generators.trunk import ResidualGenerator, ResidualImage
 from gankit.layers import Conv2d, ConvNorm, Pad, ResidualBlock, conv
 from gankit.norms.adalin import LIN, AdaLIN
 from gankit.norms.instance import InstanceNorm
@@ -39,7 +39,9 @@ class UGATITGenerator(ResidualGenerator):
         attention: the attention head between encoder and decoder.
         residual_image: whether the network draws what is added to the image before the tanh, not the result itself
             (arXiv 1612.05363). The generator then nearly copies its input from the first step on, and need not learn
-            what stays the same.
+            what stays the same. With `gated` it also draws, for each pixel, how much of the image is let go first
+            (compare the masks of arXiv 1807.09251). It can then put something else in a place, where it otherwise
+            has to draw the exact negative of what was there.
 
     Raises:
         ValueError: an adaptive encoder_norm or decoder_norm, residual_image with other channels of the result; in the
@@ -68,7 +70,7 @@ class UGATITGenerator(ResidualGenerator):
         encoder_norm: Norm = InstanceNorm,
         decoder_norm: Norm = LIN,
         attention: Attention | None = CAM,
-        residual_image: bool = False,
+        residual_image: ResidualImage = False,
     ) -> None:
         super().__init__()
         if not light and image_size % 4:
@@ -100,7 +102,7 @@ class UGATITGenerator(ResidualGenerator):
             unit(partial(_enlarged, width), decoder_norm(width // 2)) for width in (wide, 2 * channels)
         )
         self.head = (
-            self.draws_residual(out_channels, channels)
+            self.draws_residual(residual_image, out_channels, channels)
             if residual_image
             else conv(channels, out_channels, 7, bias=False)
         )

@@ -198,6 +198,26 @@ def test_a_residual_image_begins_as_a_copy_and_learns(make: Callable[..., Residu
 
 
 @pytest.mark.parametrize("make", [ResnetGenerator, UGATITGenerator])
+def test_a_gated_residual_image_nearly_copies_and_can_put_another_picture_in_its_place(
+    make: Callable[..., ResidualGenerator],
+) -> None:
+    net = make(3, 3, channels=4, blocks=1, residual_image="gated")
+    x = torch.rand(2, 3, 16, 16) * 2 - 1
+    near = image_of(net(x))
+    torch.testing.assert_close(near, x, atol=0.05, rtol=0)
+    near.square().mean().backward()
+    weight = dict(net.head.named_parameters())["weight"]
+    assert weight.shape[0] == 4 and weight.grad is not None and weight.grad[-1].abs().max() > 0
+
+    drawn = torch.rand(2, 4, 16, 16)
+    drawn[:, -1] = torch.linspace(-10, 10, 16)
+    image = net._image(drawn, x)
+    kept = 1 - torch.sigmoid(drawn[:, -1:] - 3)
+    torch.testing.assert_close(image.atanh(), kept * x.clamp(-0.99, 0.99).atanh() + drawn[:, :-1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(image[..., -1], drawn[:, :-1, :, -1].tanh(), atol=5e-3, rtol=0)
+
+
+@pytest.mark.parametrize("make", [ResnetGenerator, UGATITGenerator])
 def test_a_residual_image_needs_the_channels_of_the_image(make: Callable[..., ResidualGenerator]) -> None:
     with pytest.raises(ValueError, match="as many channels of the result as of the image; got 1 and 3"):
         make(1, 3, residual_image=True)
