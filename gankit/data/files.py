@@ -43,6 +43,8 @@ class PictureFiles(PlacedDataset):
             flipped, see `gankit.data.transforms.Transform`. Pictures of `val` and `test` are resized straight to
             `crop_size`. That is exact and never random.
         crop_height: the height of the crop in pixels. By default it is `crop_size`, which is the width.
+        largest_crop: the width of the largest part that is cut out. Parts of random widths from `crop_size` up to this
+            one are reduced to the crop, so that a training sees several scales. `load_size` must leave room for it.
         limit: only the first N pictures of each folder are taken, in the order of their names.
         codec: how files are read, see `gankit.codecs`.
         max_bad: how many broken files of a folder are reported and skipped before the run stops.
@@ -68,6 +70,7 @@ class PictureFiles(PlacedDataset):
     load_size: Annotated[int, Ge(4), Le(32_768)] = 286
     crop_size: Annotated[int, Ge(4), Le(32_768)] = 256
     crop_height: Annotated[int, Ge(4), Le(32_768)] | None = None
+    largest_crop: Annotated[int, Ge(4), Le(32_768)] | None = None
     flip: bool = True
     enlarge: bool = False
     exact: bool = False
@@ -89,7 +92,7 @@ class PictureFiles(PlacedDataset):
     def _transform(self) -> Transform:
         sizes = self.preprocess, self.load_size, self.crop_size
         how = self.flip, self.enlarge, self.exact, self.interpolation, self.crop_height
-        return Transform(*sizes, *how)
+        return Transform(*sizes, *how, largest_crop=self.largest_crop)
 
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) to which a picture of the split is brought, before the crop."""

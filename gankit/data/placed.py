@@ -13,16 +13,20 @@ from gankit.fields import Segmentation
 
 
 class Placement(NamedTuple):
-    """Where to crop, and whether to flip left and right afterwards."""
+    """Where to crop, and whether to flip left and right afterwards.
+
+    times: how many times larger than the crop the part is that is cut out, and then reduced to it.
+    """
 
     top: int
     left: int
     flip: bool
+    times: float = 1.0
 
 
 class Placed(NamedTuple):
     """A decoded, resized picture, uint8 (C, H, W) or float32 in [-1, 1], and the part (height, width) = `size` of it
-    that is meant.
+    that is meant. What has to be reduced is so already.
 
     classes: of a segmentation map, (1, H, W) of classes; 0 for pictures.
     """
@@ -34,7 +38,7 @@ class Placed(NamedTuple):
 
     def cut(self) -> Tensor:
         """The part, (C, h, w); it may share the picture's memory."""
-        (top, left, flip), (height, width) = self.placement, self.size
+        (top, left, flip, _), (height, width) = self.placement, self.size
         part = self.picture[..., top : top + height, left : left + width]
         return part.flip(-1) if flip else part
 
@@ -47,7 +51,7 @@ class PlacedBatch(NamedTuple):
     """Pictures as workers hand them over, uint8 (N, C, H, W), or float32 in [-1, 1]; or maps of so many `classes`,
     uint8 (N, 1, H, W).
 
-    placements: int64 (N, 3), the `Placement` of each; None where the parts of (height, width) `size` are cut already.
+    placements: int64 (N, 3), top, left and flip of each; None where parts of (height, width) `size` are cut already.
     """
 
     pictures: Tensor
@@ -61,7 +65,7 @@ class PlacedBatch(NamedTuple):
         size, classes = placed[0].size, placed[0].classes
         if cut or len({p.picture.shape for p in placed}) > 1:
             return cls(_stack([p.cut() for p in placed]), None, size, classes)
-        return cls(_stack([p.picture for p in placed]), torch.tensor([p.placement for p in placed]), size, classes)
+        return cls(_stack([p.picture for p in placed]), torch.tensor([p.placement[:3] for p in placed]), size, classes)
 
     def part(self, which: slice) -> PlacedBatch:
         """Some of the pictures, without a copy."""

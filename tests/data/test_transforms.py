@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -166,6 +168,54 @@ def test_crops_that_are_no_squares_and_the_shortest_side(preprocess, load_size, 
             continue
         assert transform(random_picture(*size), torch.Generator()).shape[1:] == in_training[:: -1 if turned else 1]
         assert transform.for_test()(random_picture(*size)).shape[1:] == in_test[:: -1 if turned else 1]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_parts_of_several_scales_are_reduced_to_the_crop(deep: bool) -> None:
+    transform = Transform("resize_and_crop", 64, 24, crop_height=16, largest_crop=48, flip=False)
+    down, across = torch.meshgrid(torch.linspace(-1, 1, 64), torch.linspace(-1, 1, 64), indexing="ij")
+    picture = torch.stack([down, across, down])
+    picture = picture if deep else ((picture + 1) * 127.5).round().to(torch.uint8)
+    generator, scales = torch.Generator().manual_seed(0), []
+    for _ in range(60):
+        placement = transform.draw(picture, generator)
+        (height, width), part = transform.part(placement.times), transform.at(picture, placement).finish()
+        assert placement.top + height <= 64 and placement.left + width <= 64
+        assert part.shape == (3, 16, 24) and part.dtype == torch.float32
+        middle = (placement.top + height / 2 - 0.5) / 31.5 - 1, (placement.left + width / 2 - 0.5) / 31.5 - 1
+        torch.testing.assert_close(part.mean((1, 2))[:2], torch.tensor(middle), atol=0.01, rtol=0)
+        scales.append(((part[1, :, -2] - part[1, :, 1]).mean() * 31.5 / 21).item())
+        assert scales[-1] == pytest.approx(placement.times, abs=0.1)
+    assert min(scales) < 1.1 and max(scales) > 1.9
+    assert transform.for_test()(picture).shape == (3, 16, 24)
+    assert transform.draw(picture, None).times == 1
+
+
+def test_a_map_keeps_its_classes_at_every_scale_and_a_batch_its_parts() -> None:
+    transform = Transform("crop", crop_size=8, largest_crop=32)
+    classes = torch.randint(0, 3, (1, 40, 20), dtype=torch.uint8)
+    placements = [transform.draw(classes, torch.Generator().manual_seed(i)) for i in range(6)]
+    assert 1 < max(placement.times for placement in placements) <= 20 / 8  # as far as the picture goes
+    placed = [transform.at(classes, placement, 3) for placement in placements]
+    assert all(one.finish().sum(0).eq(1).all() and one.finish().shape == (3, 8, 8) for one in placed)
+    batch = PlacedBatch.of(placed, cut=False).finish(torch.device("cpu"))
+    torch.testing.assert_close(batch, torch.stack([one.finish() for one in placed]), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (partial(Transform, "scale_width", 64, 32), "scale_width crops nothing: leave out largest_crop"),
+        (partial(Transform, "crop", 64, 50), "largest_crop 48 is smaller than crop_size 50"),
+        (partial(Transform, "scale_width_and_crop", 47, 32), "too small for largest_crop 48: it must be 48 at least"),
+        (partial(Transform, "resize_and_crop", 64, 32, crop_height=48), "largest_crop 48: it must be 72 at least"),
+        (partial(Transform, "shortest_side_and_crop", 23, 32, crop_height=16), "it must be 24 at least"),
+    ],
+)
+def test_largest_crops_that_do_not_fit(transform, message):
+    transform()
+    with pytest.raises(ValueError, match=message):
+        transform(largest_crop=48)
 
 
 def test_sizes_that_do_not_fit():
