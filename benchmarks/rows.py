@@ -58,7 +58,7 @@ AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
 ONE_PHASE = "method.whole_image_until_epoch=10"
 """Critics of whole pictures to the end, in up to 1000 steps."""
 NOISE = ("data.task=noise", "data.size=64")
-UGATIT = ("train.steps=400",)
+UGATIT = ("train.steps=400", "method.generator.residual_image=true", "method.discriminator.channels=16")
 MODERN = {
     "mixed": ("gradient penalty on a mix of real and fake, 0.04", "losses.mixed.weight=0.04"),
     "r1-r2": (
@@ -125,7 +125,7 @@ EXPERIMENTS = [
         (*NOISE, "data.paired=true", "losses.cycle.weight=0", "losses.l1={type: l1, weight: 100}", ONE_PHASE),
     ),
     Row("denoising-unpaired", "... AGIT without pairs, cycle 1", "demo", (*NOISE, "losses.cycle.weight=1", ONE_PHASE)),
-    Row("ugatit", "U-GAT-IT light, `season`, 400 steps: AdaLIN, CAM", "demo-ugatit", UGATIT),
+    Row("ugatit", "U-GAT-IT light, `season`, 400 steps, no gate, narrow critics: AdaLIN, CAM", "demo-ugatit", UGATIT),
     *(
         Row(f"ugatit-{norm}", f"... norm `{norm}`", "demo-ugatit", (*UGATIT, f"method.generator.norm={norm}"))
         for norm in NORMS
