@@ -43,8 +43,9 @@ class PictureFiles(PlacedDataset):
             flipped, see `gankit.data.transforms.Transform`. Pictures of `val` and `test` are resized straight to
             `crop_size`. That is exact and never random.
         crop_height: the height of the crop in pixels. By default it is `crop_size`, which is the width.
-        largest_crop: the width of the largest part that is cut out. Parts of random widths from `crop_size` up to this
-            one are reduced to the crop, so that a training sees several scales. `load_size` must leave room for it.
+        largest_crop: the width of the largest part that is cut out in training. Parts of random widths from `crop_size`
+            up to this one, in the shape of the crop and as far as the resized picture goes, are reduced to the crop, so
+            that a training sees several scales. Where `load_size` resizes, it must leave room for them.
         limit: only the first N pictures of each folder are taken, in the order of their names.
         codec: how files are read, see `gankit.codecs`.
         max_bad: how many broken files of a folder are reported and skipped before the run stops.
@@ -97,6 +98,10 @@ class PictureFiles(PlacedDataset):
     def resized(self, height: int, width: int) -> tuple[int, int]:
         """(height, width) to which a picture of the split is brought, before the crop."""
         return self._scaled.resized(height, width)
+
+    def lacks_room(self, height: int, width: int) -> bool:
+        """Whether a picture, resized, is too small for any part larger than the crop, though `largest_crop` asks."""
+        return self._scaled.most_times > 1 == self._scaled.times_of(*self._scaled.resized(height, width))
 
     def measured(self, name: Split) -> Self:
         """Training pictures, too, are whole and never random when figures are made of them."""

@@ -151,14 +151,17 @@ class Transform:
         if self.crops and (sides[0] < crop[0] or sides[1] < crop[1]):
             raise ValueError(f"a picture of {sides[1]} x {sides[0]} px is smaller than {self.shown_crop}")
         if self.largest_crop and generator is not None:
-            most = min(self.most_times, sides[0] / crop[0], sides[1] / crop[1])
-            times = 1 + (most - 1) * torch.rand(1, generator=generator).item()
+            times = 1 + (self.times_of(*sides) - 1) * torch.rand(1, generator=generator).item()
         part = self.part(times) if self.crops else sides
         room = (sides[0] - part[0], sides[1] - part[1])
         if generator is None:
             return Placement(room[0] // 2, room[1] // 2, False)
         top, left = (_below(side + 1, generator) for side in room) if any(room) else (0, 0)
         return Placement(top, left, self.flip and torch.rand(1, generator=generator).item() < 0.5, times)
+
+    def times_of(self, height: int, width: int) -> float:
+        """How many times larger than the crop a part of a resized picture may be, at least 1."""
+        return max(min(self.most_times, height / self.crop[0], width / self.crop[1]), 1.0)
 
     def part(self, times: float) -> tuple[int, int]:
         """(height, width) of what is cut out."""

@@ -114,7 +114,7 @@ class ResnetGenerator(ResidualGenerator):
         self.style = StyleHead(wide) if adaptive else None
         self.up = nn.ModuleList(ConvNorm(_up(up, width, geometry), after(width // 2)) for width in (wide, 2 * channels))
         self.head = (
-            self.draws_residual(residual_image, out_channels, channels)
+            self.draws_residual(out_channels, channels, residual_image)
             if residual_image
             else conv(channels, out_channels, 7, padding=ends)
         )

@@ -16,10 +16,10 @@ from gankit.layers import ConvNorm, ZeroConv2d, check_image, taken_inside
 from gankit.slots import Attended, Translated
 
 FAR = 0.99
-"""Where atanh is cut off for a residual image: black and white are copied to within 1.3 of 255 levels, and their tanh
-still has a slope."""
+"""Where atanh is cut off for a residual image: black and white are copied to within 1.3 of 255 levels (3, beside a
+gate), and their tanh still has a slope."""
 SHUT = -3.0
-"""The logit of a gate before training: 5 % of the image is let go."""
+"""The logit of a gate before training: 5 % of the image's atanh is let go."""
 ResidualImage = bool | Literal["gated"]
 
 
@@ -41,7 +41,7 @@ class ResidualGenerator(nn.Module):
 
     With a residual image the head draws what is added to the image rather than the result (arXiv 1612.05363): at first
     nothing, so that the generator copies from its first step on. With a gated one it also draws how much of the image
-    is let go before that.
+    is let go before that, at first little, so that it nearly copies.
 
     An attention head and a style head, where there are any, sit after the first `middle` blocks: the blocks before see
     the image, those after it draw the new one.
@@ -66,12 +66,14 @@ class ResidualGenerator(nn.Module):
     takes: Mapping[str, Field] = MappingProxyType({})
     attended: tuple[str, ...] = ()
 
-    def draws_residual(self, kind: ResidualImage, out_channels: int, wide: int) -> nn.Module:
+    def draws_residual(self, out_channels: int, wide: int, kind: ResidualImage = True) -> nn.Module:
         """A head for a residual image, `wide` channels in; a gate is its last channel out. Raises ValueError where no
-        image can be added to it."""
+        image can be added to it, and for another kind."""
         if out_channels != self.in_channels:
             channels = f"{self.in_channels} and {out_channels}"
             raise ValueError(f"residual_image needs as many channels of the result as of the image; got {channels}")
+        if kind not in (True, "gated"):
+            raise ValueError(f"residual_image must be true, false or 'gated', not {kind!r}")
         self.residual_image = kind
         drawn = out_channels + (kind == "gated")
         return ZeroConv2d(wide, drawn, 7, padding=3, padding_mode="reflect", bias=False)

@@ -102,7 +102,7 @@ class UGATITGenerator(ResidualGenerator):
             unit(partial(_enlarged, width), decoder_norm(width // 2)) for width in (wide, 2 * channels)
         )
         self.head = (
-            self.draws_residual(residual_image, out_channels, channels)
+            self.draws_residual(out_channels, channels, residual_image)
             if residual_image
             else conv(channels, out_channels, 7, bias=False)
         )

@@ -73,12 +73,13 @@ def of_sizes(parts: Sequence[Part], data: Any) -> list[str]:
     for part in parts:
         if isinstance(part.field, Mask):
             continue
-        squeezed, enlarged = [], []
+        squeezed, enlarged, cramped = [], [], []
         for seen in part.sound:
             height, width = seen.size[0], max(seen.size[1] // (2 if halves else 1), 1)
             down, across = (new / old for new, old in zip(data.resized(height, width), (height, width), strict=True))
             squeezed += [seen] if max(down / across, across / down) > SQUEEZED else []
             enlarged += [seen] if max(down, across) > ENLARGED else []
+            cramped += [seen] if data.lacks_room(height, width) else []
         if squeezed:
             found.append(
                 f"{part.name}: resizing squeezes or stretches {_count(squeezed)} by more than a quarter: "
@@ -88,6 +89,11 @@ def of_sizes(parts: Sequence[Part], data: Any) -> list[str]:
             found.append(
                 f"{part.name}: resizing enlarges {_count(enlarged)} by more than half: lower load_size and crop_size "
                 f"or take larger pictures ({_named(enlarged)})"
+            )
+        if cramped:
+            found.append(
+                f"{part.name}: largest_crop changes nothing for {_count(cramped)}, for there is no room beyond the crop: "
+                f"raise load_size, lower crop_size, or take larger pictures ({_named(cramped)})"
             )
     return found
 

@@ -158,6 +158,11 @@ def test_inspect_pairs_side_by_side(tmp_path: Path) -> None:
     assert [part["name"] for part in found["parts"]] == ["train a", "test a"]  # one file for both sides
     assert not [text for text in found["warnings"] if "squeezes" in text]
 
+    cropped = ["--set", f"data.root={tmp_path}", "--set", "data.preprocess=crop", "--set", "data.largest_crop=40"]
+    tight = run("inspect", "pix2pix", *cropped, "--set", "data.crop_size=24")
+    assert "train a: largest_crop changes nothing for 2 pictures" in tight and "test a: largest_crop" not in tight
+    assert "changes nothing" not in run("inspect", "pix2pix", *cropped, "--set", "data.crop_size=16")
+
 
 def test_inspect_deep_pictures(tmp_path: Path) -> None:
     for i in range(3):

@@ -221,6 +221,8 @@ def test_a_gated_residual_image_nearly_copies_and_can_put_another_picture_in_its
 def test_a_residual_image_needs_the_channels_of_the_image(make: Callable[..., ResidualGenerator]) -> None:
     with pytest.raises(ValueError, match="as many channels of the result as of the image; got 1 and 3"):
         make(1, 3, residual_image=True)
+    with pytest.raises(ValueError, match="residual_image must be true, false or 'gated', not 'gatd'"):
+        make(3, 3, residual_image="gatd")  # type: ignore[call-arg]
 
 
 def test_a_residual_image_is_not_computed_in_tiles_that_lack_the_image() -> None:
