@@ -92,7 +92,7 @@ def of_sizes(parts: Sequence[Part], data: Any) -> list[str]:
             )
         if cramped:
             found.append(
-                f"{part.name}: largest_crop changes nothing for {_count(cramped)}, for there is no room beyond the crop: "
+                f"{part.name}: largest_crop changes nothing for {_count(cramped)}, as there is no room for it: "
                 f"raise load_size, lower crop_size, or take larger pictures ({_named(cramped)})"
             )
     return found
