@@ -152,7 +152,7 @@ class Transform:
             raise ValueError(f"a picture of {sides[1]} x {sides[0]} px is smaller than {self.shown_crop}")
         if self.largest_crop and generator is not None:
             times = 1 + (self.times_of(*sides) - 1) * torch.rand(1, generator=generator).item()
-        part = self.part(times) if self.crops else sides
+        part = self.part_size(times) if self.crops else sides
         room = (sides[0] - part[0], sides[1] - part[1])
         if generator is None:
             return Placement(room[0] // 2, room[1] // 2, False)
@@ -163,7 +163,7 @@ class Transform:
         """How many times larger than the crop a part of a resized picture may be, at least 1."""
         return max(min(self.most_times, height / self.crop[0], width / self.crop[1]), 1.0)
 
-    def part(self, times: float) -> tuple[int, int]:
+    def part_size(self, times: float) -> tuple[int, int]:
         """(height, width) of what is cut out."""
         return round(self.crop[0] * times), round(self.crop[1] * times)
 
@@ -172,9 +172,8 @@ class Transform:
         if not self.crops:
             return Placed(picture, placement, (picture.shape[-2], picture.shape[-1]), classes)
         if placement.times > 1:
-            (top, left, flip, _), (height, width) = placement, self.part(placement.times)
-            part = picture[..., top : top + height, left : left + width]
-            picture, placement = self._to(self.crop, part, nearest=classes > 0), Placement(0, 0, flip)
+            part = Placed(picture, placement._replace(flip=False), self.part_size(placement.times)).cut()
+            picture, placement = self._to(self.crop, part, nearest=classes > 0), Placement(0, 0, placement.flip)
         return Placed(picture, placement, self.crop, classes)
 
     def __call__(self, picture: Tensor, generator: torch.Generator | None = None) -> Tensor:

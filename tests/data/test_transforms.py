@@ -179,7 +179,7 @@ def test_parts_of_several_scales_are_reduced_to_the_crop(deep: bool) -> None:
     generator, scales = torch.Generator().manual_seed(0), []
     for _ in range(60):
         placement = transform.draw(picture, generator)
-        (height, width), part = transform.part(placement.times), transform.at(picture, placement).finish()
+        (height, width), part = transform.part_size(placement.times), transform.at(picture, placement).finish()
         assert placement.top + height <= 64 and placement.left + width <= 64
         assert part.shape == (3, 16, 24) and part.dtype == torch.float32
         middle = (placement.top + height / 2 - 0.5) / 31.5 - 1, (placement.left + width / 2 - 0.5) / 31.5 - 1

@@ -222,7 +222,7 @@ def test_a_residual_image_needs_the_channels_of_the_image(make: Callable[..., Re
     with pytest.raises(ValueError, match="as many channels of the result as of the image; got 1 and 3"):
         make(1, 3, residual_image=True)
     with pytest.raises(ValueError, match="residual_image must be true, false or 'gated', not 'gatd'"):
-        make(3, 3, residual_image="gatd")  # type: ignore[call-arg]
+        make(3, 3, residual_image="gatd")
 
 
 def test_a_residual_image_is_not_computed_in_tiles_that_lack_the_image() -> None:
