@@ -3,7 +3,8 @@
     step_00000040/
       networks.safetensors   all networks, as `role_direction.parameter`
       ema.safetensors        the averaged generators, when the recipe asks for them
-      state.safetensors      tensors of optimizers, image pools, losses, callbacks
+      state.safetensors      tensors of optimizers, losses, callbacks, and of each process its image pools
+                             and buffers
       state.json             step, epoch, the filled recipe, versions, the scalars of the state, SHA-256 of the files
                              and of itself
 
@@ -39,7 +40,7 @@ NETWORKS, EMA, STATE, INDEX = "networks.safetensors", "ema.safetensors", "state.
 @dataclass
 class Checkpoint:
     """What is stored. info: step, epoch, recipe, versions: JSON-able. ema: None when there is none. state: by whose it
-    is, `stepper` (with that of the `losses`), `pools`, `meter`, `callbacks`."""
+    is, `stepper` (with that of the `losses`), `processes` (of each its `pools` and `buffers`), `meter`, `callbacks`."""
 
     networks: Mapping[str, Tensor]
     ema: Mapping[str, Tensor] | None

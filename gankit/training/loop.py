@@ -330,8 +330,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint of this step; the first process does, with what the others tell it."""
         self._count()
-        pools = {d: pool.state_dict() for d, pool in self.stepper.pools.items()}
-        processes = self.devices.gather({d: {k: v.cpu() for k, v in pool.items()} for d, pool in pools.items()})
+        processes = self.devices.gather(self._own())
         path = self.devices.from_main(
             lambda: checkpoint.save(
                 self.run.checkpoints, self._snapshot(processes), self.train.keep, self.train.keep_every
@@ -340,12 +339,19 @@ class Trainer:
         self._saved = self.step
         self._tell("checkpoint", file=path)
 
-    def _snapshot(self, pools: list[Any]) -> Checkpoint:
+    def _own(self) -> dict[str, Any]:
+        """What this process has for itself: its pools, and the buffers of its networks if `networks` is not theirs."""
+        pools = {d: {k: v.cpu() for k, v in pool.state_dict().items()} for d, pool in self.stepper.pools.items()}
+        networks = self.method.networks
+        names = set() if self.devices.main else {name for name, _ in networks.named_buffers()}
+        return {"pools": pools, "buffers": {k: v.cpu() for k, v in own_state(networks).items() if k in names}}
+
+    def _snapshot(self, processes: list[Any]) -> Checkpoint:
         own = {"stepper": self.stepper, "meter": self.meter, "rates": self.rates, "callbacks": self.listeners}
         return Checkpoint(
             networks=own_state(self.method.networks),
             ema=self.stepper.average(),
-            state={name: one.state_dict() for name, one in own.items()} | {"pools": pools},
+            state={name: one.state_dict() for name, one in own.items()} | {"processes": processes},
             info={
                 "step": self.step,
                 "epoch": self.epoch,
@@ -368,11 +374,12 @@ class Trainer:
             refuse_changed_data(self.run, stored, self._files)
         refuse_misfits(path, stored, self.parts.recipe, here, data_changed)
         try:
-            load_own_state(self.method.networks, stored.networks)
+            process = stored.state["processes"][self.devices.rank]
+            load_own_state(self.method.networks, {**stored.networks, **process["buffers"]})
             if self.stepper.ema is not None:
                 load_own_state(self.stepper.ema.module, stored.ema or {})
             self.stepper.load_state_dict(stored.state["stepper"])
-            for direction, state in stored.state["pools"][self.devices.rank].items():
+            for direction, state in process["pools"].items():
                 self.stepper.pools[direction].load_state_dict(state)
             self.meter.load_state_dict(stored.state["meter"])
             self.rates.load_state_dict(stored.state["rates"])

@@ -24,7 +24,7 @@ def refuse_misfits(
     here: the number of training pictures, steps in an epoch and processes now. data_changed: whether the numbers of the
     data may differ.
     """
-    if "pools" not in stored.state:
+    if "processes" not in stored.state:
         raise CheckpointError(
             f"{path} holds imported weights and no state of a training: it cannot be "
             "continued; begin a new training from it: gankit train RECIPE --from RUN"
@@ -35,8 +35,8 @@ def refuse_misfits(
             f"{path} was written by another recipe than that of its run: {dotted(place)} is {theirs!r} there and "
             f"{ours!r} here. Put the run's own checkpoint back, or remove this one"
         )
-    pools = stored.state["pools"]
-    processes = len(pools) if isinstance(pools, list) else None
+    own = stored.state["processes"]
+    processes = len(own) if isinstance(own, list) else None
     counts = (stored.info.get("items"), stored.info.get("steps_per_epoch"), processes)
     for (what, now), then in zip(here.items(), counts, strict=True):
         if now != then and not (data_changed and what != "processes"):

@@ -15,7 +15,7 @@ from gankit.training import checkpoint
 from gankit.training.run import Run
 from gankit.training.seeds import reseed
 from tests.processes import Other
-from tests.training.tiny import lines, recipe
+from tests.training.tiny import CRITIC, CYCLEGAN, lines, recipe
 
 
 def train(before: Callable[[], Any] | None, chosen: dict, out: str, resume: bool) -> None:
@@ -75,16 +75,22 @@ def test_two_processes_are_one_with_the_joined_batch(tmp_path: Path) -> None:
             assert abs(ours["losses"][name] - value) < 1e-5, name
 
 
-def test_two_processes_resume_with_their_own_pools(tmp_path: Path) -> None:
-    """One of 4 steps, and one of 2 that is made longer: the second process's pool is in the checkpoint."""
+def test_two_processes_resume_with_their_own_pools_and_buffers(tmp_path: Path) -> None:
+    """One of 4 steps, and one of 2 that is made longer: the second process's own is in the checkpoint."""
+    method = CYCLEGAN | {"discriminator": CRITIC | {"layers": 2, "norm": "batch"}}
     options = {"batch_size": 1, "pool_size": 1, "schedule": "constant", "save_every": 2}
-    launch(recipe(steps=4, **options), "alone", before=unmeasured)
-    launch(recipe(steps=2, **options), "run", before=unmeasured)
+    launch(recipe(method, steps=4, **options), "alone", before=unmeasured)
+    launch(recipe(method, steps=2, **options), "run", before=unmeasured)
     stored = checkpoint.load(tmp_path / "run" / "checkpoints" / "step_00000002")
-    first, second = (pools["a2b"]["0.0"] for pools in stored.state["pools"])
+    first, second = (process["pools"]["a2b"]["0.0"] for process in stored.state["processes"])
     assert not torch.equal(first, second)
-    launch(recipe(steps=4, **options), "run", resume=True, before=unmeasured)
+    launch(recipe(method, steps=4, **options), "run", resume=True, before=unmeasured)
     ours, alone = weights(tmp_path / "run"), weights(tmp_path / "alone")
+    assert all(torch.equal(ours[name], alone[name]) for name in alone)
+    ended = [checkpoint.load(tmp_path / run / "checkpoints" / "step_00000004") for run in ("run", "alone")]
+    ours, alone = (stored.state["processes"][1]["buffers"] for stored in ended)
+    moved = [name for name in alone if name.endswith("running_mean")]
+    assert moved and not any(torch.equal(alone[name], ended[1].networks[name]) for name in moved)
     assert all(torch.equal(ours[name], alone[name]) for name in alone)
 
 

@@ -22,7 +22,7 @@ def recipe(*sets: str) -> Recipe:
 
 def stored(of: Recipe, **more: Any) -> Checkpoint:
     info = {"step": 4, "items": 20, "steps_per_epoch": 5, "recipe": of.filled()}
-    return Checkpoint({}, None, {"pools": [{}]}, info | more)
+    return Checkpoint({}, None, {"processes": [{}]}, info | more)
 
 
 def test_what_fits_is_let_through() -> None:

@@ -127,8 +127,7 @@ class BatchHead(OnFeatures):
     `forward(x, past="real")` or `"fake"` uses the memory of real or of fake pictures, and, where the critic learns,
     puts the features of x into it: the method `uvcgan2` calls it so. Features that are given as `past`, (M, C, h, w),
     stand beside those of x, and nothing is put in. Without `past` the mean of the two memories does; other methods have
-    no memory, and need batches of more than one. A checkpoint holds the memory of the first process; several processes
-    go on from it.
+    no memory, and need batches of more than one. A checkpoint holds the memory of each process.
 
     discriminator: any single critic with features. statistic: a map of the `deviation`, or batch normalization (`norm`)
     of the features. memory: how many pictures are kept, 3 in the paper; the first ones fill it. slope: of the leaky
