@@ -172,7 +172,7 @@ def describe(hint: Any) -> str:
     if origin is Literal:
         return _any_of(args)
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(map(describe, args)))
+        return _joined(dict.fromkeys(word for a in args for word in _words(a)))
     if origin is tuple:
         if args and args[-1] is not ...:
             return f"a list of {len(args)} items: {', '.join(map(describe, args))}"
@@ -185,6 +185,13 @@ def describe(hint: Any) -> str:
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return "a mapping of " + ", ".join(f"`{name}`" for name in hint.model_fields)
     return hint.__name__ if isinstance(hint, type) else str(hint)
+
+
+def _words(hint: Any) -> list[str]:
+    """A type in words, each of its values for itself where they are few."""
+    if hint is bool:
+        return ["true", "false"]
+    return list(map(shown, get_args(hint))) if get_origin(hint) is Literal else [describe(hint)]
 
 
 def _bounds(marks: Iterable[object]) -> list[str]:
@@ -226,5 +233,10 @@ def _choices(hint: Any) -> tuple[Any, ...]:
 
 
 def _any_of(choices: Iterable[object]) -> str:
-    said = [shown(c) for c in choices]
-    return said[0] if len(said) == 1 else f"{', '.join(said[:-1])} or {said[-1]}"
+    return _joined(map(shown, choices))
+
+
+def _joined(words: Iterable[str]) -> str:
+    *most, last = words
+    between = " or " if any(" or " in word for word in most) else ", "  # lists of alternatives are kept apart
+    return f"{between.join(most)} or {last}" if most else last
