@@ -26,6 +26,8 @@ class AttentionGuided(TwoWayTranslation):
 
     Offers output, attention, raw (the generator's picture before composition), reconstruction, identity,
     fake_logits, real_logits in both directions. identity and reconstruction are composed as the output is.
+    returned_attention is the map that the other direction finds on the output. That the two maps agree is not asked for
+    in the paper; `{type: pixel, distance: l2, on: {output: attention, target: returned_attention}}` asks for it.
 
     Paper and released code agree on the composition. They differ in some of the options below, whose defaults are the
     paper's.
@@ -176,6 +178,11 @@ class AttentionGuided(TwoWayTranslation):
         seen = self.on_its_way_back(output)
         back_map = scaled(self.map_of(back_attention_net, seen), self.cycle_to_attention)
         return compose(image_of(back_generator(self.fed(seen, back_map))), back_map, output)
+
+    @tensor
+    def returned_attention(self, back_attention_net: nn.Module, output: Tensor) -> Tensor:
+        """Where the other direction would change the output, (N, 1, H, W) in [0, 1]; its gradient is that network's."""
+        return self.map_of(back_attention_net, output.detach())
 
     @tensor
     def identity(self, generator: nn.Module, attention_net: nn.Module, target: Tensor) -> Tensor:

@@ -188,6 +188,16 @@ def test_the_cycle_may_have_less_of_the_maps(share: float) -> None:
     assert share or all(gradient.abs().max() == 0 for gradient in some)
 
 
+def test_the_map_of_the_way_back_teaches_maps_alone() -> None:
+    method, given = agit(), batch()
+    found = compute(method, "a2b", given, ["output", "attention", "returned_attention"])
+    expected = method.network("attention_net", "b2a")(found["output"]).map
+    torch.testing.assert_close(found["returned_attention"], expected)
+    (found["attention"] - found["returned_attention"]).square().mean().backward()
+    reached = {name.split(".")[0] for name, p in method.networks.named_parameters() if p.grad is not None}
+    assert reached == {"attention_net_a2b", "attention_net_b2a"}
+
+
 def learning(network: nn.Module) -> set[str]:
     return {name for name, p in network.named_parameters() if p.requires_grad}
 
