@@ -18,12 +18,17 @@ class Row:
     sets: tuple[str, ...] = ()
 
 
+AGREEMENT = (
+    "losses.agreement={type: pixel, distance: l2, weight: 1, from_step: 600, "
+    "on: {output: attention, target: returned_attention}}"
+)
+"""AGIT's map, and the map that the other direction finds on the output, are to be alike."""
 ROWS = [
     Row(
         "agit-texture",
         "AGIT, `texture`, 64 px, 2000 steps",
         "demo",
-        ("train.steps=2000", "method.whole_image_until_epoch=12"),
+        ("train.steps=2000", "method.whole_image_until_epoch=16", "method.attention.channels=32", AGREEMENT),
     ),
     Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
     Row("agit-colour", "AGIT, `colour`, 64 px, 700 steps", "demo", ("data.task=colour",)),
