@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -23,7 +24,9 @@ class Watching(Callback):
         self.best_step = 0
 
     def newest(self, event: Event) -> tuple[float, bool]:
-        """The figure, and whether it is better than the best before. Raises ValueError where it was not measured."""
+        """The figure, and whether it is better than the best before: one that is not finite is not.
+
+        Raises ValueError where it was not measured."""
         rows = [row for row in event.results if row["metric"] == self.metric and not row.get("label")]
         if self.direction is not None:
             rows = [row for row in rows if row["direction"] == self.direction]
@@ -36,16 +39,22 @@ class Watching(Callback):
             )
         value = sum(values) / len(values)
         better = rows[0]["better"]
-        if self.best is None or merit(value, better) > merit(self.best, better):
+        if math.isfinite(value) and (self.best is None or merit(value, better) > merit(self.best, better)):
             self.best, self.best_step = value, event.step
             return value, True
         return value, False
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_step": self.best_step}
+        return {"of": self._figure, "best": self.best, "best_step": self.best_step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self.best, self.best_step = state["best"], state["best_step"]
+        """Nothing, where the state is that of another figure, which a resumed run may watch."""
+        if state["of"] == self._figure:
+            self.best, self.best_step = state["best"], state["best_step"]
+
+    @property
+    def _figure(self) -> list[str | None]:
+        return [self.metric, self.direction]
 
 
 class Best(Watching):
@@ -102,4 +111,5 @@ class EarlyStop(Watching):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
-        self.since = state["since"]
+        if state["of"] == self._figure:
+            self.since = state["since"]

@@ -78,7 +78,7 @@ def assemble(recipe: Any, sets: Sequence[str] = ()) -> Assembled:
     callbacks = _parts(faults, recipe, "callbacks", Callback)
     augments = _parts(faults, recipe, "augments", Augment)
     schedule = _attempt(faults, recipe.train.schedule, ("train", "schedule"))
-    faults += faults_of_measuring(recipe, callbacks)
+    faults += faults_of_measuring(recipe, callbacks, method)
     if method is not None:
         faults += faults_of_generators(method, recipe.method.entry)
         faults += faults_of_plans(method, terms)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gankit.callbacks import Best
 from gankit.callbacks.base import Callback
 from gankit.conditions import missing
 from gankit.contracts import CallbackContract, GeneratorContract
 from gankit.core.catalogue import catalogue
 from gankit.core.errors import BuildError, Path
 from gankit.core.recipe import Recipe
-from gankit.core.registry import Entry
+from gankit.core.registry import BUILTIN, Entry
 from gankit.core.schema import Spec, parameters_of
+from gankit.evaluation.choose import FALLBACK, default_metrics
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, plan_turns
 from gankit.methods.resolve import Bind
@@ -39,13 +41,37 @@ def faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
     ]
 
 
-def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback]) -> list[BuildError]:
-    """Callbacks that watch a figure which nothing measures."""
-    if recipe.train.measure is not None:
-        return []
-    needy = [number for number, callback in enumerate(callbacks) if CallbackContract(callback).watches]
-    text = "it watches a figure that nothing measures: set `train.measure`, as `measure: {every: 500}`"
-    return [BuildError(("train", "callbacks", number), text) for number in needy]
+def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback], method: Method | None) -> list[BuildError]:
+    """Callbacks that watch a figure which nothing measures, and a second one that keeps the best checkpoint."""
+    faults: list[BuildError] = []
+    names = measured_names(recipe)
+    for number, callback in enumerate(callbacks):
+        watched, direction = CallbackContract(callback).watches, getattr(callback, "direction", None)
+        place = ("train", "callbacks", number)
+        if watched and recipe.train.measure is None:
+            text = "it watches a figure that nothing measures: set `train.measure`, as `measure: {every: 500}`"
+            faults.append(BuildError(place, text))
+        elif watched and not any(is_of(watched, name) for name in names):
+            text = f"`train.measure` does not measure '{watched}'; it can measure {', '.join(names)}"
+            faults.append(BuildError((*place, "metric"), text))
+        if watched and direction and method is not None and direction not in method.directions:
+            text = f"there is no direction '{direction}'; there are {', '.join(method.directions)}"
+            faults.append(BuildError((*place, "direction"), text))
+    keepers = [number for number, callback in enumerate(callbacks) if isinstance(callback, Best)]
+    text = "another `best` keeps the best checkpoint already: let one metric decide"
+    return faults + [BuildError(("train", "callbacks", number), text) for number in keepers[1:]]
+
+
+def measured_names(recipe: Recipe) -> list[str]:
+    """The metrics that `train.measure` names; all that are measured where none is named."""
+    entries = [spec.entry for spec in recipe.train.measure.metrics] if recipe.train.measure else []
+    names = [e.name if e.source == BUILTIN else e.qualified for e in entries]
+    return names or [*default_metrics(), *FALLBACK]
+
+
+def is_of(row: str, metric: str) -> bool:
+    """Whether the row of a figure is one of this metric: `kid-squeezenet` is of `kid`, `psnr#2` of `psnr`."""
+    return row == metric or row.startswith((f"{metric}-", f"{metric}#"))
 
 
 def faults_of_generators(method: Method, own: Entry) -> list[BuildError]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,24 @@ def test_who_watches_needs_a_figure(callback: dict[str, Any]) -> None:
 
 
 def test_a_figure_that_is_not_measured_ends_the_training_and_says_which_are(tmp_path: Path) -> None:
-    with pytest.raises(gankit.GankitError, match=r"there is no figure called psnr; measured: translation_error, l1"):
-        gankit.train(recipe(measure=MEASURE, callbacks=[BEST | {"metric": "psnr"}]), tmp_path / "run")
+    measure = {"every": 1, "samples": 1}  # all that these data have, which are no pictures with holes
+    with pytest.raises(gankit.GankitError, match=r"there is no figure called hole_psnr; measured: .*l1"):
+        gankit.train(recipe(measure=measure, callbacks=[BEST | {"metric": "hole_psnr"}]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "place", "said"),
+    [
+        ([BEST | {"metric": "psnr"}], "0.metric", "does not measure 'psnr'; it can measure translation_error, l1"),
+        ([BEST | {"direction": "b2c"}], "0.direction", "there is no direction 'b2c'; there are a2b, b2a"),
+        (["tensorboard", BEST, BEST | {"metric": "l1"}], "2", "another `best` keeps the best checkpoint already"),
+    ],
+    ids=["metric", "direction", "two"],
+)
+def test_who_watches_what_cannot_be_is_told_at_once(callbacks: list[Any], place: str, said: str) -> None:
+    with pytest.raises(RecipeError, match=said) as caught:
+        assemble(recipe(measure=MEASURE, callbacks=callbacks))
+    assert caught.value.problems[0].path == f"train.callbacks.{place}"
 
 
 def event(step: int, value: float, better: str = "lower") -> Event:
@@ -125,6 +142,27 @@ def test_best_and_early_stop_by_themselves() -> None:
     one = Best(metric="m", direction="b")  # which is 3 more than the value
     kept = [one.measured(event(s, v, "one")) is not None for s, v in enumerate([-1.8, -2.1, -2.3, -1.95])]
     assert kept == [True, True, False, True]
+
+
+def test_a_resumed_run_that_watches_another_figure_begins_anew() -> None:
+    best, ends = Best(metric="m"), EarlyStop(metric="m", patience=1)
+    for step, value in enumerate([5, 6]):
+        best.measured(event(step, value))
+        ends.measured(event(step, value))
+    for other in ({"metric": "n"}, {"metric": "m", "direction": "b"}):
+        kept, stopped = Best(**other), EarlyStop(**other, patience=1)
+        kept.load_state_dict(best.state_dict())
+        stopped.load_state_dict(ends.state_dict())
+        assert kept.best is None and stopped.begin(event(2, 0)) is None and stopped.since == 0
+
+
+def test_a_figure_that_is_not_finite_is_never_the_best() -> None:
+    best = Best(metric="m")
+    answers = [best.measured(event(step, value)) for step, value in enumerate([math.nan, 5, math.inf, 4])]
+    assert [isinstance(answer, Keep) for answer in answers] == [False, True, False, True]
+    higher = Best(metric="m")
+    answers = [higher.measured(event(step, value, "higher")) for step, value in enumerate([1, math.inf, 2])]
+    assert [isinstance(answer, Keep) for answer in answers] == [True, False, True]
 
 
 def test_an_early_end(tmp_path: Path) -> None:
