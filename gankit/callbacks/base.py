@@ -25,12 +25,13 @@ class Event:
     from 0. losses: the weighted terms by `turn/term/direction`: their means since the last line at `log`; at `step`
     those of the newest step whose numbers are there, which on a GPU is the one before. rates: learning rates by turn.
     augments: what they tell of themselves, by their place in the recipe, as `0.p`. watched: at `log`, what critics say,
-    `critics/DIRECTION/real` and `.../fake`, and what `train.watch` asks for: `gradients/NETWORK`, `rho/NETWORK/LAYER`;
-    means since the last line, `rho` as it is. seconds: that the training took so
-    far. speed: pictures a second. picture: the grid of samples, RGB. file: of the checkpoint, its folder; of the
-    picture, its PNG. results: of `measured` and `evaluated`, rows `{metric, direction, value, interval, unit, better,
-    protocol}`; one that could not be measured has the value None. outcome: at `end`, `done`, `stopped` (a callback
-    asked), `interrupted` or `failed`. method: the networks, for a callback that declares `changes_training`.
+    `critics/DIRECTION/real` and `.../fake`, how much attention maps cover, `attention/DIRECTION`, and what
+    `train.watch` asks for: `gradients/NETWORK`, `rho/NETWORK/LAYER`; means since the last line, `rho` as it is.
+    seconds: that the training took so far. speed: pictures a second. picture: the grid of samples, RGB. file: of the
+    checkpoint, its folder; of the picture, its PNG. results: of `measured` and `evaluated`, rows `{metric, direction,
+    value, interval, unit, better, protocol}`; one that could not be measured has the value None. outcome: at `end`,
+    `done`, `stopped` (a callback asked), `interrupted` or `failed`. method: the networks, for a callback that declares
+    `changes_training`.
     """
 
     name: str

@@ -75,7 +75,7 @@ class TurnModule(nn.Module):
         self.augments = nn.ModuleList(augments)
         self.critics = critics_of(method) if augments else frozenset()
         self.watched = [] if turn.side == "generator" else _watched(augments, method.directions, {*nodes, *known})
-        self.said = {} if turn.side == "generator" else _said(method.directions, {*nodes, *known})
+        self.said = _said(method.directions, {*nodes, *known}, turn.side)
         carried = carried_keys(method)
         self.carries = [key for key in carried if key in nodes]
         self.needs = [key for key in carried if key in known and key not in nodes]
@@ -188,14 +188,18 @@ def critics_of(method: Method) -> frozenset[str]:
 
 
 def mean_output(logits: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """What a critic says of pictures, as one number in float32: the mean over its outputs of the mean of each."""
+    """Logits of a critic, or a map, as one number in float32: the mean over its outputs of the mean of each."""
     heads = (logits,) if isinstance(logits, Tensor) else logits
     return torch.stack([head.detach().float().mean() for head in heads]).mean()
 
 
-def _said(directions: Iterable[str], there: Collection[str]) -> dict[str, str]:
-    """The names of what critics say of real and of fake pictures, and the keys of those tensors that are there."""
-    keys = {f"critics/{d}/{which}": f"{which}_logits@{d}" for d in directions for which in ("real", "fake")}
+def _said(directions: Iterable[str], there: Collection[str], side: str) -> dict[str, str]:
+    """The names of what is told of a turn's tensors, and the keys of those that are there: what critics say of real and
+    of fake pictures; in the generators' turn, how much attention maps cover."""
+    if side == "generator":
+        keys = {f"attention/{d}": f"attention@{d}" for d in directions}
+    else:
+        keys = {f"critics/{d}/{which}": f"{which}_logits@{d}" for d in directions for which in ("real", "fake")}
     return {name: key for name, key in keys.items() if key in there}
 
 

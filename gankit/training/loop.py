@@ -34,7 +34,7 @@ from gankit.training.reading import Losses
 from gankit.training.resumed import refuse_changed_data, refuse_misfits
 from gankit.training.run import Run
 from gankit.training.seeds import reseed
-from gankit.training.watch import rho_means
+from gankit.training.watch import MapWatch, rho_means
 
 
 class Grids(Protocol):
@@ -69,6 +69,7 @@ class Trainer:
         self.total = self.train.steps or (self.train.epochs or 1) * self.steps_per_epoch
         self.rates = Rates(parts.make_schedule(), self.total, self.steps_per_epoch)
         self.meter = Meter()
+        self.maps = MapWatch()
         self._unread: list[Losses] = []  # of the last steps, not counted yet
         self.samples, self.ruler = samples, ruler
         self.log: Log | None = None
@@ -242,6 +243,8 @@ class Trainer:
             more = {"watched": record.pop("watched") | rho, "augments": self._numbers()}
             self.log.line(record | {name: values for name, values in more.items() if values})
             self._tell("log", losses=record["losses"], **more, **told)
+            for text in self.maps.hear(more["watched"]):
+                self._say(f"step {self.step}: {text}")
 
     def _numbers(self) -> dict[str, float]:
         """What the augments tell of themselves, by `place.name`: `0.p`."""

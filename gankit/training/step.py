@@ -115,7 +115,8 @@ class Stepper:
         batches: fields by name, each (N, C, H, W) in [-1, 1]; or a sequence of such, whose gradients are accumulated
         into one update. Returns the weighted terms by `turn/term/direction`, which are read from the device when they
         are looked at first (see `Losses`). Its `watched` are the means of what critics said of real and of fake
-        pictures, before their update, as `critics/DIRECTION/real` and `.../fake`, and, where they are asked for, the
+        pictures, before their update, as `critics/DIRECTION/real` and `.../fake`, of attention maps, as
+        `attention/DIRECTION`, where outputs are composed with them, and, where they are asked for, the
         norms of each network's gradient, before they are clipped, as `gradients/NETWORK`.
         """
         batches = [batches] if isinstance(batches, Mapping) else list(batches)

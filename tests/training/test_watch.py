@@ -19,7 +19,7 @@ from gankit.optimizers.gradient import SGD
 from gankit.training.assemble import assemble
 from gankit.training.logs import Meter
 from gankit.training.step import Stepper
-from gankit.training.watch import rho_means
+from gankit.training.watch import MapWatch, rho_means
 from tests.methods import small
 from tests.training.test_speed import stepper
 from tests.training.tiny import AGIT, CYCLE, UGATIT, lines, recipe
@@ -30,6 +30,35 @@ CRITICS = {f"critics/{way}/{of}" for way in ("a2b", "b2a") for of in ("real", "f
 def trained(**options: Any) -> Stepper:
     terms = {"adversarial": LSGAN(), "cycle": Cycle()}
     return Stepper(small.cyclegan(), terms, optimizer=partial(SGD, lr=1.0), pool_size=0, **options)
+
+
+# -- maps --------------------------------------------------------------------------------------------------------------
+def test_maps_say_how_much_they_cover() -> None:
+    one = Stepper(assemble(recipe(AGIT)).method, {"cycle": Cycle()}, optimizer=partial(SGD, lr=0.0))
+    batch = small.batch(n=2)
+    with torch.no_grad():
+        expected = one.method.network("attention_net", "b2a")(batch["b"]).map.mean()
+    watched = one.step(batch).watched
+    assert watched.keys() == {"attention/a2b", "attention/b2a"}
+    assert watched["attention/b2a"] == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_dead_maps_are_told_once() -> None:
+    maps = MapWatch()
+    lines = [(0.4, 0.001), (0.001, 0.002), (0.001, 0.001), (0.3, 0.995), (0.3, 0.999), (0.001, 0.5), (0.001, 0.5)]
+    told = [maps.hear({"attention/a2b": a, "attention/b2a": b, "critics/a2b/real": 0.0}) for a, b in lines]
+    starts = ["; ".join(text.split(":")[0] for text in texts) for texts in told]
+    dead, full = "the attention maps of {} are nearly 0 everywhere", "the attention maps of {} are nearly 1 everywhere"
+    assert starts == ["", dead.format("b2a"), dead.format("a2b"), "", full.format("b2a"), "", ""]
+
+
+def test_a_training_tells_of_dead_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dead = AGIT | {"attention": {"type": "mask", "channels": 4, "start": 1e-6}}
+    gankit.train(recipe(dead, steps=2, log_every=1), tmp_path / "run")
+    said = capsys.readouterr().err
+    for way in ("a2b", "b2a"):
+        assert f"step 2: the attention maps of {way} are nearly 0 everywhere: outputs are their sources" in said
+    assert all(line["watched"]["attention/a2b"] < 0.01 for line in lines(tmp_path / "run"))
 
 
 # -- critics ---------------------------------------------------------------------------------------------------------
