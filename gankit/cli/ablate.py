@@ -13,6 +13,7 @@ import typer
 from gankit.cli.common import RecipeArgument, Sets
 from gankit.cli.compare import Html, show
 from gankit.cli.processes import Processes
+from gankit.core.errors import GankitError
 from gankit.core.files import make_folder
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def ablate(
     left = [training for training in trainings if not training.finished]
     folder, count = trainings[0].path.parent, len(trainings)
     finished = f"{count - len(left)} finished"
+    _refuse_misplaced(folder, html)
     _say(f"{count} run{'s' * (count != 1)} in {folder}, each with a log file beside it; {finished}")
     if print_only:
         for training in left:
@@ -68,6 +70,15 @@ def ablate(
     if failed:
         _say(f"{len(failed)} of {count} runs failed; repeat the command to try them again")
         raise typer.Exit(1)
+
+
+def _refuse_misplaced(folder: Path, html: Path | None) -> None:
+    """Raise GankitError, before anything is trained, where the runs or the page cannot be written."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    if not there.is_dir():
+        raise GankitError(f"{there} is a file, and the runs need a folder: give another --out")
+    if html is not None and html.is_dir():
+        raise GankitError(f"{html} is a folder: give --html a file, as {html / 'index.html'}")
 
 
 def _train(left: Sequence[Training], total: int, jobs: int) -> dict[Path, str]:

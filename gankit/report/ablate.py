@@ -109,7 +109,9 @@ def grid(over: Sequence[str], sets: Sequence[str] = ()) -> list[Point]:
     problems += [
         _wrong(key, "is given twice: give all values in one --over") for key in set(keys) if keys.count(key) > 1
     ]
-    if SEED in keys or any(option.partition("=")[0].strip() == SEED for option in sets):
+    given = [option.partition("=")[0].strip() for option in sets]
+    problems += [_wrong(key, "is set by --set, too: leave that out") for key in keys if key in given]
+    if SEED in keys or SEED in given:
         problems.append(Problem(f"{SEED} is what --seeds N counts: 0 to N - 1", file="gankit ablate"))
     if problems or not axes:
         raise RecipeError(problems or Problem("give --over KEY=V1,V2", file="gankit ablate"))

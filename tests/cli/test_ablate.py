@@ -116,6 +116,7 @@ def test_other_values_are_safe_and_unique_file_names() -> None:
         (["--over", "a=1", "--over", "a=2"], ["--over a: is given twice"]),
         (["--over", "train.seed=1,2"], ["train.seed is what --seeds N counts"]),
         (["--over", "a=1", "--set", "train.seed=1"], ["train.seed is what --seeds N counts"]),
+        (["--over", "a=1,2", "--set", "a=3"], ["--over a: is set by --set, too"]),
         (["--over", "b", "--over", "a=,"], ["--over b", "--over a=,", "2 mistakes"]),
         (["--over", "train.batch_size=1,1.0"], ["batch_size"]),
         (["--over", "name=a,b"], ["name=a and name=b train the same"]),
@@ -127,6 +128,16 @@ def test_wrong_options_are_refused(options: list[str], messages: list[str], trai
     told = ablate("tiny.yaml", *options, code=2).stderr
     assert all(message in told for message in messages), told
     assert not trained and not Path("runs").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path, trained: list[str]) -> None:
+    (tmp_path / "file").touch()
+    over = ["--over", "losses.cycle.weight=1,2"]
+    told = ablate("tiny.yaml", *over, "--out", str(tmp_path / "file" / "runs"), "--print", code=1).stderr
+    assert f"{tmp_path / 'file'} is a file, and the runs need a folder" in told
+    told = ablate("tiny.yaml", *over, "--html", str(tmp_path), code=1).stderr
+    assert f"{tmp_path} is a folder: give --html a file" in told
+    assert not trained
 
 
 def test_all_mistakes_are_told_with_their_points(trained: list[str]) -> None:

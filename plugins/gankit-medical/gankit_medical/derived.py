@@ -16,13 +16,14 @@ PLANE = ("PixelSpacing", "ImageOrientationPatient", "ImagePositionPatient")
 KEPT = (
     *PLANE,
     *("SliceThickness", "SpacingBetweenSlices", "SliceLocation", "GantryDetectorTilt", "PixelAspectRatio"),
-    *("PatientPosition", "InstanceNumber", "KVP", "RescaleType"),
+    *("PatientPosition", "InstanceNumber", "KVP", "RescaleType", "RecognizableVisualFeatures"),
 )
 """All that is taken over from a source: where its pixels lie and what they are. Numbers and codes, no free text."""
 CODES = {
     "PatientPosition": frozenset(
         f"{first}{then}" for first in ("HF", "FF", "LF", "RF", "AF", "PF") for then in ("P", "S", "DR", "DL")
     ),
+    "RecognizableVisualFeatures": frozenset({"YES", "NO"}),
     "RescaleType": frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}),
 }
 """Of those that are no numbers, what is taken over: other texts might be names."""

@@ -172,7 +172,31 @@ def read_head(path: Path) -> Dataset:
         raise DataError(f"its colours have {bits} bits: 8 are read")
     if bits not in (8, 16):
         raise DataError(f"its values have {bits} bits: 8 and 16 are read")
+    if scale_of(head)[0] == 0:
+        raise DataError("its rescale slope is 0, with which all of its pixels have one value")
+    check_plane(head)
     return head
+
+
+def check_plane(head: Dataset) -> None:
+    """Raises DataError where what a file says of the place of its pixels cannot be."""
+    wanted = {
+        "PixelSpacing": (2, "distances above 0", lambda x: (x > 0).all()),
+        "ImagePositionPatient": (3, "coordinates", lambda x: True),
+        "ImageOrientationPatient": (6, "cosines, of two directions at a right angle", _are_directions),
+    }
+    for name, (count, what, fits) in wanted.items():
+        if (said := head.get(name)) in (None, ""):
+            continue
+        values = np.atleast_1d(np.asarray(said, float))
+        if len(values) != count or not np.isfinite(values).all() or not fits(values):
+            found = ", ".join(f"{value:g}" for value in values)
+            raise DataError(f"its {name} is {found}, and not {count} {what}: its place in space is unknown")
+
+
+def _are_directions(cosines: Values) -> bool:
+    pair = cosines.reshape(2, 3)
+    return bool(np.allclose(pair @ pair.T, np.eye(2), atol=0.01))
 
 
 def read_values(path: Path) -> Values:
@@ -258,17 +282,20 @@ def _index(folder: Path, stamp: int) -> Mapping[str, tuple[str, float]]:
     del stamp
     found: dict[str, tuple[str, float]] = {}
     tags = ["SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient", "Rows"]
-    for path in sorted(folder.iterdir()):
-        if (
-            is_dicom(path)
-            and (place := place_of(dcmread(path, specific_tags=tags, stop_before_pixels=True))) is not None
-        ):
+    for path in filter(is_dicom, sorted(folder.iterdir())):
+        try:
+            place = place_of(dcmread(path, specific_tags=tags, stop_before_pixels=True))
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+        if place is not None:
             found[path.name] = place
     return found
 
 
 def place_of(head: Dataset) -> tuple[str, float] | None:
-    """Its series and its place along the normal of its plane, in mm; None where it has none."""
+    """Its series and its place along the normal of its plane, in mm; None where it has none. DataError where it cannot
+    be."""
+    check_plane(head)
     if not all(head.get(name) for name in ("SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient")):
         return None
     along, down = np.array([float(x) for x in head.ImageOrientationPatient]).reshape(2, 3)

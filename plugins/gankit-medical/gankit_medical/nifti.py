@@ -144,7 +144,10 @@ class Nifti(Sliced):
 
 def _opened(path: Path) -> Any:
     """A file without its values."""
-    return nib.load(path)  # pyright: ignore[reportPrivateImportUsage]
+    try:
+        return nib.load(path)  # pyright: ignore[reportPrivateImportUsage]
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file") from error
 
 
 def _depth(image: Any) -> np.dtype[Any]:

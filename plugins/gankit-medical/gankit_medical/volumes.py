@@ -92,6 +92,8 @@ class Volumes:
         if isinstance(self._codec, Sliced):
             self._codec.slices = 1
         self._body = codec.low + (codec.high - codec.low) / 20 if body is None else body
+        if self._body >= codec.high:
+            raise ValueError(f"body is {self._body:g}, and no value above it: the window ends at {codec.high:g}")
         self._shares = {"test": test, "val": val}
         self._folder = Path(cache_folder).expanduser() if cache_folder else default_folder()
         self.size, self.paired = crop, paired

@@ -289,5 +289,7 @@ def test_what_does_not_fit_is_named(files: Any, tmp_path: Path) -> None:
             volumes(kind, home, **options).split("test")
     with pytest.raises(ValueError, match="leave no patients"):
         volumes(kind, home, test=0.6, val=0.4)
+    with pytest.raises(ValueError, match="body is 5000, and no value above it"):
+        volumes(kind, home, body=5000.0)
     with pytest.raises(ValueError, match="not a regular expression"):
         volumes(kind, home, patient="(")

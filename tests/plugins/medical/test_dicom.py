@@ -281,6 +281,45 @@ def test_a_source_may_lack_its_class(series: Path, tmp_path: Path) -> None:
     assert dcmread(tmp_path / "y.dcm").Modality == "OT"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PixelSpacing", [1], r"its PixelSpacing is 1, and not 2 distances above 0"),
+        ("PixelSpacing", [0, 0], r"its PixelSpacing is 0, 0, and not"),
+        ("ImagePositionPatient", [1, 2], r"its ImagePositionPatient is 1, 2, and not 3 coordinates"),
+        ("ImageOrientationPatient", [1, 0, 0, 0, 1], r"and not 6 cosines"),
+        ("ImageOrientationPatient", [0] * 6, r"of two directions at a right angle"),
+        ("RescaleSlope", 0, r"its rescale slope is 0"),
+    ],
+)
+def test_impossible_places_and_scales_are_refused(
+    name: str, value: Any, said: str, series: Path, tmp_path: Path
+) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    file = dcmread(series / "002.dcm")
+    setattr(file, name, value)
+    file.save_as(tmp_path / "x.dcm")
+    with pytest.raises(DataError, match=said):
+        Dicom(**WINDOW).read(tmp_path / "x.dcm")
+    if name != "RescaleSlope":
+        with pytest.raises(DataError, match=said):
+            Dicom(**WINDOW, slices=3).read(tmp_path / "x.dcm")
+
+
+def test_that_a_face_may_be_seen_is_said_of_the_result_too(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    file = dcmread(series / "002.dcm")
+    file.RecognizableVisualFeatures = "YES"
+    file.save_as(tmp_path / "x.dcm")
+    codec = Dicom(**WINDOW)
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    assert dcmread(tmp_path / "y.dcm").RecognizableVisualFeatures == "YES"
+
+
 def test_a_result_of_another_size_fills_the_same_plane(series: Path, tmp_path: Path) -> None:
     from gankit_medical.dicom import Dicom
     from pydicom import dcmread
