@@ -75,7 +75,8 @@ class TurnModule(nn.Module):
         self.augments = nn.ModuleList(augments)
         self.critics = critics_of(method) if augments else frozenset()
         self.watched = [] if turn.side == "generator" else _watched(augments, method.directions, {*nodes, *known})
-        self.said = _said(method.directions, {*nodes, *known}, turn.side)
+        composed, judged = _composed(method.directions, nodes), _said(method.directions, {*nodes, *known})
+        self.said = composed if turn.side == "generator" else judged
         carried = carried_keys(method)
         self.carries = [key for key in carried if key in nodes]
         self.needs = [key for key in carried if key in known and key not in nodes]
@@ -193,14 +194,17 @@ def mean_output(logits: Tensor | tuple[Tensor, ...]) -> Tensor:
     return torch.stack([head.detach().float().mean() for head in heads]).mean()
 
 
-def _said(directions: Iterable[str], there: Collection[str], side: str) -> dict[str, str]:
-    """The names of what is told of a turn's tensors, and the keys of those that are there: what critics say of real and
-    of fake pictures; in the generators' turn, how much attention maps cover."""
-    if side == "generator":
-        keys = {f"attention/{d}": f"attention@{d}" for d in directions}
-    else:
-        keys = {f"critics/{d}/{which}": f"{which}_logits@{d}" for d in directions for which in ("real", "fake")}
+def _said(directions: Iterable[str], there: Collection[str]) -> dict[str, str]:
+    """The names of what critics say of real and of fake pictures, and the keys of those tensors that are there."""
+    keys = {f"critics/{d}/{which}": f"{which}_logits@{d}" for d in directions for which in ("real", "fake")}
     return {name: key for name, key in keys.items() if key in there}
+
+
+def _composed(directions: Iterable[str], nodes: Mapping[str, TensorNode]) -> dict[str, str]:
+    """The names of how much the attention maps cover of which outputs are composed, and the keys of these maps."""
+    keys = {d: f"attention@{d}" for d in directions}
+    outputs = {d: nodes[f"output@{d}"] for d in keys if f"output@{d}" in nodes}
+    return {f"attention/{d}": keys[d] for d, output in outputs.items() if keys[d] in output.arguments}
 
 
 def _watched(

@@ -43,6 +43,12 @@ def test_maps_say_how_much_they_cover() -> None:
     assert watched["attention/b2a"] == pytest.approx(float(expected), rel=1e-6)
 
 
+def test_maps_that_outputs_are_not_made_of_say_nothing() -> None:
+    smooth = {"smooth": {"type": "total_variation", "on": {"output": "attention"}}}
+    parts = assemble(recipe(UGATIT, losses=smooth))
+    assert Stepper(parts.method, parts.terms).step(small.batch(n=2)).watched == {}
+
+
 def test_dead_maps_are_told_once() -> None:
     maps = MapWatch()
     lines = [(0.4, 0.001), (0.001, 0.002), (0.001, 0.001), (0.3, 0.995), (0.3, 0.999), (0.001, 0.5), (0.001, 0.5)]
