@@ -13,6 +13,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import gankit
@@ -25,10 +26,10 @@ TRAININGS = {"of one size": "null", "of several": "96"}
 TESTS = {"at its own scale": "crop", "half as large": "resize_and_crop"}
 
 
-def draw_pairs(folder: Path, seed: int) -> str:
+def draw_pairs(folder: Path, seed: int, size: int = 96, counts: Mapping[Split, int] = COUNTS) -> str:
     """`A` and `B` with `train` and `test`; the folder."""
-    for name, count in COUNTS.items():
-        scenes = Shapes(task="texture", size=96, seed=seed, paired=True, cache=False, **COUNTS).split(name)
+    for name, count in counts.items():
+        scenes = Shapes(task="texture", size=size, seed=seed, paired=True, cache=False, **counts).split(name)
         for i in range(count):
             item = scenes.item(i)
             for side in "ab":
