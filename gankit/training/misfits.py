@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gankit.callbacks import Best
 from gankit.callbacks.base import Callback
+from gankit.callbacks.watching import Best, Watching
 from gankit.conditions import missing
 from gankit.contracts import CallbackContract, GeneratorContract
 from gankit.core.catalogue import catalogue
@@ -46,7 +46,8 @@ def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback], method: M
     faults: list[BuildError] = []
     names = measured_names(recipe)
     for number, callback in enumerate(callbacks):
-        watched, direction = CallbackContract(callback).watches, getattr(callback, "direction", None)
+        watched = CallbackContract(callback).watches
+        direction = callback.direction if isinstance(callback, Watching) else None
         place = ("train", "callbacks", number)
         if watched and recipe.train.measure is None:
             text = "it watches a figure that nothing measures: set `train.measure`, as `measure: {every: 500}`"
@@ -54,7 +55,7 @@ def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback], method: M
         elif watched and not any(is_of(watched, name) for name in names):
             text = f"`train.measure` does not measure '{watched}'; it can measure {', '.join(names)}"
             faults.append(BuildError((*place, "metric"), text))
-        if watched and direction and method is not None and direction not in method.directions:
+        if direction and method is not None and direction not in method.directions:
             text = f"there is no direction '{direction}'; there are {', '.join(method.directions)}"
             faults.append(BuildError((*place, "direction"), text))
     keepers = [number for number, callback in enumerate(callbacks) if isinstance(callback, Best)]
