@@ -41,4 +41,5 @@ class CallbackContract(Contract):
     may_stop = Declared(False, "whether a `Stop` that it returns ends the training")
     may_keep = Declared(False, "whether a `Keep` that it returns keeps the checkpoint of that step under a name")
     watches: Declared[str | None] = Declared(None, "the metric that `train.measure` must measure for it")
+    direction: Declared[str | None] = Declared(None, "the direction of the figure that it watches; None: all of them")
     changes_training = Declared(False, "whether its events bring the `method`, whose networks it may change")

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gankit.callbacks.base import Callback
-from gankit.callbacks.watching import Best, Watching
 from gankit.conditions import missing
 from gankit.contracts import CallbackContract, GeneratorContract
 from gankit.core.catalogue import catalogue
@@ -14,7 +13,6 @@ from gankit.core.errors import BuildError, Path
 from gankit.core.recipe import Recipe
 from gankit.core.registry import BUILTIN, Entry
 from gankit.core.schema import Spec, parameters_of
-from gankit.evaluation.choose import FALLBACK, default_metrics
 from gankit.methods.base import Method
 from gankit.methods.plan import Term, plan_turns
 from gankit.methods.resolve import Bind
@@ -42,12 +40,12 @@ def faults_of_optimizers(method: Method, recipe: Recipe) -> list[BuildError]:
 
 
 def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback], method: Method | None) -> list[BuildError]:
-    """Callbacks that watch a figure which nothing measures, and a second one that keeps the best checkpoint."""
+    """Callbacks that watch a figure which nothing measures, and a second one of a kind that keeps a checkpoint."""
     faults: list[BuildError] = []
     names = measured_names(recipe)
     for number, callback in enumerate(callbacks):
-        watched = CallbackContract(callback).watches
-        direction = callback.direction if isinstance(callback, Watching) else None
+        contract = CallbackContract(callback)
+        watched, direction = contract.watches, contract.direction
         place = ("train", "callbacks", number)
         if watched and recipe.train.measure is None:
             text = "it watches a figure that nothing measures: set `train.measure`, as `measure: {every: 500}`"
@@ -58,16 +56,16 @@ def faults_of_measuring(recipe: Recipe, callbacks: Sequence[Callback], method: M
         if direction and method is not None and direction not in method.directions:
             text = f"there is no direction '{direction}'; there are {', '.join(method.directions)}"
             faults.append(BuildError((*place, "direction"), text))
-    keepers = [number for number, callback in enumerate(callbacks) if isinstance(callback, Best)]
-    text = "another `best` keeps the best checkpoint already: let one metric decide"
-    return faults + [BuildError(("train", "callbacks", number), text) for number in keepers[1:]]
+        if contract.may_keep and any(type(callback) is type(other) for other in callbacks[:number]):
+            text = f"another `{recipe.train.callbacks[number].entry.name}` keeps a checkpoint already: let one decide"
+            faults.append(BuildError(place, text))
+    return faults
 
 
 def measured_names(recipe: Recipe) -> list[str]:
-    """The metrics that `train.measure` names; all that are measured where none is named."""
+    """The metrics that `train.measure` names; all that there are, of which the data decide, where it names none."""
     entries = [spec.entry for spec in recipe.train.measure.metrics] if recipe.train.measure else []
-    names = [e.name if e.source == BUILTIN else e.qualified for e in entries]
-    return names or [*default_metrics(), *FALLBACK]
+    return [e.name if e.source == BUILTIN else e.qualified for e in entries or catalogue().entries("metric")]
 
 
 def is_of(row: str, metric: str) -> bool:

@@ -111,7 +111,7 @@ def test_a_figure_that_is_not_measured_ends_the_training_and_says_which_are(tmp_
     [
         ([BEST | {"metric": "psnr"}], "0.metric", "does not measure 'psnr'; it can measure translation_error, l1"),
         ([BEST | {"direction": "b2c"}], "0.direction", "there is no direction 'b2c'; there are a2b, b2a"),
-        (["tensorboard", BEST, BEST | {"metric": "l1"}], "2", "another `best` keeps the best checkpoint already"),
+        (["tensorboard", BEST, BEST | {"metric": "l1"}], "2", "another `best` keeps a checkpoint already"),
     ],
     ids=["metric", "direction", "two"],
 )
