@@ -83,8 +83,6 @@ def _refuse_misplaced(folder: Path, html: Path | None) -> None:
 
 def _train(left: Sequence[Training], total: int, jobs: int) -> dict[Path, str]:
     """Train what is left; the runs that failed, and why."""
-    from gankit.core.files import make_folder
-
     paths = {_log(training.path): training.path for training in left}
     failed: dict[Path, str] = {}
     ended = total - len(left)

@@ -186,9 +186,12 @@ def check_plane(head: Dataset) -> None:
         "ImageOrientationPatient": (6, "cosines, of two directions at a right angle", _are_directions),
     }
     for name, (count, what, fits) in wanted.items():
-        if (said := head.get(name)) in (None, ""):
-            continue
-        values = np.atleast_1d(np.asarray(said, float))
+        try:
+            if (said := head.get(name)) in (None, ""):
+                continue
+            values = np.atleast_1d(np.asarray(said, float))
+        except (ValueError, TypeError):
+            raise DataError(f"its {name} is a text, and not {count} {what}: its place in space is unknown") from None
         if len(values) != count or not np.isfinite(values).all() or not fits(values):
             found = ", ".join(f"{value:g}" for value in values)
             raise DataError(f"its {name} is {found}, and not {count} {what}: its place in space is unknown")

@@ -308,6 +308,20 @@ def test_impossible_places_and_scales_are_refused(
             Dicom(**WINDOW, slices=3).read(tmp_path / "x.dcm")
 
 
+def test_a_place_that_is_a_text_is_refused(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    file = dcmread(series / "002.dcm")
+    file.PixelSpacing = [1.25, 1.25]
+    file.save_as(tmp_path / "x.dcm")
+    content = (tmp_path / "x.dcm").read_bytes()
+    assert content.count(b"1.25\\1.25") == 1
+    (tmp_path / "x.dcm").write_bytes(content.replace(b"1.25\\1.25", b"near\\away"))
+    with pytest.raises(DataError, match="its PixelSpacing is a text, and not 2 distances above 0"):
+        Dicom(**WINDOW).read(tmp_path / "x.dcm")
+
+
 def test_that_a_face_may_be_seen_is_said_of_the_result_too(series: Path, tmp_path: Path) -> None:
     from gankit_medical.dicom import Dicom
     from pydicom import dcmread
