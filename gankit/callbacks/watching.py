@@ -50,7 +50,10 @@ class Watching(Callback):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Nothing, where the state is that of another figure, which a resumed run may watch."""
         if state["of"] == self._figure:
-            self.best, self.best_step = state["best"], state["best_step"]
+            self._go_on(state)
+
+    def _go_on(self, state: Mapping[str, Any]) -> None:
+        self.best, self.best_step = state["best"], state["best_step"]
 
     @property
     def _figure(self) -> list[str | None]:
@@ -109,7 +112,6 @@ class EarlyStop(Watching):
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "since": self.since}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(state)
-        if state["of"] == self._figure:
-            self.since = state["since"]
+    def _go_on(self, state: Mapping[str, Any]) -> None:
+        super()._go_on(state)
+        self.since = state["since"]
