@@ -7,7 +7,7 @@ Trainings take hours, so they are made on several machines and days; each leaves
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -105,17 +105,48 @@ def _ours(figures: Sequence[Record]) -> str:
 
 
 def _beside(figures: Sequence[Record]) -> str:
+    return ", ".join(f"{name} {mean:.2f}" for name, mean in _means(figures).items())
+
+
+def _means(figures: Sequence[Record]) -> dict[str, float]:
     """The trivial answers, each the mean over the seeds."""
     weights = [len(figure["values"]) for figure in figures]
     names = [name for name in figures[0]["trivial"] if all(name in figure["trivial"] for figure in figures)]
-    means = {name: fmean((figure["trivial"][name] for figure in figures), weights) for name in names}
-    return ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+    return {name: fmean((figure["trivial"][name] for figure in figures), weights) for name in names}
 
 
-def write(page: Path, rows: Sequence[str]) -> None:
-    """Write the table into a page, between its two marks."""
+def table(rows: Sequence[str]) -> list[str]:
+    return ["| row | figure | ours | trivial answers |", "|---|---|---|---|", *rows]
+
+
+def grid(cells: Mapping[str, tuple[str, str]], tasks: Sequence[str], records: Sequence[Record]) -> list[str]:
+    """A table of methods by tasks: the errors, a2b and b2a, the strongest trivial answers behind a bar, and in
+    brackets for how many seeds. cells: the method and the task of rows. Empty where there are no cells."""
+    found: dict[str, dict[str, str]] = {}
+    for row, (method, task) in cells.items():
+        found.setdefault(method, {})[task] = _cell([one for one in records if one["row"] == row])
+    if not found:
+        return []
+    lines = [f"| {method} | {' | '.join(of.get(task, '') for task in tasks)} |" for method, of in found.items()]
+    return [f"| method | {' | '.join(tasks)} |", "|---" * (len(tasks) + 1) + "|", *lines, ""]
+
+
+def _cell(mine: Sequence[Record]) -> str:
+    directions = [f"translation_error {name}" for name in ("a2b", "b2a")]
+    errors = [
+        figures for key in directions if (figures := [one["figures"][key] for one in mine if key in one["figures"]])
+    ]
+    if not errors:
+        return ""
+    ours = [fmean(value for figure in figures for value in figure["values"]) for figures in errors]
+    least = [min(_means(figures).values()) for figures in errors]
+    seeds = sum(len(one["seeds"]) for one in mine)
+    return f"**{', '.join(f'{one:.2f}' for one in ours)}** \\| {', '.join(f'{one:.2f}' for one in least)} ({seeds})"
+
+
+def write(page: Path, tables: Sequence[str]) -> None:
+    """Write tables into a page, between its two marks."""
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    heading = ["| row | figure | ours | trivial answers |", "|---|---|---|---|"]
-    page.write_text("\n".join([before + BEGIN, *heading, *rows, END]) + after, encoding="utf-8")
+    page.write_text("\n".join([before + BEGIN, *tables, END]) + after, encoding="utf-8")

@@ -21,7 +21,7 @@ import yaml
 
 from benchmarks import learned
 from benchmarks.drawn_pictures import draw_pictures
-from benchmarks.rows import DRAWN_FOLDER, PAGES, Row
+from benchmarks.rows import DRAWN_FOLDER, PAGES, TASKS, Row
 from gankit.cli.processes import Processes
 from gankit.core import library
 from gankit.core.recipe import Recipe
@@ -47,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = train([(row, seed) for row, seed in asked if not learned.has(row.name, setting(row), seed)], options)
     records = learned.read()
     lines = [line for row in PAGES[options.page] for line in learned.lines(row.name, row.title, records)]
-    learned.write(DOCS / f"{options.page}.md", lines)
+    cells = {row.name: row.cell for row in PAGES[options.page] if row.cell}
+    learned.write(DOCS / f"{options.page}.md", [*learned.grid(cells, TASKS, records), *learned.table(lines)])
     return 1 if failed else 0
 
 

@@ -10,12 +10,31 @@ DRAWN_FOLDER = "{drawn}"
 
 @dataclass(frozen=True)
 class Row:
-    """A recipe, and what of it is set. `{drawn}` stands for the folder of drawn pictures."""
+    """A recipe, and what of it is set. `{drawn}` stands for the folder of drawn pictures.
+
+    cell: the method and the task, where the row is what the grid of methods and tasks shows of them.
+    """
 
     name: str
     title: str
     recipe: str
     sets: tuple[str, ...] = ()
+    cell: tuple[str, str] | None = None
+
+
+TASKS = ("texture", "colour", "season", "geometry", "mixed", "light")
+
+
+def row_of(recipe: str, method: str, task: str, conditions: str, *sets: str, name: str = "") -> Row:
+    """A row of the grid."""
+    name = name or f"{recipe.removeprefix('demo-')}-{task}"
+    return Row(name, f"{method}, `{task}`, {conditions}", recipe, sets, (method, task))
+
+
+def rows_of(recipe: str, method: str, conditions: str, *tasks: str, name: str = "") -> list[Row]:
+    """Rows of the grid, in which nothing but the task is set."""
+    name = name or recipe.removeprefix("demo-")
+    return [row_of(recipe, method, task, conditions, f"data.task={task}", name=f"{name}-{task}") for task in tasks]
 
 
 AGREEMENT = (
@@ -23,32 +42,23 @@ AGREEMENT = (
     "on: {output: attention, target: returned_attention}}"
 )
 """AGIT's map, and the map that the other direction finds on the output, are to be alike."""
+AGIT_LONG = ("train.steps=2000", "method.whole_image_until_epoch=16", "method.attention.channels=32", AGREEMENT)
 ROWS = [
-    Row(
-        "agit-texture",
-        "AGIT, `texture`, 64 px, 2000 steps",
-        "demo",
-        ("train.steps=2000", "method.whole_image_until_epoch=16", "method.attention.channels=32", AGREEMENT),
-    ),
+    row_of("demo", "AGIT", "texture", "64 px, 2000 steps", *AGIT_LONG, name="agit-texture"),
     Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
-    Row("agit-colour", "AGIT, `colour`, 64 px, 700 steps", "demo", ("data.task=colour",)),
-    Row(
-        "cyclegan-texture",
-        "CycleGAN, `texture`, 48 px, 1600 steps",
-        "demo-cyclegan",
-        ("data.task=texture", "losses.identity.weight=5"),
+    *rows_of("demo", "AGIT", "64 px, 700 steps", "colour", "season", "geometry", "mixed", name="agit"),
+    row_of(
+        "demo-cyclegan", "CycleGAN", "texture", "48 px, 1600 steps", "data.task=texture", "losses.identity.weight=5"
     ),
-    Row("cyclegan-season", "CycleGAN, `season`, 48 px, 1600 steps", "demo-cyclegan"),
-    Row("cyclegan-colour", "CycleGAN, `colour`, 48 px, 1600 steps", "demo-cyclegan", ("data.task=colour",)),
-    *(
-        Row(f"ugatit-{task}", f"U-GAT-IT light, `{task}`, 48 px, 1000 steps", "demo-ugatit", (f"data.task={task}",))
-        for task in ("season", "texture", "geometry", "mixed")
-    ),
-    Row("munit-light", "MUNIT, `light`, 48 px, 1200 steps, style of an example", "demo-munit"),
-    Row("cut-season", "CUT, `season`, 48 px, 1000 steps", "demo-cut"),
-    Row("pix2pix-texture", "pix2pix (pairs), `texture`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=texture",)),
-    Row("pix2pix-season", "pix2pix (pairs), `season`, 48 px, 1000 steps", "demo-pix2pix", ("data.task=season",)),
-    Row("pix2pix-geometry", "pix2pix (pairs), `geometry`, 48 px, 2000 steps", "demo-pix2pix", ("train.steps=2000",)),
+    row_of("demo-cyclegan", "CycleGAN", "season", "48 px, 1600 steps"),
+    *rows_of("demo-cyclegan", "CycleGAN", "48 px, 1600 steps", "colour", "geometry", "mixed"),
+    *rows_of("demo-ugatit", "U-GAT-IT light", "48 px, 1000 steps", "season", "texture", "geometry", "mixed", "colour"),
+    row_of("demo-munit", "MUNIT", "light", "48 px, 1200 steps, style of an example"),
+    *rows_of("demo-munit", "MUNIT", "48 px, 1200 steps, style of an example", "texture", "colour", "season"),
+    row_of("demo-cut", "CUT", "season", "48 px, 1000 steps"),
+    *rows_of("demo-cut", "CUT", "48 px, 1000 steps", "texture", "colour", "geometry", "mixed"),
+    *rows_of("demo-pix2pix", "pix2pix (pairs)", "48 px, 1000 steps", "texture", "season", "colour", "mixed"),
+    row_of("demo-pix2pix", "pix2pix (pairs)", "geometry", "48 px, 2000 steps", "train.steps=2000"),
 ]
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")

@@ -203,7 +203,7 @@ def test_the_plugin_is_listed(environment: Path) -> None:
 
 
 def test_its_recipe_trains(environment: Path, tmp_path: Path) -> None:
-    sets = ["train.steps=2", "train.save_every=2", "train.measure=null", *SMALL["demo-cyclegan-modern"]]
+    sets = ["train.steps=2", "train.save_every=2", "train.measure=null", "data.test=4", *SMALL["demo-cyclegan-modern"]]
     sets += ["losses.mixed.weight=0.04", "method.discriminator.type=unet_critic", "method.discriminator.downs=2"]
     options = [part for one in sets for part in ("--set", one)]
     gankit(environment, "train", "demo-cyclegan-modern", "--out", str(tmp_path / "run"), *options)
