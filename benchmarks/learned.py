@@ -19,6 +19,8 @@ from gankit.core.files import write_whole
 from gankit.report.measured import read_results
 
 KEPT = Path(__file__).resolve().with_suffix(".json")
+RATES = KEPT.with_name("rates.json")
+"""Of `python -m benchmarks.rates`: the minutes of a training, by row."""
 BEGIN, END = "<!-- made by python -m benchmarks.learning -->", "<!-- end -->"
 
 FIGURES = {
@@ -39,8 +41,18 @@ Record = dict[str, Any]
 `processor`, `torch`, and `figures`, by metric and direction: the `values` of the seeds and their `trivial` answers."""
 
 
+def processor() -> str:
+    return f"{device_name(torch.device('cpu'))}, {torch.backends.cpu.get_cpu_capability()}"
+
+
 def read(path: Path = KEPT) -> list[Record]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+
+
+def minutes(path: Path = RATES) -> dict[str, float]:
+    """Of each row that was measured."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return {name: one["minutes"] for name, one in known.items()}
 
 
 def has(row: str, setting: str, seed: int, path: Path = KEPT) -> bool:
@@ -64,8 +76,7 @@ def record(row: str, setting: str, seed: int, run: Path) -> Record:
             "values": [round(one["value"], 4)],
             "trivial": {name: round(value, 4) for name, value in trivial.items()},
         }
-    processor = f"{device_name(torch.device('cpu'))}, {torch.backends.cpu.get_cpu_capability()}"
-    machine = {"processor": processor, "torch": torch.__version__.split("+")[0]}
+    machine = {"processor": processor(), "torch": torch.__version__.split("+")[0]}
     return {"row": row, "setting": setting, "seeds": [seed], **machine, "figures": figures}
 
 
@@ -82,12 +93,15 @@ def keep(new: Record, path: Path = KEPT) -> None:
 
 
 # -- the table ---------------------------------------------------------------------------------------------------------
-def lines(row: str, title: str, records: Iterable[Record]) -> list[str]:
+def lines(row: str, title: str, records: Iterable[Record], minutes: float | None = None) -> list[str]:
     """The lines of a row: a line for each figure and direction, over the seeds that are there. A figure that only some
-    of them have, such as a background that a change of the whole picture left by chance, tells nothing."""
+    of them have, such as a background that a change of the whole picture left by chance, tells nothing.
+
+    minutes: of one training."""
     mine = [one for one in records if one["row"] == row]
     seeds = sum(len(one["seeds"]) for one in mine)
     found, first = [], f"{title}, {seeds} seed{'s' if seeds != 1 else ''}"
+    first += f", {minutes:.0f} min" if minutes else ""
     for metric, name in FIGURES.items():
         for direction in ("a2b", "b2a"):
             figures = [one["figures"][key] for one in mine if (key := f"{metric} {direction}") in one["figures"]]

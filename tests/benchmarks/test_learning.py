@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from benchmarks import learned
-from benchmarks.learned import END, write
+from benchmarks.learned import END, table, write
 from benchmarks.learning import DOCS, setting, training
-from benchmarks.rows import PAGES, Row
+from benchmarks.rates import seconds_a_step
+from benchmarks.rows import PAGES, TASKS, Row
 from gankit.core.recipe import Recipe
 
 OF_PLUGINS = ("demo-cut", "demo-cyclegan-modern")
@@ -35,7 +36,7 @@ def figure(value: float, direction: str = "a2b", **trivial: float) -> dict[str, 
 def run_of(folder: Path, value: float) -> Path:
     run = folder / f"x-{value}"
     run.mkdir()
-    results = [figure(value, input=1.0, mean=value + 1), figure(0.5, "b2a")]
+    results = [figure(value, input=1.0, mean=value + 1), figure(0.5, "b2a", input=1.0)]
     (run / "evaluation.json").write_text(json.dumps({"results": results}))
     return run
 
@@ -46,9 +47,41 @@ def test_lines_have_mean_range_and_trivial_answers(tmp_path: Path) -> None:
         learned.keep(learned.record("x", "as it was", seed, run_of(tmp_path, value)), kept)
     assert learned.lines("x", "X, `texture`", learned.read(kept)) == [
         "| X, `texture`, 2 seeds | error a2b | **0.30** (0.25 to 0.35) | input 1.00, mean 1.30 |",
-        "|  | error b2a | **0.50** (0.50 to 0.50) |  |",
+        "|  | error b2a | **0.50** (0.50 to 0.50) | input 1.00 |",
     ]
     assert learned.lines("y", "Y", learned.read(kept)) == []
+
+
+def test_a_row_tells_its_minutes(tmp_path: Path) -> None:
+    records = [learned.record("x", "as it was", 1, run_of(tmp_path, 0.25))]
+    first, second = learned.lines("x", "X", records, 4.4)
+    assert first.startswith("| X, 1 seed, 4 min | error a2b |") and second.startswith("|  | error b2a |")
+
+
+def test_the_grid_has_errors_and_the_strongest_trivial_answers(tmp_path: Path) -> None:
+    records = [learned.record("x", "as it was", seed, run_of(tmp_path, value)) for seed, value in ((1, 0.2), (2, 0.4))]
+    cells = {"y": ("CUT", "colour"), "x": ("AGIT", "season")}
+    assert learned.grid(cells, ("season", "colour"), records) == [
+        "| method | season | colour |",
+        "|---|---|---|",
+        "| CUT |  |  |",
+        r"| AGIT | **0.30, 0.50** \| 1.00, 1.00 (2) |  |",
+        "",
+    ]
+    assert learned.grid({}, ("season",), records) == []
+
+
+@pytest.mark.parametrize("rows", PAGES.values(), ids=lambda rows: rows[0].name)
+def test_rows_have_names_and_cells_of_their_own(rows: list[Row]) -> None:
+    cells = [row.cell for row in rows if row.cell]
+    assert len({row.name for row in rows}) == len(rows) and len(set(cells)) == len(cells)
+    assert {task for _, task in cells} <= set(TASKS)
+
+
+def test_a_rate_is_that_of_the_later_steps() -> None:
+    lines = [{"step": 20, "time": 30.0, "losses": {}}, {"step": 40, "time": 35.0, "losses": {}}]
+    lines += [{"step": 60, "time": 40.0, "losses": {}}, {"step": 60, "time": 41.0, "measured": {}}]
+    assert seconds_a_step("\n".join(map(json.dumps, lines))) == 0.25
 
 
 def test_trivial_answers_that_are_metrics_stand_beside(tmp_path: Path) -> None:
@@ -86,9 +119,9 @@ def test_writing_keeps_the_rest_of_the_page(name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     before = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     page.write_text(before, encoding="utf-8")
-    write(page, ["| a | b | c | d |"])
+    write(page, table(["| a | b | c | d |"]))
     after = page.read_text(encoding="utf-8")
     assert "| a | b | c | d |" in after and after.split("\n")[0] == before.split("\n")[0]
     assert after.endswith(before.partition(END)[2]) and END in after
-    write(page, ["| a | b | c | d |"])
+    write(page, table(["| a | b | c | d |"]))
     assert page.read_text(encoding="utf-8") == after
