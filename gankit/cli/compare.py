@@ -31,8 +31,9 @@ def compare(
 ) -> None:
     """Compare runs: their figures, beside one another and beside trivial answers, and the differences of their recipes.
 
-    Runs that differ only in train.seed are one group: its figure is the mean over seeds, with their range. Figures
-    are compared only if they have the same test pictures and the same protocol. A run without figures is measured.
+    Runs that differ only in train.seed and data.seed are one group: its figure is the mean over seeds, with their
+    range. Figures are compared only if they have the same test pictures and the same protocol. A run without figures
+    is measured.
     """
     import gankit
     from gankit.report.compare import compare as compared

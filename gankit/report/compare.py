@@ -23,8 +23,9 @@ from gankit.report.showcase import measure_run
 from gankit.training.assemble import open_dataset
 from gankit.training.run import Run
 
-OF_THE_RUN = {"weights_sha256", "device", "step", "ema"}
-"""What a protocol tells of the run; all else must be equal where figures are compared."""
+OF_THE_RUN = {"weights_sha256", "device", "step", "ema", "seed"}
+"""What a protocol tells of the run; all else must be equal where figures are compared. seed: that of the data, whose
+pictures are compared instead."""
 PICTURES = 4
 
 Load = Callable[[Path], Loaded]
@@ -33,7 +34,7 @@ Load = Callable[[Path], Loaded]
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one recipe, which differ in their seeds. label: short, and no other group's."""
+    """Runs of one recipe, which differ in their seeds, by these. label: short, and no other group's."""
 
     label: str
     runs: Sequence[Measured]
@@ -41,8 +42,11 @@ class Group:
     @property
     def title(self) -> str:
         """The label, with the number of its seeds where there are several."""
-        seeds = len({run.seed for run in self.runs})
-        return f"{self.label} ({seeds} seeds)" if seeds > 1 else self.label
+        return f"{self.label} ({self.seeds} seeds)" if self.seeds > 1 else self.label
+
+    @property
+    def seeds(self) -> int:
+        return len({_seeds(run) for run in self.runs})
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,10 @@ class Comparison:
         labels = [group.label for group in self.groups]
         return {
             "groups": [
-                {"label": g.label, "runs": [{"path": str(run.path), "seed": run.seed} for run in g.runs]}
+                {
+                    "label": g.label,
+                    "runs": [{"path": str(run.path), "seed": run.seed, "data_seed": run.data_seed} for run in g.runs],
+                }
                 for g in self.groups
             ],
             "differences": {key: dict(zip(labels, values, strict=True)) for key, values in self.differences.items()},
@@ -132,7 +139,9 @@ class Comparison:
 def compare(paths: Iterable[Path], load: Load) -> Comparison:
     """Compare runs, and every run in folders of runs; measures those that have no evaluation.json.
 
-    Runs whose filled recipes differ only in `train.seed` (and in what changes no trained network) are one group.
+    Runs whose filled recipes differ only in `train.seed` and `data.seed` (and in what changes no trained network) are
+    one group. Groups are compared if they were measured on the same test pictures: with several `data.seed`, all of
+    them if each has the pictures of every one.
     Raises CheckpointError for what is no run, for fewer than two runs, and for a damaged file of one.
     """
     folders = list({run.resolve(): run for path in paths for run in runs_of(Path(path))}.values())
@@ -162,7 +171,11 @@ def _grouped(runs: Sequence[Measured]) -> list[Group]:
         else:
             together.append([run])
     labels = _labels(together)
-    return [Group(label, sorted(g, key=lambda run: run.seed)) for label, g in zip(labels, together, strict=True)]
+    return [Group(label, sorted(g, key=_seeds)) for label, g in zip(labels, together, strict=True)]
+
+
+def _seeds(run: Measured) -> tuple[int, int]:
+    return (run.data_seed, run.seed)
 
 
 def _labels(groups: Sequence[Sequence[Measured]]) -> list[str]:
@@ -205,13 +218,24 @@ def _line(key: tuple[str, str, str], groups: Sequence[Group], pictures: str) -> 
     several = sum(cell.value is not None for cell in cells.values()) > 1
     if why := "other test pictures" if pictures and several else _other_protocol(rows):
         return Line(*common, trivial={}, why=why)
-    return Line(*common, first.get("trivial") or {}, "", *(_ranked(cells, first["better"]) if several else ()))
+    return Line(*common, _trivial(rows), "", *(_ranked(cells, first["better"]) if several else ()))
+
+
+def _trivial(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
+    """The trivial answers; over several drawings their means."""
+    known = [row.get("trivial") or {} for row in rows if row["value"] is not None]
+    found: dict[str, float | None] = {}
+    for name in known[0] if known else ():
+        values = {one.get(name) for one in known}
+        numbers = [value for value in values if value is not None]
+        found[name] = math.fsum(numbers) / len(numbers) if len(numbers) == len(values) else None
+    return found
 
 
 def _cell(key: tuple[str, str, str], group: Group) -> Cell:
     pairs = [(run, row) for run in group.runs for row in run.results if _key(row) == key]
     rows = {str(run.path): row for run, row in pairs}
-    values = {(run.seed, row["value"]) for run, row in pairs if row["value"] is not None}
+    values = {(_seeds(run), row["value"]) for run, row in pairs if row["value"] is not None}
     if not values:
         return Cell(None, None, rows, len(group.runs))
     numbers = [value for _, value in values]
@@ -293,7 +317,7 @@ def difference_rows(comparison: Comparison) -> list[list[str]]:
 
 def notes(comparison: Comparison) -> list[str]:
     """What to know when reading the figures."""
-    seeds = sorted(len({run.seed for run in group.runs}) for group in comparison.groups)
+    seeds = sorted(group.seeds for group in comparison.groups)
     told = []
     if comparison.pictures:
         told.append(f"Nothing can be compared: {comparison.pictures}.")
@@ -315,19 +339,31 @@ def notes(comparison: Comparison) -> list[str]:
 # -- pictures ----------------------------------------------------------------------------------------------------------
 def _other_pictures(groups: Sequence[Group], differences: Mapping[str, Sequence[Any]]) -> str:
     """Why the test pictures of the groups are not the same ones; empty where they are."""
-    keys = [key for key in differences if key.startswith("data.")]
+    keys = {key: values for key, values in differences.items() if key.startswith("data.")}
+    seeds = [sorted({run.data_seed for run in group.runs}) for group in groups]
+    if any(one != seeds[0] for one in seeds):
+        keys["data.seed"] = [one[0] if len(one) == 1 else one for one in seeds]
     if not keys:
         return ""
-    told = "; ".join(f"{key} is {' and '.join(dict.fromkeys(map(in_words, differences[key])))}" for key in keys)
+    told = "; ".join(f"{key} is {' and '.join(dict.fromkeys(map(in_words, keys[key])))}" for key in keys)
     try:
-        first, *others = (_opened(group) for group in groups)
+        first, *others = map(_opened, groups)
     except (DataError, RecipeError) as e:
         return f"{told}, and the data cannot be looked at: {e}"
-    return "" if all(_equal(first, other) for other in others) else f"the test pictures differ: {told}"
+    return "" if all(_same(first, other) for other in others) else f"the test pictures differ: {told}"
 
 
-def _opened(group: Group) -> Dataset:
-    return open_dataset(Recipe.load(group.runs[0].recipe, for_use=True)).split("test")
+def _opened(group: Group) -> list[Dataset]:
+    """The test pictures of each `data.seed` of a group."""
+    runs = {run.data_seed: run for run in group.runs}
+    return [open_dataset(Recipe.load(run.recipe, for_use=True)).split("test") for run in runs.values()]
+
+
+def _same(ours: Sequence[Dataset], theirs: Sequence[Dataset]) -> bool:
+    """Whether what is among the ones is among the others too."""
+    return all(
+        any(_equal(one, other) for other in there) for here, there in ((ours, theirs), (theirs, ours)) for one in here
+    )
 
 
 def _equal(ours: Dataset, theirs: Dataset) -> bool:

@@ -41,7 +41,7 @@ def html(comparison: Comparison, load: Load) -> str:
     sections = [
         ("Figures", _table(figure_rows(comparison)) + "".join(map(_soft, notes(comparison)))),
         ("Differences of the recipes", _table(difference_rows(comparison)) or _soft("The recipes are the same.")),
-        ("Runs", _table([["group", "seed", "run"], *_run_rows(comparison)])),
+        ("Runs", _table([["group", "train.seed", "data.seed", "run"], *_run_rows(comparison)])),
         ("Curves", _curves(comparison.groups)),
         ("The same test pictures", _pictures(comparison, load)),
     ]
@@ -66,7 +66,11 @@ def _soft(text: str) -> str:
 
 
 def _run_rows(comparison: Comparison) -> list[list[str]]:
-    return [[group.label, str(run.seed), str(run.path)] for group in comparison.groups for run in group.runs]
+    return [
+        [group.label, str(run.seed), str(run.data_seed), str(run.path)]
+        for group in comparison.groups
+        for run in group.runs
+    ]
 
 
 def _curves(groups: Sequence[Group]) -> str:

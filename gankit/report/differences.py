@@ -9,8 +9,9 @@ from typing import Any
 from gankit.training.run import MAY_CHANGE
 
 LENGTH = {("train", "epochs"), ("train", "steps")}
-FREE = (MAY_CHANGE - LENGTH) | {("train", "seed"), ("gankit",), ("plugins",)}
-"""In what the recipes of one group may differ: no bit of a trained network depends on it, but for the seed."""
+SEEDS = {("train", "seed"), ("data", "seed")}
+FREE = (MAY_CHANGE - LENGTH) | SEEDS | {("gankit",), ("plugins",)}
+"""In what the recipes of one group may differ: no bit of a trained network depends on it, but for the seeds."""
 WIDTH = 40
 
 

@@ -24,8 +24,17 @@ class Measured:
 
     @property
     def seed(self) -> int:
-        seed = self.recipe["train"].get("seed")
-        return seed if isinstance(seed, int) else 0
+        return _seed(self.recipe["train"])
+
+    @property
+    def data_seed(self) -> int:
+        """That of the pictures that are drawn or of how a folder is split; 0 where nothing is drawn."""
+        return _seed(self.recipe["data"])
+
+
+def _seed(section: Mapping[str, Any]) -> int:
+    seed = section.get("seed")
+    return seed if isinstance(seed, int) else 0
 
 
 def runs_of(path: Path) -> list[Path]:

@@ -207,8 +207,19 @@ def test_a_run_without_figures_is_measured(runs: Path) -> None:
 
 
 def test_other_pictures_are_not_compared(runs: Path) -> None:
-    found = compare([runs / "narrow", runs / "elsewhere"], never)
+    gankit.train(recipe(WIDE, steps=1, data={"seed": 7}), runs / "wide-elsewhere")
+    found = compare([runs / "narrow", runs / "wide-elsewhere"], never)
     assert found.pictures == "the test pictures differ: data.seed is 0 and 7"
+    some = compare([runs / "narrow", runs / "elsewhere", runs / "wide"], never)
+    assert some.pictures == "the test pictures differ: data.seed is [0, 7] and 0"
+    both = compare([runs / "narrow", runs / "elsewhere", runs / "wide", runs / "wide-elsewhere"], never)
+    assert not both.pictures and [group.title for group in both.groups] == [
+        "channels=4 (2 seeds)",
+        "channels=6 (2 seeds)",
+    ]
+    error = next(row for row in both.lines if row.metric == "l1")
+    ones = [row["trivial"]["input"] for row in error.cells["channels=4"].rows.values()]
+    assert error.verdict.startswith(("differ", "no")) and error.trivial["input"] == sum(ones) / 2 and ones[0] != ones[1]
     assert {row.verdict for row in found.lines} == {"not compared: other test pictures"}
     page = Page(html(found, never))
     assert "There is no grid: the test pictures differ" in page.text and not page.images
@@ -282,7 +293,7 @@ def test_the_command(runs: Path) -> None:
     assert "channels=4" in printed and "method.generator.channels  4           6" in printed
     assert Page(Path("page.html").read_text()).images
     told = json.loads(command(runs, "--json").stdout)
-    assert len(told["groups"]) == 3 and told["why_not"]
+    assert len(told["groups"]) == 2 and told["why_not"]
     assert "cannot be written" in command(runs, "--html", "nowhere/page.html", code=1).stderr
 
 
