@@ -67,6 +67,7 @@ INPAINTING, LBAM, PCONV, ENLARGING = (
     str(RECIPES / f"{name}.yaml") for name in ("inpainting", "inpainting-lbam", "inpainting-pconv", "enlarging")
 )
 DRAWN = (f"data.root={DRAWN_FOLDER}",)
+WIDE = "method.generator.channels=32"
 NORMS = ("adain", "instance", "layer", "group", "bin")
 CYCLEGAN = ("train.steps=800",)
 AGIT = ("train.steps=1000", "method.whole_image_until_epoch=6")
@@ -158,6 +159,8 @@ EXPERIMENTS = [
         )
     ),
     Row("pconv", "PConv, the same otherwise", INPAINTING, (*DRAWN, "method.generator.type=pconv")),
+    Row("lbam-wide", "LBAM of 32 channels", INPAINTING, (*DRAWN, WIDE)),
+    Row("pconv-wide", "PConv of 32 channels", INPAINTING, (*DRAWN, WIDE, "method.generator.type=pconv")),
     Row("lbam-long", "LBAM, 2400 steps", INPAINTING, (*DRAWN, "train.steps=2400")),
     Row("pconv-long", "PConv, 2400 steps", INPAINTING, (*DRAWN, "method.generator.type=pconv", "train.steps=2400")),
     Row("lbam-all", "LBAM with all of its losses, 1200 steps (needs `distilled_vgg19`)", LBAM, DRAWN),

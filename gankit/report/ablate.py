@@ -167,7 +167,7 @@ def _checked(source: str, points: Sequence[Point], sets: Sequence[str], check: C
             recipes.append(recipe)
         except RecipeError as e:
             for problem in e.problems:
-                faults[problem].append(point)
+                faults[_of_over(problem, point)].append(point)
         except GankitError as e:
             faults[Problem(str(e))].append(point)
     if faults:
@@ -176,6 +176,14 @@ def _checked(source: str, points: Sequence[Point], sets: Sequence[str], check: C
         if next(differing([ours.filled(), theirs.filled()]), None) is None:
             raise RecipeError(Problem(f"{one} and {other} train the same: leave one of them out", file="--over"))
     return recipes
+
+
+def _of_over(problem: Problem, point: Point) -> Problem:
+    """A mistake in a value of the grid, which is applied as --set is, is one of --over."""
+    option = problem.source.removeprefix("--set ")
+    if problem.file != "--set" or option not in point.sets:
+        return problem
+    return replace(problem, file="--over", source=f"--over {option}", col=problem.col + 1)
 
 
 def _at(problem: Problem, points: Sequence[Point], total: int) -> Problem:

@@ -201,7 +201,7 @@ class Trainer:
             self._unread.append(self.stepper.step(batches))
             self.meter.tick(t.batch_size * t.accumulate * self.devices.world)
             self._report(epoch, rates)
-            if self._due(t.save_every) or (self._saved is None and self._due(t.sample_every)):
+            if self._save_due() or (self._saved is None and self._due(t.sample_every)):
                 self.save()  # before the samples: whatever becomes of them, there is something to go on from
             if self._due(t.sample_every):
                 self._sample()
@@ -266,6 +266,9 @@ class Trainer:
             self._say(f"step {self.step}: there is no sample grid: {type(e).__name__}: {e}")
         else:
             self._tell("sample", picture=grid, file=path)
+
+    def _save_due(self) -> bool:
+        return self._due(self.train.save_every) or bool(self.train.keep_every and self._due(self.train.keep_every))
 
     def _measure_due(self) -> bool:
         return self.train.measure is not None and self._due(self.train.measure.every)

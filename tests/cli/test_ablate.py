@@ -121,7 +121,7 @@ def test_other_values_are_safe_and_unique_file_names() -> None:
         (["--over", "train.batch_size=1,1.0"], ["batch_size"]),
         (["--over", "name=a,b"], ["name=a and name=b train the same"]),
         (["--over", "train.batch_size=2,0x2"], ["train the same"]),
-        (["--over", "a={,2"], ["--set a={,2"]),
+        (["--over", "a={,2"], ["--over a={,2"]),
     ],
 )
 def test_wrong_options_are_refused(options: list[str], messages: list[str], trained: list[str]) -> None:

@@ -93,6 +93,12 @@ def test_checkpoints_are_called_by_name(tmp_path: Path) -> None:
         gankit.load(run.checkpoint("3"), "cpu", checkpoint="best")
 
 
+def test_what_is_kept_for_ever_is_saved_whatever_else_is(tmp_path: Path) -> None:
+    gankit.train(recipe(steps=5, save_every=4, keep=1, keep_every=3), tmp_path / "run")
+    kept = [path.name for path in checkpoint.found(Run(tmp_path / "run").checkpoints)]
+    assert kept == ["step_00000003", "step_00000005"]
+
+
 @pytest.mark.parametrize("callback", [BEST, {"type": "early_stop", "metric": "l1"}], ids=lambda c: c["type"])
 def test_who_watches_needs_a_figure(callback: dict[str, Any]) -> None:
     with pytest.raises(RecipeError, match="it watches a figure that nothing measures") as caught:
