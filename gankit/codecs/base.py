@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -78,6 +79,8 @@ class Codec(ABC):
     ) -> None:
         if (low is None) != (high is None):
             raise ValueError("a window has two ends: give low and high")
+        if not all(math.isfinite(end) for end in (low, high) if end is not None):
+            raise ValueError(f"a window has finite ends, not {low} and {high}")
         if low is not None and high is not None and not low < high:
             raise ValueError(f"high ({number(high)}) must be above low ({number(low)})")
         self.low, self.high, self.units, self.outside = low, high, units, outside

@@ -172,7 +172,9 @@ class Train(Strictly, title="train"):
     sample_every: Annotated[Count, Field(description="steps between sample grids")] = 500
     save_every: Annotated[Count, Field(description="steps between checkpoints")] = 500
     keep: Annotated[Count, Field(description="checkpoints kept")] = 2
-    keep_every: Annotated[Count | None, Field(description="save a checkpoint at every N-th step and keep it for ever")] = None
+    keep_every: Annotated[
+        Count | None, Field(description="save a checkpoint at every N-th step and keep it for ever")
+    ] = None
     measure: Annotated[Measure | None, Field(description="what to measure while training; null: nothing")] = None
     samples: Annotated[int, Strict(), Ge(1), Le(1000), Field(description="how many pictures a sample grid has")] = 4
     watch: Annotated[

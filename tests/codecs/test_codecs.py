@@ -229,6 +229,8 @@ def test_kinds_follow_the_source() -> None:
     [
         (lambda: Npy(low=0), "give low and high"),
         (lambda: Npy(low=3, high=3), r"high \(3\) must be above low \(3\)"),
+        (lambda: Npy(low=float("-inf"), high=3), "a window has finite ends, not -inf and 3"),
+        (lambda: Npy(low=0, high=float("nan")), "a window has finite ends, not 0 and nan"),
         (lambda: Grey16(low=-1, high=10), "16-bit files hold 0 to 65535, not all of -1 to 10"),
         (lambda: Tiff(dtype="uint16"), "writing uint16 needs a window"),
         (lambda: Tiff(low=-1, high=4000, dtype="uint16"), "uint16 does not hold the window -1 to 4000"),

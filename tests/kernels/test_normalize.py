@@ -335,7 +335,7 @@ def test_a_wish_that_cannot_be_met_is_refused(
 
 
 def test_compiled_it_computes_the_same() -> None:
-    """What a compiler needs to know of the operation; the default compiler is run by tests/training/test_compiled.py."""
+    """What a compiler needs to know; the default one is run by tests/training/test_compiled.py."""
     torch.manual_seed(9)
     given, dy = draw((2, 4, 8, 8), groups=1, mixed=True, affine="picture", residual=True)
 

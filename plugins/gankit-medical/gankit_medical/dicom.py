@@ -18,7 +18,7 @@ from gankit import DataError
 from gankit.codecs import Header
 from gankit.slots import Ge
 from gankit_medical.derived import GREY, decimal, derived, file_of, put_bytes, put_grey, stretch
-from gankit_medical.slices import Sliced
+from gankit_medical.slices import Sliced, check_enough
 
 Values = NDArray[Any]
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
@@ -137,6 +137,7 @@ class Dicom(Sliced):
         if self.slices == 1:
             return [path]
         series = series_of(path)
+        check_enough(len(series), self.slices)
         place = series.index(path.name)
         around = range(place - self.slices // 2, place + self.slices // 2 + 1)
         return [path.with_name(series[min(max(i, 0), len(series) - 1)]) for i in around]

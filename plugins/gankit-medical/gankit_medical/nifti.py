@@ -18,7 +18,7 @@ from torch import Tensor
 from gankit import DataError
 from gankit.codecs import Header
 from gankit.slots import Ge
-from gankit_medical.slices import Sliced, joined, neighbours
+from gankit_medical.slices import Sliced, check_enough, joined, neighbours
 
 Axis = Literal["axial", "coronal", "sagittal"]
 Values = NDArray[Any]
@@ -81,7 +81,9 @@ class Nifti(Sliced):
         return values[0]
 
     def decode_stack(self, path: Path) -> Values:
-        return neighbours(torch.from_numpy(self.volume(path)), self.slices).numpy()
+        volume = torch.from_numpy(self.volume(path))
+        check_enough(len(volume), self.slices)
+        return neighbours(volume, self.slices).numpy()
 
     def encode(self, values: Values, extension: str, like: Path | None) -> bytes:
         middle = values.reshape(self.slices, -1, *values.shape[1:])[self.slices // 2]

@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from gankit import DataError
 from gankit.codecs import Codec
 
 
@@ -14,6 +15,7 @@ class Sliced(Codec):
     """Base of the codecs of slices. slices: how many neighbours a picture is made of, itself in the middle; odd.
 
     A picture is (slices * C, H, W), slice by slice; at the ends of a volume the last slice stands for what lies beyond.
+    Reading raises DataError where the outermost neighbours lie beyond the volume in all of its pictures.
     """
 
     stacks: ClassVar[bool] = True
@@ -38,6 +40,13 @@ def neighbours_of(volume: Tensor, index: Tensor, slices: int) -> Tensor:
     """The same of the slices with these numbers (N,): (N, slices * C, H, W)."""
     around = index[:, None] + torch.arange(slices) - slices // 2
     return volume[around.clamp(0, len(volume) - 1)].flatten(1, 2)
+
+
+def check_enough(count: int, slices: int) -> None:
+    """Raise DataError where the outermost neighbours lie beyond the volume in all of its pictures."""
+    if count <= slices // 2:
+        told = f"it has {count} slice{'s' * (count != 1)}"
+        raise DataError(f"{told}, and a picture reaches {slices // 2} to either side: lower `slices`")
 
 
 def joined(pictures: Tensor, slices: int) -> Tensor:

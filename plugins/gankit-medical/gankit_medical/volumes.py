@@ -25,7 +25,7 @@ from gankit.data import Split
 from gankit.fields import Field, Label, Mask, Picture
 from gankit.slots import Ge, Lt
 from gankit_medical.dicom import Dicom, WithoutPixels, in_order, place_of, read_head
-from gankit_medical.slices import Sliced, neighbours_of
+from gankit_medical.slices import Sliced, check_enough, neighbours_of
 
 FORMAT = 1
 """Of what is kept: another number where it is made or stored in another way."""
@@ -59,7 +59,7 @@ class Volumes:
     default `~/.cache/gankit/volumes`. It may be deleted at any time, and holds pictures of patients, without names.
 
     gankit's own. Raises DataError for folders without volumes, a split without patients, slices smaller than the crop,
-    of several sizes or twice at one place, and volumes without a partner of their size.
+    fewer than a picture reaches, of several sizes or twice at one place, and volumes without a partner of their size.
     """
 
     def __init__(
@@ -204,6 +204,10 @@ class Volumes:
                 raise DataError(
                     f"{volume.files[0]}: its slices, {width} x {height} px, are smaller than crop {self.size}"
                 )
+            try:
+                check_enough(len(values), self._slices)
+            except DataError as error:
+                raise DataError(f"{volume.files[0]}: {error}") from None
             if values.shape[1] != self._values[side][0].shape[1]:
                 raise DataError(f"{volume.files[0]}: it has other channels than {self._volumes[side][0].files[0]}")
         return self._values[side][0].shape[1] - 1

@@ -276,6 +276,18 @@ def test_pairs_have_as_many_slices(tmp_path: Path) -> None:
         volumes("nifti", tmp_path, paired=True, test=0, val=0, cache_folder=str(tmp_path / "cache"))
 
 
+def test_volumes_have_the_slices_that_a_picture_reaches(tmp_path: Path) -> None:
+    from gankit_medical.drawn_files import write_nifti
+
+    for side in "AB":
+        (tmp_path / side).mkdir()
+        write_nifti(tmp_path / side / "p.nii", np.zeros((3, 16, 16), np.int16))
+    options = {"test": 0, "val": 0, "crop": 16, "cache_folder": str(tmp_path / "cache")}
+    assert len(volumes("nifti", tmp_path, slices=5, **options)) == 3
+    with pytest.raises(DataError, match=r"A/p.nii: it has 3 slices, and a picture reaches 3 to either side"):
+        volumes("nifti", tmp_path, slices=7, **options)
+
+
 def test_what_does_not_fit_is_named(files: Any, tmp_path: Path) -> None:
     kind, home = files
     for options, words in (
