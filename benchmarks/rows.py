@@ -42,7 +42,13 @@ AGREEMENT = (
     "on: {output: attention, target: returned_attention}}"
 )
 """AGIT's map, and the map that the other direction finds on the output, are to be alike."""
-AGIT_LONG = ("train.steps=2000", "method.whole_image_until_epoch=16", "method.attention.channels=32", AGREEMENT)
+AGIT_LONG = (
+    "train.steps=2000",
+    "train.schedule.decay_from=0.8",
+    "method.whole_image_until_epoch=18",
+    "method.attention.channels=32",
+    AGREEMENT,
+)
 ROWS = [
     row_of("demo", "AGIT", "texture", "64 px, 2000 steps", *AGIT_LONG, name="agit-texture"),
     Row("demo", "the demo: AGIT, `texture`, 64 px, 700 steps", "demo"),
