@@ -4,7 +4,8 @@ the papers compare, in the same way: docs/experiments.md.
 `python -m benchmarks.learning` trains what is missing and writes the table of the first page, with `--page experiments`
 that of the second; `--rows agit-texture` for some rows, `--jobs 2` for two trainings at once. A training that was
 stopped goes on. The row of CUT needs its plugin. Figures are kept in `benchmarks/learned.json` as they come; a
-training whose figures are there is not missing, so that tables grow over several machines and days.
+training whose figures are there is not missing, so that tables grow over several machines and days. `benchmarks.rates`
+measures the minutes of the rows, `benchmarks.pictures` draws what several runs make of the same pictures.
 """
 
 from __future__ import annotations
