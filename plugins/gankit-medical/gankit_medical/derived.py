@@ -27,6 +27,8 @@ CODES = {
     "RescaleType": frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}),
 }
 """Of those that are no numbers, what is taken over: other texts might be names."""
+LARGEST = 1e6
+"""Above all of these numbers: 19720305 is a birthday."""
 EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("ReferringPhysicianName", "AccessionNumber", "Manufacturer", "PositionReferenceIndicator", "PatientOrientation"),
@@ -64,15 +66,15 @@ def derived(source: Dataset | None) -> Dataset:
 
 
 def _kept(source: Dataset | None, name: str) -> Any:
-    """What is taken over of an element: numbers, and texts that are known codes."""
+    """What is taken over of an element: numbers shorter than a date, and texts that are known codes."""
     value = None if source is None else source.get(name)
     if name in CODES:
         return value if str(value) in CODES[name] else None
     try:
-        np.asarray(value, float)
+        numbers = np.asarray(value, float)
     except (ValueError, TypeError):  # a text where a number is due
         return None
-    return value
+    return value if (np.abs(numbers) < LARGEST).all() else None
 
 
 def stretch(image: Dataset, scale: NDArray[Any]) -> None:

@@ -251,7 +251,7 @@ def test_pixels_that_are_no_integers_of_8_or_16_bits_are_refused(series: Path) -
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR")
-def test_texts_in_place_of_numbers_and_codes_are_not_taken_over(series: Path, tmp_path: Path) -> None:
+def test_texts_and_dates_in_place_of_numbers_and_codes_are_not_taken_over(series: Path, tmp_path: Path) -> None:
     from gankit_medical.dicom import Dicom
     from pydicom import dcmread
 
@@ -267,6 +267,10 @@ def test_texts_in_place_of_numbers_and_codes_are_not_taken_over(series: Path, tm
     codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
     ours = dcmread(tmp_path / "y.dcm")
     assert (ours.RescaleType, ours.PatientPosition, ours.SliceLocation) == ("HU", "HFS", 12.5)
+    image.InstanceNumber, image.KVP = 19610203, "120"
+    image.save_as(tmp_path / "x.dcm")
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    assert (dcmread(tmp_path / "y.dcm").InstanceNumber, dcmread(tmp_path / "y.dcm").KVP) == (None, 120)
 
 
 def test_a_source_may_lack_its_class(series: Path, tmp_path: Path) -> None:
