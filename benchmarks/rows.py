@@ -92,6 +92,11 @@ MODERN = {
     "spectra": ("focal frequency loss on the cycle, 10", "losses.spectra.weight=10"),
     "structure": ("MS-SSIM on the cycle, 1", "losses.structure.weight=1"),
     "unet-critic": ("U-Net critics", "method.discriminator.type=unet_critic"),
+    "cutmix": (
+        "U-Net critics with CutMix, 1",
+        "method.discriminator.type=unet_critic",
+        "losses.cutmix.weight=1",
+    ),
     "deviation": (
         "critics with minibatch standard deviation",
         "method.discriminator={type: minibatch_deviation, discriminator: {type: patch, channels: 32}}",
@@ -110,6 +115,15 @@ MODERN = {
         "UVCGAN generators",
         "method.generator={type: uvcgan, channels: 16, downs: 3, norm: none, width: 64, heads: 4, blocks: 2}",
     ),
+    "attentiongan": (
+        "AttentionGAN's generators, four masks, no norms",
+        "method.generator={type: attentiongan, channels: 16, blocks: 3, masks: 4, norm: none}",
+    ),
+    "stylegan2": (
+        "generators of StyleGAN2's layers",
+        "method.generator={type: stylegan2_resnet, channels: 16, downs: 2, blocks: 3}",
+        "method.init=default",
+    ),
 }
 """Parts of gankit-modern: what each is called, and what of its recipe demo-cyclegan-modern is set."""
 EXPERIMENTS = [
@@ -125,6 +139,22 @@ EXPERIMENTS = [
     *(
         Row(f"modern-{name}", f"... {title}", "demo-cyclegan-modern", (*CYCLEGAN, *sets))
         for name, (title, *sets) in MODERN.items()
+    ),
+    Row(
+        "cut-hdce",
+        "CUT, `season`, 1000 steps, with hDCE (gamma 50) in place of PatchNCE",
+        "demo-cut",
+        (
+            "losses.patches={type: hdce, gamma: 50, weight: 0.5}",
+            "losses.identity_patches={type: hdce, gamma: 50, weight: 0.5, "
+            "on: {query: identity_query, key: identity_key}}",
+        ),
+    ),
+    Row(
+        "cut-relation",
+        "... with PatchNCE and the semantic relation, 0.05",
+        "demo-cut",
+        ("losses.relation={type: semantic_relation, weight: 0.05}",),
     ),
     Row("agit", "AGIT, `texture`, 1000 steps: attended critic in the last 400", "demo", AGIT),
     Row(
