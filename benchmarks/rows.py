@@ -121,7 +121,7 @@ MODERN = {
     ),
     "stylegan2": (
         "generators of StyleGAN2's layers",
-        "method.generator={type: stylegan2_resnet, channels: 16, downs: 2, blocks: 3}",
+        "method.generator={type: stylegan2_resnet, channels: 16, downs: 2, blocks: 4}",
         "method.init=default",
     ),
 }
