@@ -16,7 +16,7 @@ from gankit.core.errors import CheckpointError, DataError, RecipeError, dotted
 from gankit.core.recipe import Recipe
 from gankit.data.dataset import Dataset
 from gankit.evaluation.evaluate import Loaded, samples_of
-from gankit.report.differences import differing, in_words, tails
+from gankit.report.differences import FREE, differing, in_words, tails
 from gankit.report.measured import Measured, read_recipe, read_results, runs_of
 from gankit.report.page import number
 from gankit.report.showcase import measure_run
@@ -165,13 +165,18 @@ def _measure(path: Path, load: Load) -> list[dict[str, Any]]:
 def _grouped(runs: Sequence[Measured]) -> list[Group]:
     together: list[list[Measured]] = []
     for run in runs:
-        same = (group for group in together if next(differing([group[0].recipe, run.recipe]), None) is None)
+        same = (group for group in together if _alike(group[0].recipe, run.recipe))
         if (group := next(same, None)) is not None:
             group.append(run)
         else:
             together.append([run])
     labels = _labels(together)
     return [Group(label, sorted(g, key=_seeds)) for label, g in zip(labels, together, strict=True)]
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two recipes differ in their seeds at most."""
+    return next(differing([one, other], free=FREE | {("data", "seed")}), None) is None
 
 
 def _seeds(run: Measured) -> tuple[int, int]:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from gankit.training.run import MAY_CHANGE
 
 LENGTH = {("train", "epochs"), ("train", "steps")}
-SEEDS = {("train", "seed"), ("data", "seed")}
-FREE = (MAY_CHANGE - LENGTH) | SEEDS | {("gankit",), ("plugins",)}
-"""In what the recipes of one group may differ: no bit of a trained network depends on it, but for the seeds."""
+FREE = (MAY_CHANGE - LENGTH) | {("train", "seed"), ("gankit",), ("plugins",)}
+"""In what recipes may differ that train the same: no bit of a trained network depends on it, but for the seed."""
 WIDTH = 40
+Path = tuple[str, ...]
 
 
-def differing(recipes: Sequence[Any], place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
-    """(path, the value of each) wherever filled recipes differ in more than `FREE`; None for what one does not have.
+def differing(
+    recipes: Sequence[Any], place: Path = (), free: Collection[Path] = FREE
+) -> Iterator[tuple[Path, list[Any]]]:
+    """(path, the value of each) wherever filled recipes differ in more than `free`; None for what one does not have.
 
     Of parts of different types the type is told, and what all of them take.
     """
-    if place in FREE:
+    if place in free:
         return
     if all(isinstance(value, Mapping) for value in recipes):
         keys = dict.fromkeys(key for value in recipes for key in value)
         if len({value.get("type") for value in recipes}) > 1:
             keys = [key for key in keys if key == "type" or all(key in value for value in recipes)]
         for key in keys:
-            yield from differing([value.get(key) for value in recipes], (*place, key))
+            yield from differing([value.get(key) for value in recipes], (*place, key), free)
     elif any(value != recipes[0] for value in recipes):
         yield place, list(recipes)
 

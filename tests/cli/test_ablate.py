@@ -222,6 +222,13 @@ def test_nothing_to_compare_is_said(trained: list[str]) -> None:
     assert "nothing to compare" in told.stderr and Path("runs/tiny-ablation/tiny-channels=2-seed0").is_dir()
 
 
+def test_a_grid_over_drawings_has_a_run_for_each() -> None:
+    printed = ablate("tiny.yaml", "--over", "data.seed=0,1", "--seeds", "1", "--print").stdout.splitlines()
+    assert [line.partition("--out ")[2] for line in printed] == [
+        f"runs/tiny-ablation/tiny-seed={seed}-seed0 --resume" for seed in (0, 1)
+    ]
+
+
 def test_print_gives_commands_for_a_shell(trained: list[str]) -> None:
     printed = ablate("tiny.yaml", "--over", TYPES, "--seeds", "2", "--set", "train.batch_size=1", "--print").stdout
     commands = [shlex.split(line) for line in printed.splitlines()]
