@@ -63,8 +63,9 @@ ROWS = [
     *rows_of("demo-munit", "MUNIT", "48 px, 1200 steps, style of an example", "texture", "colour", "season"),
     row_of("demo-cut", "CUT", "season", "48 px, 1000 steps"),
     *rows_of("demo-cut", "CUT", "48 px, 1000 steps", "texture", "colour", "geometry", "mixed"),
-    *rows_of("demo-pix2pix", "pix2pix (pairs)", "48 px, 1000 steps", "texture", "season", "colour", "mixed"),
+    *rows_of("demo-pix2pix", "pix2pix (pairs)", "48 px, 1000 steps", "texture", "season", "colour"),
     row_of("demo-pix2pix", "pix2pix (pairs)", "geometry", "48 px, 2000 steps", "train.steps=2000"),
+    row_of("demo-pix2pix", "pix2pix (pairs)", "mixed", "48 px, 4000 steps", "data.task=mixed", "train.steps=4000"),
 ]
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
