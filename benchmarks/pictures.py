@@ -2,15 +2,16 @@
 
     python -m benchmarks.pictures runs/learning/lbam-20 runs/learning/pconv-20 --names LBAM PConv --out lbam.png
 
-Runs have the same test pictures. `--maps` shows the attention of each run before its output.
+The runs need the same test pictures. `--maps` shows the attention of each run before its output.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 import gankit
@@ -34,19 +35,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.names or [run.name for run in options.runs]
     if len(names) != len(options.runs):
         parser.error(f"{len(names)} names are given for {len(options.runs)} runs")
-    rows: list[Row] = [{} for _ in range(options.count)]
-    truths: list[Row] = [{} for _ in rows]
-    for run, name in zip(options.runs, names, strict=True):
-        for row, truth, found in zip(rows, truths, translated(run, options.direction, options.count), strict=True):
-            inputs, attention, output, true = found
-            row.update({key: value for key, value in inputs.items() if key not in row})
+    made = [translated(run, options.direction, options.count) for run in options.runs]
+    if any(len(found) < options.count for found in made):
+        parser.error(f"not every run has {options.count} test pictures that it translates {options.direction}")
+    rows: list[Row] = []
+    for several in zip(*made, strict=True):
+        inputs = several[0][0]
+        if not all(_alike(inputs, other[0]) for other in several):
+            parser.error("the runs have other test pictures")
+        row: Row = dict(inputs)
+        for name, (_, attention, output, _) in zip(names, several, strict=True):
             if options.maps and attention is not None:
                 row[f"{name}: map"] = overlay(next(iter(inputs.values())), attention) * 2 - 1
             row[name] = output
-            if true is not None:
-                truth["truth"] = true
-    sample_grid([row | truth for row, truth in zip(rows, truths, strict=True)]).save(options.out, "PNG")
+        truth = several[0][3]
+        rows.append(row if truth is None else row | {"truth": truth})
+    sample_grid(rows).save(options.out, "PNG")
     return 0
+
+
+def _alike(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
 def translated(
@@ -65,7 +74,7 @@ def translated(
                 attention, truth = method.attend(inputs, way), truth_of(method, batch, way, dataset)
                 attention, truth = (None if x is None else x[0] for x in (attention, truth))
                 found.append((seen, attention, method.translate(inputs, way)[0], truth))
-    return found
+    return found[:count]
 
 
 if __name__ == "__main__":

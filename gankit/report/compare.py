@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from gankit.core.errors import CheckpointError, DataError, RecipeError, dotted
 from gankit.core.recipe import Recipe
 from gankit.data.dataset import Dataset
 from gankit.evaluation.evaluate import Loaded, samples_of
-from gankit.report.differences import FREE, differing, in_words, tails
+from gankit.report.differences import differing, in_words
+from gankit.report.groups import OF_A_GROUP, Group, grouped, seeds_of
 from gankit.report.measured import Measured, read_recipe, read_results, runs_of
 from gankit.report.page import number
 from gankit.report.showcase import measure_run
@@ -28,25 +30,10 @@ OF_THE_RUN = {"weights_sha256", "device", "step", "ema", "seed"}
 pictures are compared instead."""
 PICTURES = 4
 
+Pair = tuple[Measured, Mapping[str, Any]]
+"""A run and a row of its figures."""
 Load = Callable[[Path], Loaded]
 """`gankit.load`, or what else gives the trained model of a run directory."""
-
-
-@dataclass(frozen=True)
-class Group:
-    """Runs of one recipe, which differ in their seeds, by these. label: short, and no other group's."""
-
-    label: str
-    runs: Sequence[Measured]
-
-    @property
-    def title(self) -> str:
-        """The label, with the number of its seeds where there are several."""
-        return f"{self.label} ({self.seeds} seeds)" if self.seeds > 1 else self.label
-
-    @property
-    def seeds(self) -> int:
-        return len({_seeds(run) for run in self.runs})
 
 
 @dataclass(frozen=True)
@@ -154,61 +141,29 @@ def compare(paths: Iterable[Path], load: Load) -> Comparison:
     known = {path: read_results(path) for path in folders if Run(path).evaluation.exists()}
     known |= {path: _measure(path, load) for path in folders if path not in known}
     runs = [Measured(path, recipe, known[path]) for path, recipe in recipes]
-    return _compared(_grouped(runs))
+    return _compared(grouped(runs))
 
 
 def _measure(path: Path, load: Load) -> list[dict[str, Any]]:
     return measure_run(load(path)).as_dict()["results"]
 
 
-# -- groups ------------------------------------------------------------------------------------------------------------
-def _grouped(runs: Sequence[Measured]) -> list[Group]:
-    together: list[list[Measured]] = []
-    for run in runs:
-        same = (group for group in together if _alike(group[0].recipe, run.recipe))
-        if (group := next(same, None)) is not None:
-            group.append(run)
-        else:
-            together.append([run])
-    labels = _labels(together)
-    return [Group(label, sorted(g, key=_seeds)) for label, g in zip(labels, together, strict=True)]
-
-
-def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two recipes differ in their seeds at most."""
-    return next(differing([one, other], free=FREE | {("data", "seed")}), None) is None
-
-
-def _seeds(run: Measured) -> tuple[int, int]:
-    return (run.data_seed, run.seed)
-
-
-def _labels(groups: Sequence[Sequence[Measured]]) -> list[str]:
-    """The names of the recipes; else the one or two keys in which they differ; else the names of the directories,
-    without `-seed0`."""
-    names = [{str(run.recipe.get("name") or run.path.name) for run in group} for group in groups]
-    firsts = [group[0] for group in groups]
-    candidates = [[name for several in names for name in several]] if len(groups) == sum(map(len, names)) else []
-    differences = {dotted(place): values for place, values in differing([run.recipe for run in firsts])}
-    if 0 < len(differences) <= 2:
-        differences = {key.removesuffix(".type"): values for key, values in differences.items()}
-        words = tails(differences)
-        told = [
-            [f"{words[key]}={in_words(values[i], 24)}" for key, values in differences.items()]
-            for i in range(len(firsts))
-        ]
-        candidates.append([", ".join(parts) for parts in told])
-    candidates.append([re.sub(r"-seed\d+$", "", run.path.resolve().name) for run in firsts])
-    paths = [str(run.path) for run in firsts]
-    return next((labels for labels in candidates if len(set(labels)) == len(groups)), paths)
-
-
 # -- figures -----------------------------------------------------------------------------------------------------------
 def _compared(groups: Sequence[Group]) -> Comparison:
-    differences = {dotted(place): values for place, values in differing([group.runs[0].recipe for group in groups])}
+    differences = _differences(groups)
     pictures = _other_pictures(groups, differences)
     keys = dict.fromkeys(_key(row) for group in groups for run in group.runs for row in run.results)
     return Comparison(groups, differences, pictures, [_line(key, groups, pictures) for key in keys])
+
+
+def _differences(groups: Sequence[Group]) -> dict[str, Sequence[Any]]:
+    """The keys in which the recipes of groups differ; of `data.seed` all that a group has."""
+    first = [group.runs[0].recipe for group in groups]
+    found = {dotted(place): values for place, values in differing(first, free=OF_A_GROUP)}
+    seeds = [sorted({run.data_seed for run in group.runs}) for group in groups]
+    if any(one != seeds[0] for one in seeds):
+        found["data.seed"] = [one[0] if len(one) == 1 else one for one in seeds]
+    return found
 
 
 def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -216,38 +171,66 @@ def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
 
 
 def _line(key: tuple[str, str, str], groups: Sequence[Group], pictures: str) -> Line:
-    cells = {group.label: _cell(key, group) for group in groups}
-    rows = [row for cell in cells.values() for row in cell.rows.values()]
+    pairs = {group.label: _pairs(key, group) for group in groups}
+    cells = {group.label: _cell(pairs[group.label], len(group.runs)) for group in groups}
+    rows = [row for found in pairs.values() for _, row in found]
     first = next((row for row in rows if row["value"] is not None), rows[0])
     common = (f"{key[0]} {key[1]}".strip(), key[2], first.get("unit", ""), first["better"], cells)
-    several = sum(cell.value is not None for cell in cells.values()) > 1
-    if why := "other test pictures" if pictures and several else _other_protocol(rows):
+    with_figure = [group for group in groups if cells[group.label].value is not None]
+    several = len(with_figure) > 1
+    lacking = {frozenset(_drawings(group.runs) - _drawings(_known(pairs[group.label]))) for group in with_figure}
+    if pictures and several:
+        why = "other test pictures"
+    elif several and len(lacking) > 1:
+        why = "some groups lack the figure for some `data.seed`"
+    else:
+        why = _other_protocol(rows)
+    if why:
         return Line(*common, trivial={}, why=why)
-    return Line(*common, _trivial(rows), "", *(_ranked(cells, first["better"]) if several else ()))
+    trivial = _trivial([pair for found in pairs.values() for pair in found])
+    return Line(*common, trivial, "", *(_ranked(cells, first["better"]) if several else ()))
 
 
-def _trivial(rows: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """The trivial answers; over several drawings their means."""
-    known = [row.get("trivial") or {} for row in rows if row["value"] is not None]
-    found: dict[str, float | None] = {}
-    for name in known[0] if known else ():
-        values = {one.get(name) for one in known}
-        numbers = [value for value in values if value is not None]
-        found[name] = math.fsum(numbers) / len(numbers) if len(numbers) == len(values) else None
-    return found
+def _pairs(key: tuple[str, str, str], group: Group) -> list[Pair]:
+    return [(run, row) for run in group.runs for row in run.results if _key(row) == key]
 
 
-def _cell(key: tuple[str, str, str], group: Group) -> Cell:
-    pairs = [(run, row) for run in group.runs for row in run.results if _key(row) == key]
+def _known(pairs: Sequence[Pair]) -> list[Measured]:
+    """The runs that have the figure."""
+    return [run for run, row in pairs if row["value"] is not None]
+
+
+def _drawings(runs: Iterable[Measured]) -> set[int]:
+    return {run.data_seed for run in runs}
+
+
+def _trivial(pairs: Sequence[Pair]) -> dict[str, float | None]:
+    """The trivial answers: those of each `data.seed`, and the means over these."""
+    by_drawing: dict[int, dict[str, float]] = defaultdict(dict)
+    names: dict[str, None] = {}
+    for run, row in pairs:
+        if row["value"] is not None:
+            told = row.get("trivial") or {}
+            names |= dict.fromkeys(told)
+            by_drawing[run.data_seed] |= {name: value for name, value in told.items() if value is not None}
+    values = {name: [one.get(name) for one in by_drawing.values()] for name in names}
+    return {name: None if None in found else fmean(x for x in found if x is not None) for name, found in values.items()}
+
+
+def _cell(pairs: Sequence[Pair], of: int) -> Cell:
     rows = {str(run.path): row for run, row in pairs}
-    values = {(_seeds(run), row["value"]) for run, row in pairs if row["value"] is not None}
+    values = {(seeds_of(run), row["value"]) for run, row in pairs if row["value"] is not None}
     if not values:
-        return Cell(None, None, rows, len(group.runs))
+        return Cell(None, None, rows, of)
+    by_drawing: dict[int, list[float]] = defaultdict(list)
+    for (drawing, _), value in sorted(values):
+        by_drawing[drawing].append(value)
+    mean = fmean(map(fmean, by_drawing.values()))  # so that each drawing counts once, however many runs it has
     numbers = [value for _, value in values]
     if len({seed for seed, _ in values}) > 1:
-        return Cell(math.fsum(numbers) / len(numbers), (min(numbers), max(numbers)), rows, len(group.runs))
+        return Cell(mean, (min(numbers), max(numbers)), rows, of)
     ends = [end for _, row in pairs if row["interval"] for end in row["interval"] if end is not None]
-    return Cell(math.fsum(numbers) / len(numbers), (min(ends), max(ends)) if ends else None, rows, len(group.runs))
+    return Cell(mean, (min(ends), max(ends)) if ends else None, rows, of)
 
 
 def _ranked(cells: Mapping[str, Cell], better: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -344,13 +327,10 @@ def notes(comparison: Comparison) -> list[str]:
 # -- pictures ----------------------------------------------------------------------------------------------------------
 def _other_pictures(groups: Sequence[Group], differences: Mapping[str, Sequence[Any]]) -> str:
     """Why the test pictures of the groups are not the same ones; empty where they are."""
-    keys = {key: values for key, values in differences.items() if key.startswith("data.")}
-    seeds = [sorted({run.data_seed for run in group.runs}) for group in groups]
-    if any(one != seeds[0] for one in seeds):
-        keys["data.seed"] = [one[0] if len(one) == 1 else one for one in seeds]
+    keys = [key for key in differences if key.startswith("data.")]
     if not keys:
         return ""
-    told = "; ".join(f"{key} is {' and '.join(dict.fromkeys(map(in_words, keys[key])))}" for key in keys)
+    told = "; ".join(f"{key} is {' and '.join(dict.fromkeys(map(in_words, differences[key])))}" for key in keys)
     try:
         first, *others = map(_opened, groups)
     except (DataError, RecipeError) as e:

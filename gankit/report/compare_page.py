@@ -14,9 +14,10 @@ from gankit.core.errors import GankitError
 from gankit.core.files import write_whole
 from gankit.evaluation.evaluate import Loaded, measuring, samples_of, truth_of, ways_of
 from gankit.evaluation.measure import stacked
-from gankit.report.compare import PICTURES, Comparison, Group, Load, difference_rows, figure_rows, notes
+from gankit.report.compare import PICTURES, Comparison, Load, difference_rows, figure_rows, notes
 from gankit.report.curves import Point, line_chart, loss_curves, measured_curves, read_log, watched_curves
 from gankit.report.grids import sample_grid
+from gankit.report.groups import Group
 from gankit.report.page import document, image
 from gankit.report.samples import shown
 from gankit.training.run import Run

@@ -21,6 +21,9 @@ def test_runs_stand_side_by_side(tmp_path: Path) -> None:
     with Image.open(tmp_path / "a.png") as picture:
         columns = ("source", "A", "B", "truth")
         assert picture.width == GAP + len(columns) * (CELL + GAP)
-    with pytest.raises(SystemExit):
-        main([*runs, "--names", "A", "--out", str(tmp_path / "b.png")])
+    gankit.train(recipe(steps=1, data={"seed": 9}), tmp_path / "elsewhere")
+    out = ["--out", str(tmp_path / "b.png")]
+    for wrong in (["--names", "A"], ["--count", "999"], ["--direction", "a2c"], [str(tmp_path / "elsewhere")]):
+        with pytest.raises(SystemExit):
+            main([*runs, *wrong, *out])
     assert not (tmp_path / "b.png").exists()

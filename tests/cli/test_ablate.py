@@ -197,6 +197,8 @@ def test_a_run_of_another_recipe_is_refused(trained: list[str]) -> None:
     told = ablate(*GRID, "--set", "losses.cycle.weight=3", code=2).stderr
     assert "grid/tiny-channels=2-seed0: was trained with losses.cycle.weight 10" in told
     assert "and it is 3" in told and "2 mistakes" in told and len(trained) == 2
+    told = ablate(*GRID, "--seeds", "1", "--set", "data.seed=3", code=2).stderr
+    assert "was trained with data.seed 0, and it is 3 now" in told and len(trained) == 2
 
 
 def test_one_failing_run_ends_no_other(trained: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

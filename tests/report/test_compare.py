@@ -44,14 +44,16 @@ def runs(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def fake(path: Path, value: float | None, interval: Any = None, protocol: dict | None = None, **changes: Any) -> Path:
-    """A run of one made-up figure; changes: of `train` in its recipe, but for `name` and `method`."""
+    """A run of one made-up figure; changes: of `train` in its recipe, but for `name`, `method` and `drawing`, which is
+    `data.seed`."""
     method, name = changes.pop("method", CYCLEGAN), changes.pop("name", "tiny")
-    better = changes.pop("better", "higher")
+    better, data = changes.pop("better", "higher"), {"seed": changes.pop("drawing", 0)}
+    trivial = changes.pop("trivial", {"input": 3.0})
     row = {"metric": "psnr", "direction": "a2b", "value": value, "interval": interval, "unit": "dB", "better": better}
     row |= {"protocol": {"n": 2, "split": "test", "seed": 0, "device": path.name} | (protocol or {})}
-    row |= {"trivial": {"input": 3.0}} if value is not None else {"unavailable": "no weights"}
+    row |= {"trivial": trivial} if value is not None else {"unavailable": "no weights"}
     path.mkdir(parents=True)
-    Run(path).write_recipe(Recipe.load(recipe(method, name=name, **changes)))
+    Run(path).write_recipe(Recipe.load(recipe(method, data=data, name=name, **changes)))
     Run(path).evaluation.write_text(json.dumps({"results": [row]}))
     return path
 
@@ -82,6 +84,42 @@ def test_runs_that_differ_in_their_seed_are_one_group(tmp_path: Path) -> None:
     assert row.verdict == "differ" and row.best == ("channels=6",)
     told = found.as_dict()["results"][0]["groups"]["channels=4"]["runs"]
     assert [run["interval"] for run in told] == [[1.0, 3.0], [3.0, 5.0]]
+
+
+def test_each_drawing_counts_once(tmp_path: Path) -> None:
+    """However many runs it has: else the group with more runs of the easier one would be the best."""
+    for i, (drawing, value) in enumerate(((7, 20.0), (0, 10.0), (0, 10.0))):
+        fake(tmp_path / f"n{i}", value, drawing=drawing, seed=i, better="lower")
+    for i, (drawing, value) in enumerate(((0, 9.0), (7, 19.0), (7, 19.0))):
+        fake(tmp_path / f"w{i}", value, drawing=drawing, seed=i, better="lower", method=WIDE)
+    found = compare([tmp_path], never)
+    assert [group.title for group in found.groups] == ["channels=4 (3 seeds)", "channels=6 (3 seeds)"]
+    assert found.differences == {"method.generator.channels": [4, 6]}
+    [row] = found.lines
+    assert [cell.value for cell in row.cells.values()] == [15.0, 14.0] and row.best == ("channels=6",)
+
+
+def test_drawings_that_only_some_groups_have_are_told(tmp_path: Path) -> None:
+    paths = [fake(tmp_path / f"n{drawing}", 1.0, drawing=drawing) for drawing in (7, 0)]
+    found = compare([*paths, fake(tmp_path / "w", 2.0, method=WIDE, drawing=7)], never)
+    assert found.differences["data.seed"] == [[0, 7], 7] and "data.seed is [0, 7] and 7" in found.pictures
+    assert [group.label for group in found.groups] == ["channels=4", "channels=6"]
+
+
+def test_a_figure_that_a_group_lacks_for_a_drawing_is_not_compared(tmp_path: Path) -> None:
+    for drawing in (0, 7):
+        fake(tmp_path / f"n{drawing}", None if drawing else 1.0, drawing=drawing)
+        fake(tmp_path / f"w{drawing}", 2.0, drawing=drawing, method=WIDE)
+    [row] = compare([tmp_path], never).lines
+    assert row.verdict == "not compared: some groups lack the figure for some `data.seed`"
+
+
+def test_trivial_answers_are_means_over_drawings(tmp_path: Path) -> None:
+    for drawing, value in ((0, 0.0), (1, 0.0), (2, 0.3)):
+        fake(tmp_path / f"{drawing}", 1.0, drawing=drawing, trivial={"input": value, "mean": value or None})
+    fake(tmp_path / "old", 1.0, drawing=2, seed=5, trivial={})
+    [row] = compare([tmp_path], never).lines
+    assert row.trivial == {"input": pytest.approx(0.1), "mean": None}
 
 
 def test_a_longer_training_is_another_group(tmp_path: Path) -> None:
