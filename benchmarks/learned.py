@@ -49,10 +49,11 @@ def read(path: Path = KEPT) -> list[Record]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
 
 
-def minutes(path: Path = RATES) -> dict[str, float]:
-    """Of each row that was measured."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {name: one["minutes"] for name, one in known.items()}
+def minutes(row: str, records: Iterable[Record], path: Path = RATES) -> float | None:
+    """Of a training of this row, where they were measured with the setting of its records."""
+    one = (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}).get(row)
+    settings = {record["setting"] for record in records if record["row"] == row}
+    return one["minutes"] if one and settings == {one["setting"]} else None
 
 
 def has(row: str, setting: str, seed: int, path: Path = KEPT) -> bool:
@@ -101,7 +102,7 @@ def lines(row: str, title: str, records: Iterable[Record], minutes: float | None
     mine = [one for one in records if one["row"] == row]
     seeds = sum(len(one["seeds"]) for one in mine)
     found, first = [], f"{title}, {seeds} seed{'s' if seeds != 1 else ''}"
-    first += f", {minutes:.0f} min" if minutes else ""
+    first += f", {max(minutes, 1):.0f} min" if minutes else ""
     for metric, name in FIGURES.items():
         for direction in ("a2b", "b2a"):
             figures = [one["figures"][key] for one in mine if (key := f"{metric} {direction}") in one["figures"]]
@@ -146,10 +147,10 @@ def grid(cells: Mapping[str, tuple[str, str]], tasks: Sequence[str], records: Se
 
 
 def _cell(mine: Sequence[Record]) -> str:
+    """As in `lines`, a figure that only some seeds have tells nothing."""
     directions = [f"translation_error {name}" for name in ("a2b", "b2a")]
-    errors = [
-        figures for key in directions if (figures := [one["figures"][key] for one in mine if key in one["figures"]])
-    ]
+    each = [[one["figures"][key] for one in mine if key in one["figures"]] for key in directions]
+    errors = [figures for figures in each if figures and len(figures) == len(mine)]
     if not errors:
         return ""
     ours = [fmean(value for figure in figures for value in figure["values"]) for figures in errors]

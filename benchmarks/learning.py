@@ -46,8 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [row for row in PAGES[options.page] if not options.rows or row.name in options.rows]
     asked = [] if options.table else [(row, seed) for seed in options.seeds for row in rows]
     failed = train([(row, seed) for row, seed in asked if not learned.has(row.name, setting(row), seed)], options)
-    records, minutes, rows = learned.read(), learned.minutes(), PAGES[options.page]
-    lines = [line for row in rows for line in learned.lines(row.name, row.title, records, minutes.get(row.name))]
+    records, rows = learned.read(), PAGES[options.page]
+    times = {row.name: learned.minutes(row.name, records) for row in rows}
+    lines = [line for row in rows for line in learned.lines(row.name, row.title, records, times[row.name])]
     cells = {row.name: row.cell for row in rows if row.cell}
     learned.write(DOCS / f"{options.page}.md", [*learned.grid(cells, TASKS, records), *learned.table(lines)])
     return 1 if failed else 0

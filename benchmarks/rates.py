@@ -1,5 +1,5 @@
 """How long the rows of docs/benchmark.md take: `python -m benchmarks.rates` trains the first steps of each, one after
-another on one thread, and keeps the minutes that all of its steps take at that rate. The machine should be at rest.
+another on one thread, and keeps the minutes that all of its steps take at that rate. The machine should be at rest. Later phases of a method may take another time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.learned import RATES, processor
-from benchmarks.learning import training
+from benchmarks.learning import setting, training
 from benchmarks.rows import PAGES, Row
 from gankit.cli.processes import Processes
 from gankit.core.files import write_whole
@@ -45,7 +45,7 @@ def _measure(row: Row) -> bool:
             return False
         minutes = whole.recipe.train.steps * seconds_a_step((run.path / "metrics.jsonl").read_text()) / 60
     known = json.loads(RATES.read_text(encoding="utf-8")) if RATES.is_file() else {}
-    known[row.name] = {"minutes": round(minutes, 1), "processor": processor()}
+    known[row.name] = {"setting": setting(row), "minutes": round(minutes, 1), "processor": processor()}
     write_whole(RATES, json.dumps(dict(sorted(known.items())), indent=1) + "\n")
     print(f"{row.name}: {minutes:.1f} min", file=sys.stderr, flush=True)
     return True

@@ -56,6 +56,11 @@ def test_a_row_tells_its_minutes(tmp_path: Path) -> None:
     records = [learned.record("x", "as it was", 1, run_of(tmp_path, 0.25))]
     first, second = learned.lines("x", "X", records, 4.4)
     assert first.startswith("| X, 1 seed, 4 min | error a2b |") and second.startswith("|  | error b2a |")
+    rates = tmp_path / "rates.json"
+    rates.write_text(json.dumps({"x": {"setting": "as it was", "minutes": 4.4}, "y": {"setting": "z", "minutes": 1}}))
+    assert learned.minutes("x", records, rates) == 4.4 and learned.minutes("y", records, rates) is None
+    other = [record | {"setting": "changed"} for record in records]
+    assert learned.minutes("x", other, rates) is None and learned.minutes("x", records, tmp_path / "none") is None
 
 
 def test_the_grid_has_errors_and_the_strongest_trivial_answers(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ CODES = {
     "RescaleType": frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}),
 }
 """Of those that are no numbers, what is taken over: other texts might be names."""
-LARGEST = 1e6
-"""Above all of these numbers: 19720305 is a birthday."""
+LARGEST = 1e5
+"""Above all of these numbers: 19720305 and 720305 are birthdays."""
 EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("ReferringPhysicianName", "AccessionNumber", "Manufacturer", "PositionReferenceIndicator", "PatientOrientation"),

@@ -45,8 +45,8 @@ def neighbours_of(volume: Tensor, index: Tensor, slices: int) -> Tensor:
 def check_enough(count: int, slices: int) -> None:
     """Raise DataError where the outermost neighbours lie beyond the volume in all of its pictures."""
     if count <= slices // 2:
-        told = f"it has {count} slice{'s' * (count != 1)}"
-        raise DataError(f"{told}, and a picture reaches {slices // 2} to either side: lower `slices`")
+        told = f"it has {count} slice{'s' * (count != 1)}, and a picture reaches {slices // 2} to either side"
+        raise DataError(f"{told}: give it a whole series, or lower `slices` of the training")
 
 
 def joined(pictures: Tensor, slices: int) -> Tensor:
