@@ -1,5 +1,6 @@
 """How long the rows of docs/benchmark.md take: `python -m benchmarks.rates` trains the first steps of each, one after
-another on one thread, and keeps the minutes that all of its steps take at that rate. The machine should be at rest. Later phases of a method may take another time.
+another on one thread, and keeps the minutes that all of its steps take at that rate. The machine should be at rest.
+Later phases of a method may take another time.
 """
 
 from __future__ import annotations
