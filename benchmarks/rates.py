@@ -44,7 +44,8 @@ def _measure(row: Row) -> bool:
         if wrong:
             print(f"{row.name}: {wrong[0]}", file=sys.stderr)
             return False
-        minutes = whole.recipe.train.steps * seconds_a_step((run.path / "metrics.jsonl").read_text()) / 60
+        steps = whole.recipe.train.steps or 0  # a row has steps, not epochs
+        minutes = steps * seconds_a_step((run.path / "metrics.jsonl").read_text()) / 60
     known = json.loads(RATES.read_text(encoding="utf-8")) if RATES.is_file() else {}
     known[row.name] = {"setting": setting(row), "minutes": round(minutes, 1), "processor": processor()}
     write_whole(RATES, json.dumps(dict(sorted(known.items())), indent=1) + "\n")

@@ -156,7 +156,7 @@ def _compared(groups: Sequence[Group]) -> Comparison:
     return Comparison(groups, differences, pictures, [_line(key, groups, pictures) for key in keys])
 
 
-def _differences(groups: Sequence[Group]) -> dict[str, Sequence[Any]]:
+def _differences(groups: Sequence[Group]) -> dict[str, list[Any]]:
     """The keys in which the recipes of groups differ; of `data.seed` all that a group has."""
     first = [group.runs[0].recipe for group in groups]
     found = {dotted(place): values for place, values in differing(first, free=OF_A_GROUP)}
