@@ -10,17 +10,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 import gankit
-from gankit.evaluation.evaluate import measuring, samples_of, truth_of, ways_of
-from gankit.evaluation.measure import stacked
 from gankit.report.grids import overlay, sample_grid
-from gankit.report.samples import shown
+from gankit.report.showcase import translated
 
-Row = dict[str, Tensor | str]
+Row = dict[str, Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,46 +34,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = options.names or [run.name for run in options.runs]
     if len(names) != len(options.runs):
         parser.error(f"{len(names)} names are given for {len(options.runs)} runs")
-    made = [translated(run, options.direction, options.count) for run in options.runs]
-    if any(len(found) < options.count for found in made):
+    made = []
+    for run in options.runs:
+        model = gankit.load(run, "cpu")
+        rows = translated(model.method, model.dataset("test"), options.count)
+        made.append([row for row in rows if row["direction"] == options.direction])
+    if any(len(rows) < options.count for rows in made):
         parser.error(f"not every run has {options.count} test pictures that it translates {options.direction}")
-    rows: list[Row] = []
+    rows = []
     for several in zip(*made, strict=True):
-        inputs = several[0][0]
-        if not all(_alike(inputs, other[0]) for other in several):
+        inputs = _inputs(several[0])
+        if not all(_alike(inputs, _inputs(other)) for other in several):
             parser.error("the runs have other test pictures")
         row: Row = dict(inputs)
-        for name, (_, attention, output, _) in zip(names, several, strict=True):
-            if options.maps and attention is not None:
-                row[f"{name}: map"] = overlay(next(iter(inputs.values())), attention) * 2 - 1
-            row[name] = output
-        truth = several[0][3]
-        rows.append(row if truth is None else row | {"truth": truth})
+        for name, one in zip(names, several, strict=True):
+            if options.maps and "attention" in one:
+                row[f"{name}: map"] = overlay(next(iter(inputs.values())), one["attention"]) * 2 - 1
+            row[name] = one["output"]
+        rows.append(row | {key: several[0][key] for key in ("truth",) if key in several[0]})
     sample_grid(rows).save(options.out, "PNG")
     return 0
 
 
+def _inputs(row: Row) -> dict[str, Tensor]:
+    made = ("attention", "output", "truth")
+    return {key: x for key, x in row.items() if key not in made and isinstance(x, Tensor)}
+
+
 def _alike(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours)
-
-
-def translated(
-    run: Path, direction: str, count: int
-) -> list[tuple[dict[str, Tensor], Tensor | None, Tensor, Tensor | None]]:
-    """Of each of the first test pictures what is shown of the inputs, the attention, the output and the truth."""
-    model = gankit.load(run, "cpu")
-    method, dataset = model.method, model.dataset("test")
-    found = []
-    with measuring(method):
-        for batch in stacked(samples_of(dataset, count), 1):
-            for way, inputs in ways_of(method, batch):
-                if way != direction:
-                    continue
-                seen = {key: x for key, x in shown(method, way, inputs).items() if isinstance(x, Tensor)}
-                attention, truth = method.attend(inputs, way), truth_of(method, batch, way, dataset)
-                attention, truth = (None if x is None else x[0] for x in (attention, truth))
-                found.append((seen, attention, method.translate(inputs, way)[0], truth))
-    return found[:count]
 
 
 if __name__ == "__main__":

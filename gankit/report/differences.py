@@ -12,12 +12,12 @@ LENGTH = {("train", "epochs"), ("train", "steps")}
 FREE = (MAY_CHANGE - LENGTH) | {("train", "seed"), ("gankit",), ("plugins",)}
 """In what recipes may differ that train the same: no bit of a trained network depends on it, but for the seed."""
 WIDTH = 40
-Path = tuple[str, ...]
+Place = tuple[str, ...]
 
 
 def differing(
-    recipes: Sequence[Any], place: Path = (), free: Collection[Path] = FREE
-) -> Iterator[tuple[Path, list[Any]]]:
+    recipes: Sequence[Any], place: Place = (), free: Collection[Place] = FREE
+) -> Iterator[tuple[Place, list[Any]]]:
     """(path, the value of each) wherever filled recipes differ in more than `free`; None for what one does not have.
 
     Of parts of different types the type is told, and what all of them take.

@@ -59,14 +59,22 @@ def showcase(method: Method, dataset: Dataset, count: int = 4) -> Image.Image | 
 
     Of a method that draws from noise, 64 of its pictures. The method stays on its device. None for an empty split.
     """
-    rows = []
     with measuring(method):
         if (drawn := method.draw(DRAWN)) is not None:
             return plain_grid(method.translate(drawn))
+    rows = translated(method, dataset, count)
+    return sample_grid(rows) if rows else None
+
+
+def translated(method: Method, dataset: Dataset, count: int) -> list[dict[str, Tensor | str]]:
+    """Rows of `sample_grid`, one for each direction of the first pictures of `dataset.split("test")`: `direction`, the
+    inputs and, where known, `attention`, `output` and `truth`."""
+    rows = []
+    with measuring(method):
         for batch in stacked(samples_of(dataset.split("test"), count), 1):
             batch = {name: x.to(method.device) for name, x in batch.items()}
             rows += [_row(method, way, inputs, batch, dataset) for way, inputs in ways_of(method, batch)]
-    return sample_grid(rows) if rows else None
+    return rows
 
 
 def _row(
