@@ -70,8 +70,9 @@ ROWS = [
 
 WITHOUT_CAM = ("method.generator.attention=null", "method.discriminator.cam=false", "losses.cam.weight=0")
 RECIPES = Path(__file__).resolve().parent / "recipes"
-INPAINTING, LBAM, PCONV, ENLARGING = (
-    str(RECIPES / f"{name}.yaml") for name in ("inpainting", "inpainting-lbam", "inpainting-pconv", "enlarging")
+INPAINTING, LBAM, PCONV, ENLARGING, FACADES = (
+    str(RECIPES / f"{name}.yaml")
+    for name in ("inpainting", "inpainting-lbam", "inpainting-pconv", "enlarging", "facades")
 )
 DRAWN = (f"data.root={DRAWN_FOLDER}",)
 WIDE = "method.generator.channels=32"
@@ -127,6 +128,9 @@ MODERN = {
     ),
 }
 """Parts of gankit-modern: what each is called, and what of its recipe demo-cyclegan-modern is set."""
+UNPAIRED_ONLY = ("memory", "attentiongan")
+"""A method of its own, and generators that compose with the source."""
+PHOTOS = ("data.root=datasets/facades",)
 EXPERIMENTS = [
     Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
     Row("cyclegan-no-identity", "... without identity loss", "demo-cyclegan", (*CYCLEGAN, "losses.identity.weight=0")),
@@ -183,6 +187,15 @@ EXPERIMENTS = [
         Row(f"ugatit-{norm}", f"... norm `{norm}`", "demo-ugatit", (*UGATIT, f"method.generator.norm={norm}"))
         for norm in NORMS
     ),
+    *(
+        Row(
+            f"ugatit-geometry-{norm}",
+            f"U-GAT-IT light, `geometry`, 1000 steps, norm `{norm}`",
+            "demo-ugatit",
+            ("data.task=geometry", f"method.generator.norm={norm}"),
+        )
+        for norm in NORMS
+    ),
     Row("ugatit-no-cam", "... without CAM", "demo-ugatit", (*UGATIT, *WITHOUT_CAM)),
     Row("lbam", "LBAM, strokes of 20 to 40 %, 64 px, 600 steps", INPAINTING, DRAWN),
     *(
@@ -202,6 +215,12 @@ EXPERIMENTS = [
     Row("pconv-long", "PConv, 2400 steps", INPAINTING, (*DRAWN, "method.generator.type=pconv", "train.steps=2400")),
     Row("lbam-all", "LBAM with all of its losses, 1200 steps (needs `distilled_vgg19`)", LBAM, DRAWN),
     Row("pconv-all", "PConv with all of its losses, 1200 steps (needs `distilled_vgg19`)", PCONV, DRAWN),
+    Row("facades", "pix2pix, real facades into labels, 64 px, 1000 steps", FACADES, PHOTOS),
+    *(
+        Row(f"facades-{name}", f"... {title}", FACADES, (*PHOTOS, *sets))
+        for name, (title, *sets) in MODERN.items()
+        if name not in UNPAIRED_ONLY
+    ),
     Row("enlarging", "super-resolution x4, 64 px, 1000 steps, by pixels", ENLARGING, DRAWN),
     Row(
         "enlarging-features",

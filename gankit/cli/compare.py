@@ -44,7 +44,7 @@ def compare(
 def show(comparison: Comparison, html: Path | None, as_json: bool = False) -> None:
     """Print a comparison, and write its page where one is wanted."""
     import gankit
-    from gankit.report.compare import difference_rows, figure_rows, notes
+    from gankit.report.compare_words import difference_rows, figure_rows, notes
 
     if html is not None:
         from gankit.report.compare_page import write

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from gankit.core.errors import GankitError
 from gankit.core.files import write_whole
-from gankit.evaluation.evaluate import Loaded, measuring, samples_of, truth_of, ways_of
-from gankit.evaluation.measure import stacked
-from gankit.report.compare import PICTURES, Comparison, Load, difference_rows, figure_rows, notes
+from gankit.evaluation.evaluate import Loaded
+from gankit.report.compare import PICTURES, Comparison, Load
+from gankit.report.compare_words import difference_rows, figure_rows, notes
 from gankit.report.curves import Point, line_chart, loss_curves, measured_curves, read_log, watched_curves
 from gankit.report.grids import sample_grid
 from gankit.report.groups import Group
 from gankit.report.page import document, image
-from gankit.report.samples import shown
+from gankit.report.showcase import translated
 from gankit.training.run import Run
 
 NARROW = 18
@@ -123,20 +123,18 @@ def _names(labels: Sequence[str]) -> dict[str, str]:
 
 def _translate(model: Loaded, name: str, rows: Rows) -> None:
     """Put what a model makes of the first test pictures under its name, and beside it source and truth."""
-    method, dataset = model.method, model.dataset("test")
-    if method.draws or method.untranslatable:
+    if model.method.draws or model.method.untranslatable:
         return
-    with measuring(method):
-        for i, item in enumerate(stacked(samples_of(dataset, PICTURES), 1)):
-            batch = {field: x.to(method.device) for field, x in item.items()}
-            for way, inputs in ways_of(method, batch):
-                row = rows[way, i]
-                row["inputs"] = row.get("inputs", {}) | shown(method, way, inputs)
-                row["outputs"] = row.get("outputs", {}) | {name: method.translate(inputs, way)[0]}
-                if (truth := truth_of(method, batch, way, dataset)) is not None:
-                    row["truth"] = {"truth": truth[0]}
+    numbers: dict[str, int] = defaultdict(int)
+    for made in translated(model.method, model.dataset("test"), PICTURES):
+        way = str(made["direction"])
+        row, numbers[way] = rows[way, numbers[way]], numbers[way] + 1
+        inputs = {key: x for key, x in made.items() if key not in ("direction", "attention", "output", "truth")}
+        row["inputs"] = row.get("inputs", {}) | inputs
+        row["outputs"] = row.get("outputs", {}) | {name: made["output"]}
+        row["truth"] = row.get("truth", {}) | {key: made[key] for key in ("truth",) if key in made}
 
 
 def _ordered(way: str, row: Mapping[str, dict[str, Tensor | str]]) -> dict[str, Tensor | str]:
     """A row of `sample_grid`: the inputs, the outputs, the truth."""
-    return {"direction": way} | row["inputs"] | row["outputs"] | row.get("truth", {})
+    return {"direction": way} | row["inputs"] | row["outputs"] | row["truth"]

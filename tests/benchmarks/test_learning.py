@@ -12,10 +12,10 @@ from benchmarks import learned
 from benchmarks.learned import END, table, write
 from benchmarks.learning import DOCS, setting, training
 from benchmarks.rates import seconds_a_step
-from benchmarks.rows import PAGES, TASKS, Row
+from benchmarks.rows import FACADES, PAGES, TASKS, Row
 from gankit.core.recipe import Recipe
 
-OF_PLUGINS = ("demo-cut", "demo-cyclegan-modern")
+OF_PLUGINS = ("demo-cut", "demo-cyclegan-modern", FACADES)
 
 
 @pytest.mark.parametrize(

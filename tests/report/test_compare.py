@@ -16,8 +16,9 @@ from gankit.api import Model
 from gankit.cli.main import app
 from gankit.core.errors import CheckpointError
 from gankit.core.recipe import Recipe
-from gankit.report.compare import Comparison, compare, difference_rows, figure_rows, notes
+from gankit.report.compare import Comparison, compare
 from gankit.report.compare_page import html
+from gankit.report.compare_words import difference_rows, figure_rows, notes
 from gankit.report.differences import differing, in_words, tails
 from gankit.training.run import Run
 from tests.report.test_page import Page
