@@ -83,6 +83,10 @@ ONE_PHASE = "method.whole_image_until_epoch=10"
 """Critics of whole pictures to the end, in up to 1000 steps."""
 NOISE = ("data.task=noise", "data.size=64")
 UGATIT = ("train.steps=400", "method.generator.residual_image=true", "method.discriminator.channels=16")
+NAFNET = (
+    "method.generator={type: nafnet, channels: 16, encoder: [1, 1, 2], middle: 2, decoder: [1, 1, 1]}",
+    "method.init=default",
+)
 MODERN = {
     "mixed": ("gradient penalty on a mix of real and fake, 0.04", "losses.mixed.weight=0.04"),
     "r1-r2": (
@@ -108,11 +112,7 @@ MODERN = {
         "method.type=uvcgan2",
         "method.discriminator={type: batch_head, discriminator: {type: patch, channels: 32}}",
     ),
-    "nafnet": (
-        "NAFNet generators",
-        "method.generator={type: nafnet, channels: 16, encoder: [1, 1, 2], middle: 2, decoder: [1, 1, 1]}",
-        "method.init=default",
-    ),
+    "nafnet": ("NAFNet generators", *NAFNET),
     "uvcgan": (
         "UVCGAN generators",
         "method.generator={type: uvcgan, channels: 16, downs: 3, norm: none, width: 64, heads: 4, blocks: 2}",
@@ -146,6 +146,12 @@ EXPERIMENTS = [
         for name, (title, *sets) in MODERN.items()
     ),
     Row(
+        "modern-nafnet-mixed",
+        "CycleGAN, `mixed`, 1600 steps, with NAFNet generators",
+        "demo-cyclegan-modern",
+        ("data.task=mixed", *NAFNET),
+    ),
+    Row(
         "cut-hdce",
         "CUT, `season`, 1000 steps, with hDCE (gamma 50) in place of PatchNCE",
         "demo-cut",
@@ -175,6 +181,7 @@ EXPERIMENTS = [
         (*AGIT, "method.generator_sees=attended"),
     ),
     Row("denoising", "pairs, `noise`, 64 px, 700 steps: U-Net", "demo-pix2pix", (*NOISE, "train.steps=700")),
+    Row("denoising-nafnet", "... gankit-modern's NAFNet", "demo-pix2pix", (*NOISE, "train.steps=700", *NAFNET)),
     Row(
         "denoising-attention",
         "... with AGIT's attention, composition, critics and averaged weights",

@@ -12,14 +12,18 @@ from benchmarks import learned
 from benchmarks.learned import END, table, write
 from benchmarks.learning import DOCS, setting, training
 from benchmarks.rates import seconds_a_step
-from benchmarks.rows import FACADES, PAGES, TASKS, Row
+from benchmarks.rows import FACADES, NAFNET, PAGES, TASKS, Row
 from gankit.core.recipe import Recipe
 
 OF_PLUGINS = ("demo-cut", "demo-cyclegan-modern", FACADES)
 
 
+def needs_a_plugin(row: Row) -> bool:
+    return row.recipe in OF_PLUGINS or bool(set(NAFNET) & set(row.sets))
+
+
 @pytest.mark.parametrize(
-    "row", [row for rows in PAGES.values() for row in rows if row.recipe not in OF_PLUGINS], ids=lambda row: row.name
+    "row", [row for rows in PAGES.values() for row in rows if not needs_a_plugin(row)], ids=lambda row: row.name
 )
 def test_rows_are_recipes(row: Row, tmp_path: Path) -> None:
     one = training(row, 7, tmp_path)
