@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import secrets
 from typing import Any
 
@@ -27,8 +28,8 @@ CODES = {
     "RescaleType": frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}),
 }
 """Of those that are no numbers, what is taken over: other texts might be names."""
-LARGEST = 1e5
-"""Above all of these numbers: 19720305 and 720305 are birthdays."""
+DATE = re.compile(r"\s*[+-]?\d{6}")
+"""How numbers begin that could be birthdays, and that are longer than any of these: 19720305, 720305, 010203."""
 EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("ReferringPhysicianName", "AccessionNumber", "Manufacturer", "PositionReferenceIndicator", "PatientOrientation"),
@@ -74,7 +75,8 @@ def _kept(source: Dataset | None, name: str) -> Any:
         numbers = np.asarray(value, float)
     except (ValueError, TypeError):  # a text where a number is due
         return None
-    return value if (np.abs(numbers) < LARGEST).all() else None
+    texts = [str(one) for one in np.atleast_1d(np.asarray(value, object))]
+    return value if np.isfinite(numbers).all() and not any(map(DATE.match, texts)) else None
 
 
 def stretch(image: Dataset, scale: NDArray[Any]) -> None:

@@ -267,11 +267,15 @@ def test_texts_and_dates_in_place_of_numbers_and_codes_are_not_taken_over(series
     codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
     ours = dcmread(tmp_path / "y.dcm")
     assert (ours.RescaleType, ours.PatientPosition, ours.SliceLocation) == ("HU", "HFS", 12.5)
-    for date in (19610203, 610203):
+    for date in (19610203, 610203, "010203"):
         image.InstanceNumber, image.KVP = date, "120"
         image.save_as(tmp_path / "x.dcm")
         codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
         assert (dcmread(tmp_path / "y.dcm").InstanceNumber, dcmread(tmp_path / "y.dcm").KVP) == (None, 120)
+        image.InstanceNumber, image.KVP = 7, str(date)
+        image.save_as(tmp_path / "x.dcm")
+        codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+        assert (dcmread(tmp_path / "y.dcm").InstanceNumber, dcmread(tmp_path / "y.dcm").KVP) == (7, None)
 
 
 def test_a_source_may_lack_its_class(series: Path, tmp_path: Path) -> None:
