@@ -18,6 +18,7 @@ from gankit.core.errors import BuildError, CheckpointError, TrainingError
 from gankit.core.files import write_whole
 from gankit.core.sections import Train
 from gankit.data.loader import Batch, Loader, make_loader
+from gankit.data.none import NoPictures
 from gankit.features import load_own_state, own_state
 from gankit.methods.base import Method
 from gankit.training import checkpoint, history
@@ -169,15 +170,14 @@ class Trainer:
         """What is trained, on what, how long, and where it is written."""
         recipe, batch = self.parts.recipe, self.train.batch_size * self.train.accumulate * self.devices.world
         method, data = (part.type.removeprefix("gankit/") for part in (recipe.method, recipe.data))
-        items = f"{len(self.pictures)} item{'s' * (len(self.pictures) != 1)}"
         steps = f"{self.total} step{'s' * (self.total != 1)}"
         steps = f"steps {self.step + 1} to {self.total}" if self.step else steps
         if self.step == self.total:
             return f"{self.run.path} has all {self.total} steps of {recipe.name}: there is nothing left to train"
-        return (
-            f"training {recipe.name}: {method} on {items} of {data}; {steps} of {batch}, "
-            f"{self.steps_per_epoch} an epoch, on {self.devices.device}; written to {self.run.path}"
-        )
+        items = f"{len(self.pictures)} item{'s' * (len(self.pictures) != 1)}"
+        pace = f" on {items} of {data}; {steps} of {batch}, {self.steps_per_epoch} an epoch"
+        pace = f"; {steps}" if isinstance(self.pictures, NoPictures) else pace
+        return f"training {recipe.name}: {method}{pace}, on {self.devices.device}; written to {self.run.path}"
 
     def _loop(self, interrupts: Interrupts) -> None:
         t, stream = self.train, self._stream()

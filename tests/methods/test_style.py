@@ -201,8 +201,10 @@ def test_it_starts_from_the_content(picture: str):
     assert Gatys(picture, picture, size=None, start="noise").translate().sub(method.target()).abs().mean() > 0.1
 
 
-def test_a_result_is_loaded_without_its_pictures(picture: str, tmp_path: Path):
+def test_a_result_is_loaded_without_its_pictures(picture: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     before = gankit.train(gatys_recipe(picture, steps=1), tmp_path / "run").picture
+    told = capsys.readouterr().err.splitlines()
+    assert f"training recipe: gatys; 1 step, on cpu; written to {tmp_path / 'run'}" in told
     Path(picture).unlink()
     after = gankit.load(tmp_path / "run", "cpu").picture
     assert before is not None and after is not None
