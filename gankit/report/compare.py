@@ -7,21 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from gankit.core.errors import CheckpointError, DataError, RecipeError, dotted
-from gankit.core.recipe import Recipe
-from gankit.data.dataset import Dataset
-from gankit.evaluation.evaluate import Loaded, samples_of
+from gankit.core.errors import CheckpointError, dotted
+from gankit.evaluation.evaluate import Loaded
 from gankit.report.compare_figures import Line, key_of, line_of
-from gankit.report.differences import differing, in_words
+from gankit.report.differences import differing
 from gankit.report.groups import OF_A_GROUP, Group, grouped
 from gankit.report.measured import Measured, read_recipe, read_results, runs_of
+from gankit.report.same_pictures import Pictures, look_at
 from gankit.report.showcase import measure_run
-from gankit.training.assemble import open_dataset
 from gankit.training.run import Run
-
-PICTURES = 4
 
 Load = Callable[[Path], Loaded]
 """`gankit.load`, or what else gives the trained model of a run directory."""
@@ -31,13 +25,13 @@ Load = Callable[[Path], Loaded]
 class Comparison:
     """Groups of runs, beside one another.
 
-    differences: dotted key of the recipes -> the value in each group. pictures: why the groups were not measured on the
-    same test pictures; empty where they were.
+    differences: dotted key of the recipes -> the value in each group. pictures: whether the groups were measured on the
+    same ones.
     """
 
     groups: Sequence[Group]
     differences: Mapping[str, Sequence[Any]]
-    pictures: str
+    pictures: Pictures
     lines: Sequence[Line] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -52,8 +46,9 @@ class Comparison:
                 for g in self.groups
             ],
             "differences": {key: dict(zip(labels, values, strict=True)) for key, values in self.differences.items()},
-            "same_pictures": not self.pictures,
-            "why_not": self.pictures or None,
+            "same_pictures": not self.pictures.why,
+            "why_not": self.pictures.why or None,
+            "same_sources": list(self.pictures.shared),
             "results": [line.as_dict() for line in self.lines],
         }
 
@@ -63,7 +58,8 @@ def compare(paths: Iterable[Path], load: Load) -> Comparison:
 
     Runs whose filled recipes differ only in `train.seed` and `data.seed` (and in what changes no trained network) are
     one group. Groups are compared if they were measured on the same test pictures: with several `data.seed`, all of
-    them if each has the pictures of every one.
+    them if each has the pictures of every one. Where only the sources and the truths of a direction are the same, its
+    figures are compared, but for those of sets of pictures.
     Raises CheckpointError for what is no run, for fewer than two runs, and for a damaged file of one.
     """
     folders = list({run.resolve(): run for path in paths for run in runs_of(Path(path))}.values())
@@ -85,7 +81,7 @@ def _measure(path: Path, load: Load) -> list[dict[str, Any]]:
 
 def _compared(groups: Sequence[Group]) -> Comparison:
     differences = _differences(groups)
-    pictures = _other_pictures(groups, differences)
+    pictures = look_at(groups, differences)
     keys = dict.fromkeys(key_of(row) for group in groups for run in group.runs for row in run.results)
     return Comparison(groups, differences, pictures, [line_of(key, groups, pictures) for key in keys])
 
@@ -98,38 +94,3 @@ def _differences(groups: Sequence[Group]) -> dict[str, list[Any]]:
     if any(one != seeds[0] for one in seeds):
         found["data.seed"] = [one[0] if len(one) == 1 else one for one in seeds]
     return found
-
-
-# -- pictures ----------------------------------------------------------------------------------------------------------
-def _other_pictures(groups: Sequence[Group], differences: Mapping[str, Sequence[Any]]) -> str:
-    """Why the test pictures of the groups are not the same ones; empty where they are."""
-    keys = [key for key in differences if key.startswith("data.")]
-    if not keys:
-        return ""
-    told = "; ".join(f"{key} is {' and '.join(dict.fromkeys(map(in_words, differences[key])))}" for key in keys)
-    try:
-        first, *others = map(_opened, groups)
-    except (DataError, RecipeError) as e:
-        return f"{told}, and the data cannot be looked at: {e}"
-    return "" if all(_same(first, other) for other in others) else f"the test pictures differ: {told}"
-
-
-def _opened(group: Group) -> list[Dataset]:
-    """The test pictures of each `data.seed` of a group."""
-    runs = {run.data_seed: run for run in group.runs}
-    return [open_dataset(Recipe.load(run.recipe, for_use=True)).split("test") for run in runs.values()]
-
-
-def _same(ours: Sequence[Dataset], theirs: Sequence[Dataset]) -> bool:
-    """Whether what is among the ones is among the others too."""
-    return all(
-        any(_equal(one, other) for other in there) for here, there in ((ours, theirs), (theirs, ours)) for one in here
-    )
-
-
-def _equal(ours: Dataset, theirs: Dataset) -> bool:
-    """Whether two splits have as many pictures, and the first ones are the same to the bit."""
-    return len(ours) == len(theirs) and all(
-        one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-        for one, other in zip(samples_of(ours, PICTURES), samples_of(theirs, PICTURES), strict=True)
-    )

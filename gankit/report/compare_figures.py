@@ -13,6 +13,7 @@ from gankit.report.differences import in_words
 from gankit.report.groups import Group, seeds_of
 from gankit.report.measured import Measured
 from gankit.report.page import number
+from gankit.report.same_pictures import Pictures
 
 OF_THE_RUN = {"weights_sha256", "device", "step", "ema", "seed"}
 """What a protocol tells of the run; all else must be equal where figures are compared. seed: that of the data, whose
@@ -106,8 +107,8 @@ def key_of(row: Mapping[str, Any]) -> Key:
     return (row["metric"], row.get("label", ""), row["direction"])
 
 
-def line_of(key: Key, groups: Sequence[Group], pictures: str) -> Line:
-    """pictures: why the groups were not measured on the same test pictures; empty where they were."""
+def line_of(key: Key, groups: Sequence[Group], pictures: Pictures) -> Line:
+    """The figures of all groups. pictures: whether these were measured on the same ones."""
     pairs = {group.label: _pairs(key, group) for group in groups}
     cells = {group.label: _cell(pairs[group.label], len(group.runs)) for group in groups}
     rows = [row for found in pairs.values() for _, row in found]
@@ -116,7 +117,8 @@ def line_of(key: Key, groups: Sequence[Group], pictures: str) -> Line:
     with_figure = [group for group in groups if cells[group.label].value is not None]
     several = len(with_figure) > 1
     lacking = {frozenset(_drawings(group.runs) - _drawings(_known(pairs[group.label]))) for group in with_figure}
-    if pictures and several:
+    of_sets = any("n_reference" in row["protocol"] for row in rows)
+    if several and (pictures.why if of_sets else pictures.apart(key[2])):
         why = "other test pictures"
     elif several and len(lacking) > 1:
         why = "some groups lack the figure for some `data.seed`"

@@ -13,12 +13,13 @@ from torch import Tensor
 from gankit.core.errors import GankitError
 from gankit.core.files import write_whole
 from gankit.evaluation.evaluate import Loaded
-from gankit.report.compare import PICTURES, Comparison, Load
+from gankit.report.compare import Comparison, Load
 from gankit.report.compare_words import difference_rows, figure_rows, notes
 from gankit.report.curves import Point, line_chart, loss_curves, measured_curves, read_log, watched_curves
 from gankit.report.grids import sample_grid
 from gankit.report.groups import Group
 from gankit.report.page import document, image
+from gankit.report.same_pictures import PICTURES
 from gankit.report.showcase import translated
 from gankit.training.run import Run
 
@@ -94,8 +95,9 @@ def _curves(groups: Sequence[Group]) -> str:
 
 def _pictures(comparison: Comparison, load: Load) -> str:
     """The first test pictures, translated by the first run of each group; or a line that says why there are none."""
-    if comparison.pictures:
-        return _soft(f"There is no grid: {comparison.pictures}.")
+    why, shared = comparison.pictures.why, comparison.pictures.shared
+    if why and not shared:
+        return _soft(f"There is no grid: {why}.")
     names = _names([group.label for group in comparison.groups])
     rows: Rows = defaultdict(dict)
     try:
@@ -103,6 +105,7 @@ def _pictures(comparison: Comparison, load: Load) -> str:
             _translate(load(group.runs[0].path), names[group.label], rows)
     except GankitError as e:
         return _soft(f"There is no grid: {e}.")
+    rows = {(way, i): row for (way, i), row in rows.items() if not comparison.pictures.apart(way)}
     if not rows:
         return _soft("There is no grid: no run translates its test pictures.")
     png = io.BytesIO()

@@ -35,9 +35,11 @@ def difference_rows(comparison: Comparison) -> list[list[str]]:
 def notes(comparison: Comparison) -> list[str]:
     """What to know when reading the figures."""
     seeds = sorted(group.seeds for group in comparison.groups)
-    told = []
-    if comparison.pictures:
-        told.append(f"Nothing can be compared: {comparison.pictures}.")
+    told, why = [], comparison.pictures.why
+    if shared := ", ".join(comparison.pictures.shared):
+        told.append(f"Only figures of {shared} are compared, and none of whole sets of pictures: {why}.")
+    elif why:
+        told.append(f"Nothing can be compared: {why}.")
     told.append(
         "In brackets: the range over the seeds of a group, or the 95 % interval over test pictures of a single run."
     )

@@ -103,7 +103,7 @@ def test_each_drawing_counts_once(tmp_path: Path) -> None:
 def test_drawings_that_only_some_groups_have_are_told(tmp_path: Path) -> None:
     paths = [fake(tmp_path / f"n{drawing}", 1.0, drawing=drawing) for drawing in (7, 0)]
     found = compare([*paths, fake(tmp_path / "w", 2.0, method=WIDE, drawing=7)], never)
-    assert found.differences["data.seed"] == [[0, 7], 7] and "data.seed is [0, 7] and 7" in found.pictures
+    assert found.differences["data.seed"] == [[0, 7], 7] and "data.seed is [0, 7] and 7" in found.pictures.why
     assert [group.label for group in found.groups] == ["channels=4", "channels=6"]
 
 
@@ -248,11 +248,11 @@ def test_a_run_without_figures_is_measured(runs: Path) -> None:
 def test_other_pictures_are_not_compared(runs: Path) -> None:
     gankit.train(recipe(WIDE, steps=1, data={"seed": 7}), runs / "wide-elsewhere")
     found = compare([runs / "narrow", runs / "wide-elsewhere"], never)
-    assert found.pictures == "the test pictures differ: data.seed is 0 and 7"
+    assert found.pictures.why == "the test pictures differ: data.seed is 0 and 7"
     some = compare([runs / "narrow", runs / "elsewhere", runs / "wide"], never)
-    assert some.pictures == "the test pictures differ: data.seed is [0, 7] and 0"
+    assert some.pictures.why == "the test pictures differ: data.seed is [0, 7] and 0"
     both = compare([runs / "narrow", runs / "elsewhere", runs / "wide", runs / "wide-elsewhere"], never)
-    assert not both.pictures and [group.title for group in both.groups] == [
+    assert not both.pictures.why and [group.title for group in both.groups] == [
         "channels=4 (2 seeds)",
         "channels=6 (2 seeds)",
     ]
@@ -264,10 +264,34 @@ def test_other_pictures_are_not_compared(runs: Path) -> None:
     assert "There is no grid: the test pictures differ" in page.text and not page.images
 
 
+def test_sources_that_are_the_same_are_compared_beside_other_targets(runs: Path) -> None:
+    gankit.train(recipe(WIDE, steps=1, data={"paired": True}), runs / "pairs")
+    found = compare([runs / "narrow", runs / "pairs"], never)
+    assert list(found.pictures.shared) == ["a2b"]
+    verdicts = {(row.metric, row.direction): row.verdict for row in found.lines}
+    assert not verdicts["l1", "a2b"].startswith("not") and verdicts["l1", "b2a"] == "not compared: other test pictures"
+    error = next(row for row in found.lines if (row.metric, row.direction) == ("l1", "a2b"))
+    assert error.trivial["input"] is not None and len({cell.value for cell in error.cells.values()}) == 2
+    told = " ".join(notes(found))
+    assert "Only figures of a2b are compared" in told and "data.paired is false and true" in told
+    page = Page(html(found, gankit.load))
+    assert len(page.images) == 1 and "There is no grid" not in page.text
+
+
+def test_figures_of_whole_sets_need_the_same_targets(runs: Path) -> None:
+    gankit.train(recipe(WIDE, steps=1, data={"paired": True}), runs / "pairs")
+    for name in ("narrow", "pairs"):
+        results = json.loads(Run(runs / name).evaluation.read_text())["results"]
+        [row] = [row for row in results if (row["metric"], row["direction"]) == ("l1", "a2b")]
+        row["protocol"]["n_reference"] = 4
+        Run(runs / name).evaluation.write_text(json.dumps({"results": [row]}))
+    assert line(runs / "narrow", runs / "pairs").verdict == "not compared: other test pictures"
+
+
 def test_more_training_pictures_leave_the_test_pictures_as_they_are(runs: Path) -> None:
     gankit.train(recipe(steps=1, data={"train": 4}), runs / "few")
     found = compare([runs / "narrow", runs / "few"], never)
-    assert not found.pictures and found.differences == {"data.train": [8, 4]}
+    assert not found.pictures.why and found.differences == {"data.train": [8, 4]}
 
 
 def test_data_that_are_gone_are_not_compared(tmp_path: Path) -> None:
@@ -277,7 +301,7 @@ def test_data_that_are_gone_are_not_compared(tmp_path: Path) -> None:
     Run(b).recipe.write_text(json.dumps(written))
     found = compare([a, b], never)
     for part in ("data.type is shapes and unpaired", ", and the data cannot be looked at"):
-        assert part in found.pictures
+        assert part in found.pictures.why
 
 
 def test_the_page_has_tables_curves_and_one_grid(runs: Path) -> None:
