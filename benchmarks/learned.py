@@ -7,7 +7,8 @@ Trainings take hours, so they are made on several machines and days; each leaves
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,13 +16,17 @@ from typing import Any
 import torch
 
 from benchmarks.measure import device_name
+from gankit.core.better import Better, merit
 from gankit.core.files import write_whole
 from gankit.report.measured import read_results
 
 KEPT = Path(__file__).resolve().with_suffix(".json")
 RATES = KEPT.with_name("rates.json")
 """Of `python -m benchmarks.rates`: the minutes of a training, by row."""
-BEGIN, END = "<!-- made by python -m benchmarks.learning -->", "<!-- end -->"
+MADE = re.compile(
+    r"<!-- made by python -m benchmarks\.learning(?P<rows>[^>]*?) -->\n(?P<table>.*?)<!-- end -->", re.DOTALL
+)
+"""In a page: a table, with the options of the command that makes it."""
 
 FIGURES = {
     "translation_error": "error",
@@ -33,6 +38,8 @@ FIGURES = {
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
 }
+BETTER: Mapping[str, Better] = {"translation_error": "lower", "colour_slope": "one"}
+"""Of figures where higher is not better."""
 BESIDE = {"hole_psnr": ("mean fill", "hole_psnr_mean_fill"), "psnr": ("bicubic", "bicubic_psnr")}
 """Trivial answers that are metrics of their own."""
 
@@ -134,6 +141,37 @@ def table(rows: Sequence[str]) -> list[str]:
     return ["| row | figure | ours | trivial answers |", "|---|---|---|---|", *rows]
 
 
+def beside(titles: Mapping[str, str], records: Sequence[Record]) -> list[str]:
+    """A table with a line for each row, and a column for each figure and direction: ours, and the strongest trivial
+    answer behind a bar. titles: by row. A figure that only some seeds have tells nothing."""
+    found: dict[str, dict[str, list[Record]]] = {}
+    for row in titles:
+        mine = [one["figures"] for one in records if one["row"] == row]
+        known = [key for key in (mine or [{}])[0] if all(key in figures for figures in mine)]
+        found[row] = {key: [figures[key] for figures in mine] for key in known}
+    columns = {
+        key: f"{name} {way}"
+        for metric, name in FIGURES.items()
+        for way in ("a2b", "b2a")
+        if any((key := f"{metric} {way}") in figures for figures in found.values())
+    }
+    lines = [f"| {' | '.join(['row', *columns.values()])} |", "|---" * (len(columns) + 1) + "|"]
+    for row, figures in found.items():
+        if figures:
+            seeds = len([value for one in next(iter(figures.values())) for value in one["values"]])
+            title = f"{titles[row]}, {seeds} seed{'s' * (seeds != 1)}"
+            cells = [_strongest(key, figures[key]) if key in figures else "" for key in columns]
+            lines.append(f"| {' | '.join([title, *cells])} |")
+    return lines
+
+
+def _strongest(key: str, figures: Sequence[Record]) -> str:
+    better = BETTER.get(key.split()[0], "higher")
+    trivial = _means(figures).values()
+    best = max(trivial, key=lambda value: merit(value, better), default=None)
+    return _ours(figures) + (f" \\| {best:.2f}" if best is not None else "")
+
+
 def grid(cells: Mapping[str, tuple[str, str]], tasks: Sequence[str], records: Sequence[Record]) -> list[str]:
     """A table of methods by tasks: the errors, a2b and b2a, the strongest trivial answers behind a bar, and in
     brackets for how many seeds. cells: the method and the task of rows. Empty where there are no cells."""
@@ -159,9 +197,17 @@ def _cell(mine: Sequence[Record]) -> str:
     return f"**{', '.join(f'{one:.2f}' for one in ours)}** \\| {', '.join(f'{one:.2f}' for one in least)} ({seeds})"
 
 
-def write(page: Path, tables: Sequence[str]) -> None:
-    """Write tables into a page, between its two marks."""
-    text = page.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text("\n".join([before + BEGIN, *tables, END]) + after, encoding="utf-8")
+def write(page: Path, table_of: Callable[[list[str]], Sequence[str]]) -> None:
+    """Write the tables of a page anew. table_of: the lines of a table of these rows; of all rows without any."""
+
+    def made(found: re.Match[str]) -> str:
+        _, _, names = found["rows"].partition("--rows ")
+        return "\n".join([found[0].partition("\n")[0], *table_of(names.split()), "<!-- end -->"])
+
+    page.write_text(MADE.sub(made, page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def rows_in(page: Path) -> list[str]:
+    """The names of all rows that the tables of a page name."""
+    found = MADE.finditer(page.read_text(encoding="utf-8"))
+    return [name for one in found for name in one["rows"].partition("--rows ")[2].split()]

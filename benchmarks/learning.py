@@ -36,22 +36,30 @@ SEEDS = (20, 21, 22)
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--page", choices=PAGES, default="benchmark", help="the page of docs whose table is made")
-    names = [row.name for rows in PAGES.values() for row in rows]
-    parser.add_argument("--rows", nargs="*", choices=names, help="train these only")
+    known = {row.name: row for rows in PAGES.values() for row in rows}
+    parser.add_argument("--rows", nargs="*", choices=known, help="train these only")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, of one thread each")
     parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="the folder of the runs")
     parser.add_argument("--table", action="store_true", help="train nothing; write the table of what is there")
     options = parser.parse_args(arguments)
-    rows = [row for row in PAGES[options.page] if not options.rows or row.name in options.rows]
+    rows = [known[name] for name in options.rows or ()] or PAGES[options.page]
     asked = [] if options.table else [(row, seed) for seed in options.seeds for row in rows]
     failed = train([(row, seed) for row, seed in asked if not learned.has(row.name, setting(row), seed)], options)
-    records, rows = learned.read(), PAGES[options.page]
+    learned.write(DOCS / f"{options.page}.md", lambda names: table_of(names, options.page))
+    return 1 if failed else 0
+
+
+def table_of(names: Sequence[str], page: str) -> list[str]:
+    """The lines of a table of these rows, or without any of all rows of a page, with its grid."""
+    records, known = learned.read(), {row.name: row for rows in PAGES.values() for row in rows}
+    if names:
+        return learned.beside({name: known[name].title for name in names}, records)
+    rows = PAGES[page]
     times = {row.name: learned.minutes(row.name, records) for row in rows}
     lines = [line for row in rows for line in learned.lines(row.name, row.title, records, times[row.name])]
     cells = {row.name: row.cell for row in rows if row.cell}
-    learned.write(DOCS / f"{options.page}.md", [*learned.grid(cells, TASKS, records), *learned.table(lines)])
-    return 1 if failed else 0
+    return [*learned.grid(cells, TASKS, records), *learned.table(lines)]
 
 
 def setting(row: Row) -> str:

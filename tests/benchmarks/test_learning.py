@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks import learned
-from benchmarks.learned import END, table, write
+from benchmarks.learned import MADE, write
 from benchmarks.learning import DOCS, setting, training
 from benchmarks.rates import seconds_a_step
 from benchmarks.rows import FACADES, NAFNET, PAGES, TASKS, Row
@@ -123,14 +123,35 @@ def test_a_setting_is_what_the_recipe_and_the_row_say() -> None:
     assert setting(one) == setting(Row("y", "Y", "demo")) != setting(Row("x", "X", "demo", ("train.steps=1",)))
 
 
+def test_rows_stand_beside_one_another_in_a_table(tmp_path: Path) -> None:
+    records = [learned.record("x", "as it was", seed, run_of(tmp_path, value)) for seed, value in ((1, 0.2), (2, 0.4))]
+    slope = {"values": [0.9], "trivial": {"input": 0.5, "mean": 1.7}}
+    records.append({**records[0], "row": "y", "figures": {"colour_slope a2b": slope}})
+    assert learned.beside({"x": "X", "z": "not trained", "y": "Y"}, records) == [
+        "| row | error a2b | error b2a | colour slope a2b |",
+        "|---|---|---|---|",
+        r"| X, 2 seeds | **0.30** (0.20 to 0.40) \| 1.00 | **0.50** (0.50 to 0.50) \| 1.00 |  |",
+        r"| Y, 1 seed |  |  | **0.90** \| 0.50 |",
+    ]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_writing_keeps_the_rest_of_the_page(name: str, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     before = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     page.write_text(before, encoding="utf-8")
-    write(page, table(["| a | b | c | d |"]))
+    write(page, lambda names: [f"a table of {' '.join(names) or 'all'}"])
     after = page.read_text(encoding="utf-8")
-    assert "| a | b | c | d |" in after and after.split("\n")[0] == before.split("\n")[0]
-    assert after.endswith(before.partition(END)[2]) and END in after
-    write(page, table(["| a | b | c | d |"]))
+    assert MADE.sub("", after) == MADE.sub("", before)
+    tables = [found["table"] for found in MADE.finditer(after)]
+    assert len(tables) == len(MADE.findall(before)) and all(table.startswith("a table of") for table in tables)
+    write(page, lambda names: [f"a table of {' '.join(names) or 'all'}"])
     assert page.read_text(encoding="utf-8") == after
+
+
+def test_every_experiment_stands_in_a_table_with_its_command() -> None:
+    page = DOCS / "experiments.md"
+    assert set(learned.rows_in(page)) >= {row.name for row in PAGES["experiments"]}
+    text = page.read_text(encoding="utf-8")
+    for found in MADE.finditer(text):
+        assert f"```sh\npython -m benchmarks.learning{found['rows']}\n```\n\n{found[0]}" in text
