@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--page", choices=PAGES, default="benchmark", help="the page of docs whose table is made")
     known = {row.name: row for rows in PAGES.values() for row in rows}
-    parser.add_argument("--rows", nargs="*", choices=known, help="train these only")
+    parser.add_argument("--rows", nargs="*", choices=known, metavar="ROW", help="train these only")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, of one thread each")
     parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="the folder of the runs")
