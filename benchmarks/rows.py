@@ -146,6 +146,18 @@ EXPERIMENTS = [
         for name, (title, *sets) in MODERN.items()
     ),
     Row(
+        "modern-attentiongan-texture",
+        "AttentionGAN, `texture`, 800 steps, four masks, instance norms, cycle 4, no identity loss",
+        "demo-cyclegan-modern",
+        (
+            *CYCLEGAN,
+            "data.task=texture",
+            "method.generator={type: attentiongan, channels: 24, blocks: 3, masks: 4}",
+            "losses.cycle.weight=4",
+            "losses.identity.weight=0",
+        ),
+    ),
+    Row(
         "modern-nafnet-mixed",
         "CycleGAN, `mixed`, 1600 steps, with NAFNet generators",
         "demo-cyclegan-modern",
