@@ -35,10 +35,11 @@ FIGURES = {
     "attention_iou": "attention IoU",
     "background_psnr": "background PSNR, dB",
     "hole_psnr": "PSNR in the holes, dB",
+    "l1": "L1, levels",
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
 }
-BETTER: Mapping[str, Better] = {"translation_error": "lower", "colour_slope": "one"}
+BETTER: Mapping[str, Better] = {"translation_error": "lower", "l1": "lower", "colour_slope": "one"}
 """Of figures where higher is not better."""
 BESIDE = {"hole_psnr": ("mean fill", "hole_psnr_mean_fill"), "psnr": ("bicubic", "bicubic_psnr")}
 """Trivial answers that are metrics of their own."""
@@ -74,7 +75,7 @@ def record(row: str, setting: str, seed: int, run: Path) -> Record:
     has_truth = any(metric == "translation_error" for metric, _ in results)  # says more than whole pictures do
     figures = {}
     for (metric, direction), one in results.items():
-        if metric not in FIGURES or (has_truth and metric in ("psnr", "ssim")):
+        if metric not in FIGURES or (has_truth and metric in ("l1", "psnr", "ssim")):
             continue
         trivial = {name: value for name, value in one.get("trivial", {}).items() if value is not None}
         name, other = BESIDE.get(metric, ("", ""))

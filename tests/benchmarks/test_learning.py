@@ -99,7 +99,7 @@ def test_trivial_answers_that_are_metrics_stand_beside(tmp_path: Path) -> None:
 
     run = tmp_path / "run"
     run.mkdir()
-    results = [one("hole_psnr", 20.0), one("hole_psnr_mean_fill", 13.0), one("psnr", 21.0), one("l1", 3.0)]
+    results = [one("hole_psnr", 20.0), one("hole_psnr_mean_fill", 13.0), one("psnr", 21.0), one("mse", 3.0)]
     (run / "evaluation.json").write_text(json.dumps({"results": results}))
     found = learned.record("x", "as it was", 1, run)["figures"]
     assert found["hole_psnr a2b"] == {"values": [20.0], "trivial": {"mean fill": 13.0}}
