@@ -28,8 +28,9 @@ CODES = {
     "RescaleType": frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}),
 }
 """Of those that are no numbers, what is taken over: other texts might be names."""
-DATE = re.compile(r"\s*[+-]?\d{6}")
-"""How numbers begin that could be birthdays, and that are longer than any of these: 19720305, 720305, 010203."""
+NUMBER = re.compile(r"\s*[+-]?\d{0,5}(\.\d*)?(e[+-]?\d+)?\s*", re.IGNORECASE)
+LARGEST = 1e5
+"""Numbers are shorter than dates and below them, so that none is a birthday: 19720305, 720305, 010203, 1.9720305e7."""
 EMPTY = (
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("ReferringPhysicianName", "AccessionNumber", "Manufacturer", "PositionReferenceIndicator", "PatientOrientation"),
@@ -76,7 +77,7 @@ def _kept(source: Dataset | None, name: str) -> Any:
     except (ValueError, TypeError):  # a text where a number is due
         return None
     texts = [str(one) for one in np.atleast_1d(np.asarray(value, object))]
-    return value if np.isfinite(numbers).all() and not any(map(DATE.match, texts)) else None
+    return value if (np.abs(numbers) < LARGEST).all() and all(map(NUMBER.fullmatch, texts)) else None
 
 
 def stretch(image: Dataset, scale: NDArray[Any]) -> None:

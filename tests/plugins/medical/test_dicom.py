@@ -276,6 +276,10 @@ def test_texts_and_dates_in_place_of_numbers_and_codes_are_not_taken_over(series
         image.save_as(tmp_path / "x.dcm")
         codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
         assert (dcmread(tmp_path / "y.dcm").InstanceNumber, dcmread(tmp_path / "y.dcm").KVP) == (7, None)
+    (tmp_path / "x.dcm").write_bytes((tmp_path / "x.dcm").read_bytes().replace(b"010203", b"1.97e7"))
+    assert b"1.97e7" in (tmp_path / "x.dcm").read_bytes()
+    codec.write(codec.read(tmp_path / "x.dcm"), tmp_path / "y.dcm", like=tmp_path / "x.dcm")
+    assert dcmread(tmp_path / "y.dcm").KVP is None
 
 
 def test_a_source_may_lack_its_class(series: Path, tmp_path: Path) -> None:
