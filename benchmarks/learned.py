@@ -41,7 +41,11 @@ FIGURES = {
 }
 BETTER: Mapping[str, Better] = {"translation_error": "lower", "l1": "lower", "colour_slope": "one"}
 """Of figures where higher is not better."""
-BESIDE = {"hole_psnr": ("mean fill", "hole_psnr_mean_fill"), "psnr": ("bicubic", "bicubic_psnr")}
+BESIDE = {
+    "hole_psnr": ("mean fill", "hole_psnr_mean_fill"),
+    "psnr": ("bicubic", "bicubic_psnr"),
+    "ssim": ("bicubic", "bicubic_ssim"),
+}
 """Trivial answers that are metrics of their own."""
 
 Record = dict[str, Any]

@@ -1,11 +1,12 @@
 """What each method learns on the drawn tasks, over several seeds, beside trivial answers: docs/benchmark.md; and what
 the papers compare, in the same way: docs/experiments.md.
 
-`python -m benchmarks.learning` trains what is missing and writes the table of the first page, with `--page experiments`
-that of the second; `--rows agit-texture` for some rows, `--jobs 2` for two trainings at once. A training that was
-stopped goes on. The row of CUT needs its plugin. Figures are kept in `benchmarks/learned.json` as they come; a
-training whose figures are there is not missing, so that tables grow over several machines and days. `benchmarks.rates`
-measures the minutes of the rows, `benchmarks.pictures` draws what several runs make of the same pictures.
+`python -m benchmarks.learning` trains what is missing of the first page, with `--page experiments` of the second, and
+writes the tables of both; `--rows agit-texture` for some rows, `--jobs 2` for two trainings at once. A training that
+was stopped goes on. The row of CUT needs its plugin. Figures are kept in `benchmarks/learned.json` as they come; a
+training whose figures are there is not missing, so that tables grow over several machines and days.
+`benchmarks.rates` measures the minutes of the rows, `benchmarks.pictures` draws what several runs make of the same
+pictures.
 """
 
 from __future__ import annotations
@@ -35,19 +36,26 @@ SEEDS = (20, 21, 22)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--page", choices=PAGES, default="benchmark", help="the page of docs whose table is made")
+    parser.add_argument("--page", choices=PAGES, default="benchmark", help="the page of docs whose rows are trained")
     known = {row.name: row for rows in PAGES.values() for row in rows}
     parser.add_argument("--rows", nargs="*", choices=known, metavar="ROW", help="train these only")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=1, help="trainings at once, of one thread each")
     parser.add_argument("--out", type=Path, default=Path("runs/learning"), help="the folder of the runs")
-    parser.add_argument("--table", action="store_true", help="train nothing; write the table of what is there")
+    parser.add_argument("--table", action="store_true", help="train nothing; write the tables of what is there")
     options = parser.parse_args(arguments)
+    if unknown := [name for page in PAGES for name in learned.rows_in(page_of(page)) if name not in known]:
+        parser.error(f"the pages of docs have tables of rows that there are not: {', '.join(unknown)}")
     rows = [known[name] for name in options.rows or ()] or PAGES[options.page]
     asked = [] if options.table else [(row, seed) for seed in options.seeds for row in rows]
     failed = train([(row, seed) for row, seed in asked if not learned.has(row.name, setting(row), seed)], options)
-    learned.write(DOCS / f"{options.page}.md", lambda names: table_of(names, options.page))
+    for page in PAGES:  # a row may stand on both
+        learned.write(page_of(page), lambda names, page=page: table_of(names, page))
     return 1 if failed else 0
+
+
+def page_of(name: str) -> Path:
+    return DOCS / f"{name}.md"
 
 
 def table_of(names: Sequence[str], page: str) -> list[str]:

@@ -140,6 +140,7 @@ BUILTINS: tuple[tuple[str, str, str, str], ...] = (
     ("metric", "silhouette_iou", "gankit.evaluation.object_metrics:SilhouetteIoU", "the outlines against the truth's"),
     ("metric", "psnr", "gankit.evaluation.metrics:PSNR", "peak signal-to-noise ratio to the truth"),
     ("metric", "bicubic_psnr", "gankit.evaluation.bicubic:BicubicPSNR", "psnr of the source enlarged bicubically"),
+    ("metric", "bicubic_ssim", "gankit.evaluation.bicubic:BicubicSSIM", "ssim of the source enlarged bicubically"),
     ("metric", "ssim", "gankit.evaluation.metrics:SSIM", "structural similarity to the truth"),
     ("metric", "hole_psnr", "gankit.evaluation.inpainting_metrics:HolePSNR", "PSNR over the hole only"),
     (

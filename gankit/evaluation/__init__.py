@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gankit.evaluation.bicubic import BicubicPSNR as BicubicPSNR
+    from gankit.evaluation.bicubic import BicubicSSIM as BicubicSSIM
     from gankit.evaluation.inpainting_metrics import CompositeL1 as CompositeL1
     from gankit.evaluation.inpainting_metrics import CompositePSNR as CompositePSNR
     from gankit.evaluation.inpainting_metrics import CompositeSSIM as CompositeSSIM

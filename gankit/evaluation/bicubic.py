@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gankit.evaluation.metrics import PSNR
+from gankit.evaluation.metrics import PSNR, SSIM
+
+OF = "the source, enlarged bicubically (a = -0.5)"
 
 
 class BicubicPSNR(PSNR):
@@ -18,4 +20,14 @@ class BicubicPSNR(PSNR):
         return super().statistics(enlarged, truth)
 
     def protocol(self) -> dict[str, object]:
-        return {**super().protocol(), "of": "the source, enlarged bicubically (a = -0.5)"}
+        return {**super().protocol(), "of": OF}
+
+
+class BicubicSSIM(SSIM):
+    """`ssim` of the bicubic enlargement of the source and the truth in [-1, 1]: the bar for super-resolution."""
+
+    def statistics(self, enlarged: Tensor, truth: Tensor) -> Tensor:
+        return super().statistics(enlarged, truth)
+
+    def protocol(self) -> dict[str, object]:
+        return {**super().protocol(), "of": OF}

@@ -313,6 +313,8 @@ def _tensors(
     """What these metrics ask for, and the names of what else there is. Nothing is translated in vain."""
     mask, truth = batch.get(f"mask_{direction.split('2')[0]}"), truth_of(method, batch, direction, dataset)
     truth_mask = batch.get(f"mask_{direction}")
+    if "source" in inputs and mask is not None and mask.shape[2:] != inputs["source"].shape[2:]:
+        mask = None  # of the data's picture, which is not what the method is shown
     if mask is not None and truth_mask is not None and torch.equal(mask, truth_mask):
         truth_mask = None  # an outline that nothing changes tells nothing
     makers: dict[str, Any] = {  # in this order: `objects` and the like read what stands before them

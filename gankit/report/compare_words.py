@@ -37,7 +37,7 @@ def notes(comparison: Comparison) -> list[str]:
     seeds = sorted(group.seeds for group in comparison.groups)
     told, why = [], comparison.pictures.why
     if shared := ", ".join(comparison.pictures.shared):
-        told.append(f"Only figures of {shared} are compared, and none of whole sets of pictures: {why}.")
+        told.append(f"Only figures of {shared} can be compared, and none of whole sets of pictures: {why}.")
     elif why:
         told.append(f"Nothing can be compared: {why}.")
     told.append(

@@ -14,7 +14,10 @@ from PIL import Image
 import gankit
 from gankit import api
 from gankit.core.errors import BuildError, DataError, RecipeError
+from gankit.data.shapes import Shapes
 from gankit.discriminators.patch import PatchDiscriminator
+from gankit.evaluation.evaluate import evaluate
+from gankit.evaluation.metrics import PSNR, SSIM
 from gankit.generators.espcn import ESPCNGenerator
 from gankit.generators.fast_style import FastStyleGenerator
 from gankit.generators.johnson import JohnsonGenerator
@@ -151,6 +154,18 @@ def test_a_flat_picture_stays_flat():
     target = torch.full((1, 3, 16, 16), 0.3)
     torch.testing.assert_close(small().source(target), target[..., :4, :4])
     torch.testing.assert_close(small().enlarged(target[..., :4, :4]), target)
+
+
+def test_it_is_measured_beside_the_bicubic_enlargement():
+    """On pictures that come with masks of their own size, too."""
+    scenes = Shapes(size=32, train=1, test=2)
+    rows = {row.metric: row for row in evaluate(small(), scenes)}
+    targets = torch.stack([scenes.split("test").item(i)["a"] for i in range(2)])
+    enlarged = small().enlarged(small().source(targets))
+    for name, metric in (("bicubic_psnr", PSNR()), ("bicubic_ssim", SSIM())):
+        of_both = metric.summarise(metric.statistics(enlarged, targets))
+        assert rows[name].value == pytest.approx(float(of_both), rel=1e-5)
+    assert {"psnr", "ssim"} <= rows.keys() and "translation_error" not in rows
 
 
 def test_a_step_learns_from_pixels_and_from_a_critic():

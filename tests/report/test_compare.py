@@ -273,9 +273,14 @@ def test_sources_that_are_the_same_are_compared_beside_other_targets(runs: Path)
     error = next(row for row in found.lines if (row.metric, row.direction) == ("l1", "a2b"))
     assert error.trivial["input"] is not None and len({cell.value for cell in error.cells.values()}) == 2
     told = " ".join(notes(found))
-    assert "Only figures of a2b are compared" in told and "data.paired is false and true" in told
+    assert "Only figures of a2b can be compared" in told and "data.paired is false and true" in told
     page = Page(html(found, gankit.load))
     assert len(page.images) == 1 and "There is no grid" not in page.text
+
+
+def test_figures_of_other_truths_are_not_compared(tmp_path: Path) -> None:
+    paths = [fake(tmp_path / "a", 4.0), fake(tmp_path / "b", 5.0, method=WIDE, trivial={"input": 3.5})]
+    assert line(*paths).verdict == "not compared: other sources or truths"
 
 
 def test_figures_of_whole_sets_need_the_same_targets(runs: Path) -> None:
