@@ -128,8 +128,8 @@ MODERN = {
     ),
 }
 """Parts of gankit-modern: what each is called, and what of its recipe demo-cyclegan-modern is set."""
-UNPAIRED_ONLY = ("memory", "attentiongan")
-"""A method of its own, and generators that compose with the source."""
+NOT_ON_PHOTOS = ("memory", "attentiongan", "unet-critic", "cutmix")
+"""A method of its own; generators that compose with the source; critics with which a step takes seven times as long."""
 PHOTOS = ("data.root=datasets/facades",)
 EXPERIMENTS = [
     Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),
@@ -236,9 +236,9 @@ EXPERIMENTS = [
     Row("pconv-all", "PConv with all of its losses, 1200 steps (needs `distilled_vgg19`)", PCONV, DRAWN),
     Row("facades", "pix2pix, real facades into labels, 64 px, 1000 steps", FACADES, PHOTOS),
     *(
-        Row(f"facades-{name}", f"... {title}", FACADES, (*PHOTOS, *sets))
+        Row(f"facades-{name}", f"... {title.replace('the cycle', 'the output')}", FACADES, (*PHOTOS, *sets))
         for name, (title, *sets) in MODERN.items()
-        if name not in UNPAIRED_ONLY
+        if name not in NOT_ON_PHOTOS
     ),
     Row("enlarging", "super-resolution x4, 64 px, 1000 steps, by pixels", ENLARGING, DRAWN),
     Row(
