@@ -20,7 +20,7 @@ from gankit.report.grids import sample_grid
 from gankit.report.groups import Group
 from gankit.report.page import document, image
 from gankit.report.same_pictures import PICTURES
-from gankit.report.showcase import translated
+from gankit.report.showcase import given, translated
 from gankit.training.run import Run
 
 NARROW = 18
@@ -132,8 +132,7 @@ def _translate(model: Loaded, name: str, rows: Rows) -> None:
     for made in translated(model.method, model.dataset("test"), PICTURES):
         way = str(made["direction"])
         row, numbers[way] = rows[way, numbers[way]], numbers[way] + 1
-        inputs = {key: x for key, x in made.items() if key not in ("direction", "attention", "output", "truth")}
-        row["inputs"] = row.get("inputs", {}) | inputs
+        row["inputs"] = row.get("inputs", {}) | given(made)
         row["outputs"] = row.get("outputs", {}) | {name: made["output"]}
         row["truth"] = row.get("truth", {}) | {key: made[key] for key in ("truth",) if key in made}
 

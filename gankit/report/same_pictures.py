@@ -12,7 +12,6 @@ from torch import Tensor
 from gankit.contracts import DatasetContract
 from gankit.core.errors import DataError, RecipeError
 from gankit.core.recipe import Recipe
-from gankit.data.dataset import Dataset
 from gankit.evaluation.evaluate import samples_of
 from gankit.report.differences import in_words
 from gankit.report.groups import Group
@@ -55,14 +54,36 @@ def look_at(groups: Sequence[Group], differences: Mapping[str, Sequence[Any]]) -
     return Pictures(f"the test pictures differ: {told}", shared)
 
 
-def _opened(group: Group) -> list[Dataset]:
+@dataclass(frozen=True)
+class First:
+    """The first items of a split of `count`."""
+
+    count: int
+    paired: bool
+    items: Sequence[Mapping[str, Tensor]]
+
+    def of(self, direction: str) -> list[dict[str, Tensor]]:
+        """Of a direction: without what is of its target's domain alone, and with the truth of pairs."""
+        source, _, target = direction.partition("2")
+        if source == target:
+            return [dict(item) for item in self.items]
+        of_target = (f"_{target}", f"_{target}2{source}")
+        return [
+            {name: x for name, x in item.items() if name != target and not name.endswith(of_target)}
+            | ({f"truth_{direction}": item[target]} if self.paired and target in item else {})
+            for item in self.items
+        ]
+
+
+def _opened(group: Group) -> list[First]:
     """The test pictures of each `data.seed` of a group."""
     runs = {run.data_seed: run for run in group.runs}
-    return [open_dataset(Recipe.load(run.recipe, for_use=True)).split("test") for run in runs.values()]
+    splits = [open_dataset(Recipe.load(run.recipe, for_use=True)).split("test") for run in runs.values()]
+    return [First(len(one), DatasetContract(one).paired, list(samples_of(one, PICTURES))) for one in splits]
 
 
-def _same(ours: Sequence[Dataset], theirs: Sequence[Dataset], direction: str = "") -> bool:
-    """Whether what is among the ones is among the others too."""
+def _same(ours: Sequence[First], theirs: Sequence[First], direction: str = "") -> bool:
+    """Whether what is among the ones is among the others too. direction: only what belongs to it is looked at."""
     return all(
         any(_equal(one, other, direction) for other in there)
         for here, there in ((ours, theirs), (theirs, ours))
@@ -70,25 +91,9 @@ def _same(ours: Sequence[Dataset], theirs: Sequence[Dataset], direction: str = "
     )
 
 
-def _equal(ours: Dataset, theirs: Dataset, direction: str) -> bool:
-    """Whether two splits have as many pictures, and the first ones are the same to the bit. direction: only what
-    belongs to it is looked at."""
-    return len(ours) == len(theirs) and all(
+def _equal(ours: First, theirs: First, direction: str) -> bool:
+    """Whether two splits have as many pictures, and the first ones are the same to the bit."""
+    return ours.count == theirs.count and all(
         one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-        for one, other in zip(_shown(ours, direction), _shown(theirs, direction), strict=True)
+        for one, other in zip(ours.of(direction), theirs.of(direction), strict=True)
     )
-
-
-def _shown(dataset: Dataset, direction: str) -> list[dict[str, Tensor]]:
-    """The first items; of a direction without what is of its target's domain alone, and with the truth of pairs."""
-    items = list(samples_of(dataset, PICTURES))
-    source, _, target = direction.partition("2")
-    if source == target:
-        return items
-    of_target = (f"_{target}", f"_{target}2{source}")
-    truth = f"truth_{direction}" if DatasetContract(dataset).paired else ""
-    return [
-        {name: x for name, x in item.items() if name != target and not name.endswith(of_target)}
-        | ({truth: item[target]} if truth and target in item else {})
-        for item in items
-    ]

@@ -77,6 +77,12 @@ def translated(method: Method, dataset: Dataset, count: int) -> list[dict[str, T
     return rows
 
 
+def given(row: Mapping[str, Tensor | str]) -> dict[str, Tensor]:
+    """The inputs among what a row of `translated` shows."""
+    made = ("attention", "output", "truth")
+    return {name: x for name, x in row.items() if name not in made and not isinstance(x, str)}
+
+
 def _row(
     method: Method, way: str, inputs: Mapping[str, Tensor], batch: dict[str, Tensor], dataset: Dataset
 ) -> dict[str, Tensor | str]:
