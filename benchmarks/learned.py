@@ -107,18 +107,15 @@ def keep(new: Record, path: Path = KEPT) -> None:
 
 # -- the table ---------------------------------------------------------------------------------------------------------
 def lines(row: str, title: str, records: Iterable[Record], minutes: float | None = None) -> list[str]:
-    """The lines of a row: a line for each figure and direction, over the seeds that are there. A figure that only some
-    of them have, such as a background that a change of the whole picture left by chance, tells nothing.
+    """The lines of a row: a line for each figure and direction, over the seeds that are there.
 
     minutes: of one training."""
     mine = [one for one in records if one["row"] == row]
-    seeds = sum(len(one["seeds"]) for one in mine)
-    found, first = [], f"{title}, {seeds} seed{'s' if seeds != 1 else ''}"
+    found, first = [], _titled(title, mine)
     first += f", {max(minutes, 1):.0f} min" if minutes else ""
     for metric, name in FIGURES.items():
         for direction in ("a2b", "b2a"):
-            figures = [one["figures"][key] for one in mine if (key := f"{metric} {direction}") in one["figures"]]
-            if figures and len(figures) == len(mine):
+            if figures := _of_all(f"{metric} {direction}", mine):
                 found.append(f"| {first} | {name} {direction} | {_ours(figures)} | {_beside(figures)} |")
                 first = ""
     return found
@@ -148,26 +145,32 @@ def table(rows: Sequence[str]) -> list[str]:
 
 def beside(titles: Mapping[str, str], records: Sequence[Record]) -> list[str]:
     """A table with a line for each row, and a column for each figure and direction: ours, and the strongest trivial
-    answer behind a bar. titles: by row. A figure that only some seeds have tells nothing."""
-    found: dict[str, dict[str, list[Record]]] = {}
-    for row in titles:
-        mine = [one["figures"] for one in records if one["row"] == row]
-        known = [key for key in (mine or [{}])[0] if all(key in figures for figures in mine)]
-        found[row] = {key: [figures[key] for figures in mine] for key in known}
+    answer behind a bar. titles: by row."""
+    found = {row: [one for one in records if one["row"] == row] for row in titles}
     columns = {
         key: f"{name} {way}"
         for metric, name in FIGURES.items()
         for way in ("a2b", "b2a")
-        if any((key := f"{metric} {way}") in figures for figures in found.values())
+        if any(_of_all((key := f"{metric} {way}"), mine) for mine in found.values())
     }
     lines = [f"| {' | '.join(['row', *columns.values()])} |", "|---" * (len(columns) + 1) + "|"]
-    for row, figures in found.items():
-        if figures:
-            seeds = len([value for one in next(iter(figures.values())) for value in one["values"]])
-            title = f"{titles[row]}, {seeds} seed{'s' * (seeds != 1)}"
-            cells = [_strongest(key, figures[key]) if key in figures else "" for key in columns]
-            lines.append(f"| {' | '.join([title, *cells])} |")
+    for row, mine in found.items():
+        if mine:
+            cells = [_strongest(key, figures) if (figures := _of_all(key, mine)) else "" for key in columns]
+            lines.append(f"| {' | '.join([_titled(titles[row], mine), *cells])} |")
     return lines
+
+
+def _titled(title: str, mine: Sequence[Record]) -> str:
+    seeds = sum(len(one["seeds"]) for one in mine)
+    return f"{title}, {seeds} seed{'s' if seeds != 1 else ''}"
+
+
+def _of_all(key: str, mine: Sequence[Record]) -> list[Record]:
+    """A figure of all records of a row; none where only some seeds have it, for then it tells nothing, such as a
+    background that a change of the whole picture left by chance."""
+    figures = [one["figures"][key] for one in mine if key in one["figures"]]
+    return figures if len(figures) == len(mine) else []
 
 
 def _strongest(key: str, figures: Sequence[Record]) -> str:
@@ -190,10 +193,7 @@ def grid(cells: Mapping[str, tuple[str, str]], tasks: Sequence[str], records: Se
 
 
 def _cell(mine: Sequence[Record]) -> str:
-    """As in `lines`, a figure that only some seeds have tells nothing."""
-    directions = [f"translation_error {name}" for name in ("a2b", "b2a")]
-    each = [[one["figures"][key] for one in mine if key in one["figures"]] for key in directions]
-    errors = [figures for figures in each if figures and len(figures) == len(mine)]
+    errors = [figures for way in ("a2b", "b2a") if (figures := _of_all(f"translation_error {way}", mine))]
     if not errors:
         return ""
     ours = [fmean(value for figure in figures for value in figure["values"]) for figures in errors]

@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = [known[name] for name in options.rows or ()] or PAGES[options.page]
     asked = [] if options.table else [(row, seed) for seed in options.seeds for row in rows]
     failed = train([(row, seed) for row, seed in asked if not learned.has(row.name, setting(row), seed)], options)
+    records = learned.read()
     for page in PAGES:  # a row may stand on both
-        learned.write(page_of(page), lambda names, page=page: table_of(names, page))
+        learned.write(page_of(page), lambda names, page=page: table_of(names, page, records))
     return 1 if failed else 0
 
 
@@ -58,9 +59,9 @@ def page_of(name: str) -> Path:
     return DOCS / f"{name}.md"
 
 
-def table_of(names: Sequence[str], page: str) -> list[str]:
+def table_of(names: Sequence[str], page: str, records: Sequence[learned.Record]) -> list[str]:
     """The lines of a table of these rows, or without any of all rows of a page, with its grid."""
-    records, known = learned.read(), {row.name: row for rows in PAGES.values() for row in rows}
+    known = {row.name: row for rows in PAGES.values() for row in rows}
     if names:
         return learned.beside({name: known[name].title for name in names}, records)
     rows = PAGES[page]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import gankit
 from gankit.report.grids import overlay, sample_grid
-from gankit.report.showcase import translated
+from gankit.report.showcase import given, translated
 
 Row = dict[str, Any]
 
@@ -43,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"not every run has {options.count} test pictures that it translates {options.direction}")
     rows = []
     for several in zip(*made, strict=True):
-        inputs = _inputs(several[0])
-        if not all(_alike(inputs, _inputs(other)) for other in several):
+        inputs = given(several[0])
+        if not all(_alike(inputs, given(other)) for other in several):
             parser.error("the runs have other test pictures")
         row: Row = dict(inputs)
         for name, one in zip(names, several, strict=True):
@@ -54,11 +54,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         rows.append(row | {key: several[0][key] for key in ("truth",) if key in several[0]})
     sample_grid(rows).save(options.out, "PNG")
     return 0
-
-
-def _inputs(row: Row) -> dict[str, Tensor]:
-    made = ("attention", "output", "truth")
-    return {key: x for key, x in row.items() if key not in made and isinstance(x, Tensor)}
 
 
 def _alike(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
