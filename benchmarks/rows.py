@@ -97,11 +97,20 @@ MODERN = {
     "consistency": ("critics consistent under flips and shifts, 10", "losses.consistency.weight=10"),
     "spectra": ("focal frequency loss on the cycle, 10", "losses.spectra.weight=10"),
     "structure": ("MS-SSIM on the cycle, 1", "losses.structure.weight=1"),
+    "dino": (
+        "self-similarity of DINOv2's keys, 1, each fourth step (needs weights)",
+        "losses.dino={type: dino_structure, weight: 1, every: 4, "
+        "backbone: {type: vit_keys, model: vit_small_patch14_dinov2.lvd142m, image_size: 112}}",
+    ),
     "unet-critic": ("U-Net critics", "method.discriminator.type=unet_critic"),
     "cutmix": (
         "U-Net critics with CutMix, 1",
         "method.discriminator.type=unet_critic",
         "losses.cutmix.weight=1",
+    ),
+    "stylegan2-critic": (
+        "StyleGAN2's critics, of patches",
+        "method.discriminator={type: stylegan2, channels: 16, image_size: 64, ends: patch}",
     ),
     "deviation": (
         "critics with minibatch standard deviation",
@@ -126,10 +135,20 @@ MODERN = {
         "method.generator={type: stylegan2_resnet, channels: 16, downs: 2, blocks: 4}",
         "method.init=default",
     ),
+    "together": (
+        "the parts and weights of `cyclegan-modern`",
+        "method.type=uvcgan2",
+        "method.generator={type: uvcgan, channels: 16, downs: 3, norm: none, width: 64, heads: 4, blocks: 2}",
+        "method.discriminator={type: batch_head, discriminator: {type: patch, channels: 32, spectral_norm: true}}",
+        "losses.cycle.weight=5",
+        "losses.identity.weight=2.5",
+        "losses.mixed.weight=0.04",
+        "losses.spectra.weight=1",
+    ),
 }
 """Parts of gankit-modern: what each is called, and what of its recipe demo-cyclegan-modern is set."""
-NOT_ON_PHOTOS = ("memory", "attentiongan", "unet-critic", "cutmix")
-"""A method of its own; generators that compose with the source; critics with which a step takes seven times as long."""
+NOT_ON_PHOTOS = ("memory", "together", "attentiongan", "dino", "unet-critic", "cutmix")
+"""A method of its own, twice; what keeps to the source's structure, twice; critics that take seven times as long."""
 PHOTOS = ("data.root=datasets/facades",)
 EXPERIMENTS = [
     Row("cyclegan", "CycleGAN, `season`, 800 steps: least squares, identity 2", "demo-cyclegan", CYCLEGAN),

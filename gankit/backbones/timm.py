@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import timm
 import torch
+from timm.layers.format import Format
+from timm.layers.patch_embed import PatchEmbed
 from torch import Tensor, nn
 
 from gankit.backbones.chain import SEED, state_in
 from gankit.backbones.normalize import Normalize
 from gankit.features import FeatureNet, Features
 from gankit.precision import full
+from gankit.slots import Ge
 from gankit.weights import Found, WeightsError, find, hugging_face
 
 
@@ -31,6 +34,8 @@ class Timm(FeatureNet):
         weights: `pretrained` (the store's, or timm's own download), `random`, or a path; see docs/weights.md.
         normalize: how pictures are normalized first. `model` does what the weights expect, by timm's account. For
             `imagenet` and `none` see `gankit.backbones.normalize`.
+        image_size: the side of the pictures, for a network that takes one size alone, as most vision transformers do;
+            what it has learned of positions is interpolated. If it is not given, it is the size timm names.
 
     Raises ValueError for a network or a layer that does not exist, and for weights that are missing or do not fit.
     """
@@ -43,9 +48,11 @@ class Timm(FeatureNet):
         out_indices: tuple[int, ...] = (),
         weights: str = "pretrained",
         normalize: Literal["model", "imagenet", "none"] = "model",
+        image_size: Annotated[int, Ge(1)] | None = None,
     ) -> None:
         super().__init__()
         self.model, self.weights = model, weights
+        self.sized = {} if image_size is None else {"img_size": image_size}
         self.names = modules_of(model)
         if wrong := [i for i in out_indices if not 0 <= i < len(self.names)]:
             raise ValueError(f"{model} has features 0 to {len(self.names) - 1}, not {wrong[0]}")
@@ -55,7 +62,7 @@ class Timm(FeatureNet):
         file = None if weights == "random" else self._find()
         self.body = self._build(file)
         self.normalize = _normalization(self.body, normalize)
-        self.key = ("timm", model, normalize, ("sha256", file.sha256) if file else ("random", SEED))
+        self.key = ("timm", model, normalize, image_size, ("sha256", file.sha256) if file else ("random", SEED))
         self.requires_grad_(False)
         self.train(False)
 
@@ -73,8 +80,13 @@ class Timm(FeatureNet):
         asked = {name: self._index(name) for name in layers}
         if late := [name for name, index in asked.items() if index >= self.depth]:
             raise ValueError(f"this {self.model} was built up to feature {self.depth - 1}, not to {late[0]}")
+        if (side := _only_size(self.body)) and side != x.shape[-2:]:
+            sides = " x ".join(map(str, side)), " x ".join(map(str, x.shape[-2:]))
+            raise ValueError(f"{self.model} takes pictures of {sides[0]} px, not of {sides[1]}; set its image_size")
         x = self.normalize(full(x)).to(next(self.parameters()).dtype)
         taps = self.body(x)
+        if self.body.output_fmt == Format.NHWC:  # as of Swin
+            taps = [tap.permute(0, 3, 1, 2) for tap in taps]
         return Features({name: taps[index] for name, index in asked.items()})
 
     def _index(self, name: str) -> int:
@@ -101,7 +113,9 @@ class Timm(FeatureNet):
             if path is None:
                 return drawn
             network = self._draw(pretrained=True, **more)
-        except (RuntimeError, KeyError) as e:
+        except (RuntimeError, KeyError, TypeError, ValueError) as e:
+            if "unexpected keyword argument 'img_size'" in str(e):
+                raise ValueError(f"{self.model} takes pictures of any size: remove image_size") from e
             if path is None:
                 raise ValueError(f"timm cannot make {self.model}: {e}") from e
             first = str(e).strip().splitlines()
@@ -115,7 +129,7 @@ class Timm(FeatureNet):
     def _draw(self, **arguments: Any) -> Any:
         with torch.random.fork_rng(devices=[]):  # timm draws weights before it loads any
             torch.manual_seed(SEED)
-            return _create(self.model, out_indices=tuple(range(self.depth)), **arguments)
+            return _create(self.model, out_indices=tuple(range(self.depth)), **self.sized, **arguments)
 
     def extra_repr(self) -> str:
         return f"model={self.model!r}, weights={self.weights!r}, up to {self.depth - 1} ({self.names[self.depth - 1]})"
@@ -123,6 +137,15 @@ class Timm(FeatureNet):
 
 def _on_meta() -> bool:
     return torch.get_default_device().type == "meta"
+
+
+def _only_size(body: nn.Module) -> tuple[int, int] | None:
+    """The height and width that a network is made for, if it takes no others."""
+    for module in body.modules():
+        if isinstance(module, PatchEmbed):
+            size: Any = module.img_size
+            return size if module.strict_img_size else None
+    return None
 
 
 def _create(model: str, **arguments: Any) -> Any:

@@ -134,6 +134,30 @@ def test_timm_by_number_and_by_name(tmp_path: Path) -> None:
         Timm((), model="resnet34", weights=str(tmp_path / "own.safetensors"))
 
 
+def test_timm_at_another_size_than_it_was_made_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="takes pictures of 224 x 224 px, not of 40 x 45; set its image_size"):
+        Timm((), model="vit_tiny_patch16_224", weights="random")(pictures(), ("0",))
+    with pytest.raises(ValueError, match="resnet18 takes pictures of any size: remove image_size"):
+        Timm((), model="resnet18", weights="random", image_size=48)
+    torch.manual_seed(5)
+    whole = timm.create_model("vit_tiny_patch16_224").eval()
+    save_file(whole.state_dict(), tmp_path / "own.safetensors")
+    file = str(tmp_path / "own.safetensors")
+    x = pictures()[..., :32, :32]
+    small = Timm(("1",), model="vit_tiny_patch16_224", weights=file, image_size=32)
+    whole.set_input_size(img_size=32)  # interpolates the positions
+    theirs = whole.forward_intermediates((x + 1) / 2, indices=[1], intermediates_only=True, norm=False)
+    small.normalize = Normalize("none")
+    torch.testing.assert_close(small(x, ("1",))["1"], theirs[0])
+    assert small.key != Timm(("1",), model="vit_tiny_patch16_224", weights=file).key
+
+
+def test_channels_come_first_where_timm_has_them_last() -> None:
+    net = Timm((), model="swin_tiny_patch4_window7_224", out_indices=(0, 1), weights="random", image_size=64)
+    found = net(pictures().new_zeros(1, 3, 64, 64), ("0", "1"))
+    assert [tuple(f.shape) for f in found.values()] == [(1, 96, 16, 16), (1, 192, 8, 8)]
+
+
 # -- real weights ------------------------------------------------------------------------------------------------------
 @needs_weights
 def test_squeezenet_of_torchvision() -> None:

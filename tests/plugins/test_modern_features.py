@@ -92,6 +92,17 @@ def test_keys_come_from_the_blocks_that_are_asked_for() -> None:
             ViTKeys((), model=other, weights="random")
 
 
+def test_keys_of_smaller_pictures() -> None:
+    from gankit_modern.structure import ViTKeys
+
+    usual, small = (ViTKeys(("0",), model="test_vit", weights="random", image_size=s) for s in (None, 32))
+    x = drawn("x", 2, 3, 40, 24)
+    assert [net(x, ("0",))["0"].shape[2] for net in (usual, small)] == [1 + 10 * 10, 1 + 2 * 2]
+    assert usual.key != small.key
+    with pytest.raises(ValueError, match=r"patches of test_vit are 16 px wide: .* multiple of that, say 32"):
+        ViTKeys((), model="test_vit", weights="random", image_size=35)
+
+
 PATCHES = {"query": unit("q", 2, 6, 5), "key": unit("k", 2, 6, 5)}
 TINY = {"type": "gankit-modern/vit_keys", "model": "test_vit", "weights": "random"}
 

@@ -14,17 +14,20 @@ from torch.nn import functional as F
 from gankit.backbones import Timm
 from gankit.features import FeatureLoss, Features
 from gankit.precision import full, without_autocast
-from gankit.slots import Backbone, MinLen
+from gankit.slots import Backbone, Ge, MinLen
 
 
 class ViTKeys(Timm):
     """The keys of the attention of a vision transformer of timm (10.5281/zenodo.4414861), as maps of its tokens.
 
     forward: pictures (N, 3, H, W) in [-1, 1], layers -> Features, each (N, width, tokens, 1), the class token first.
-    Layers are numbers of blocks. Pictures are brought to the side that the network was made for.
+    Layers are numbers of blocks.
 
     layers: what is wanted. Empty: all. model: timm's name of the network; weights, normalize: as of the backbone
-    `timm`. Raises ValueError for a network that is no vision transformer.
+    `timm`. image_size: the side to which pictures are brought; a small one saves most of the time. If it is not given,
+    it is that for which the network was made: 224 for the default, 518 for those of DINOv2.
+
+    Raises ValueError for a network that is no vision transformer, and an image_size that patches do not fill.
     """
 
     def __init__(
@@ -34,12 +37,16 @@ class ViTKeys(Timm):
         model: str = "vit_base_patch8_224.dino",
         weights: str = "pretrained",
         normalize: Literal["model", "imagenet", "none"] = "model",
+        image_size: Annotated[int, Ge(1)] | None = None,
     ) -> None:
-        super().__init__(layers, model=model, weights=weights, normalize=normalize)
+        super().__init__(layers, model=model, weights=weights, normalize=normalize, image_size=image_size)
         self.key = ("vit_keys", self.key)
         inside: Any = self.body.model if hasattr(self.body, "model") else self.body
         if not isinstance(inside, VisionTransformer) or not all(hasattr(b, "attn") for b in inside.blocks):
             raise ValueError(f"{model} is no vision transformer of timm (`timm.models.VisionTransformer`)")
+        if image_size and image_size % (patch := inside.patch_embed.patch_size[0]):
+            near = max(round(image_size / patch), 1) * patch
+            raise ValueError(f"patches of {model} are {patch} px wide: image_size is a multiple of that, say {near}")
 
     def forward(self, x: Tensor, layers: Sequence[str]) -> Features:
         wanted = {name: self._index(name) for name in layers}
