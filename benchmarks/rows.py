@@ -94,6 +94,12 @@ MODERN = {
         "losses.real_penalty.weight=1e-3",
         "losses.fake_penalty.weight=1e-3",
     ),
+    "relativistic": (
+        "each fake against a real picture, R1 and R2 (gankit-r3gan)",
+        "losses.adversarial=relativistic",
+        "losses.real_penalty.weight=1e-3",
+        "losses.fake_penalty.weight=1e-3",
+    ),
     "consistency": ("critics consistent under flips and shifts, 10", "losses.consistency.weight=10"),
     "spectra": ("focal frequency loss on the cycle, 10", "losses.spectra.weight=10"),
     "structure": ("MS-SSIM on the cycle, 1", "losses.structure.weight=1"),

@@ -47,6 +47,7 @@ FILES = [
 ALLOWED = {
     ("gankit/precision.py", "get_capabilities"): "of torch.cpu: newer releases alone have it",
     ("gankit/precision.py", "conv"): "of torch.backends.cudnn: newer releases alone have it",
+    ("gankit/backbones/timm.py", "output_fmt"): "of timm's networks: not all have it",
     **{
         ("plugins/gankit-modern/gankit_modern/structure.py", name): "of timm's networks: not all have it"
         for name in ("attn", "model")

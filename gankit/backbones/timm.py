@@ -16,7 +16,7 @@ from gankit.backbones.chain import SEED, state_in
 from gankit.backbones.normalize import Normalize
 from gankit.features import FeatureNet, Features
 from gankit.precision import full
-from gankit.slots import Ge
+from gankit.slots import Ge, Le
 from gankit.weights import Found, WeightsError, find, hugging_face
 
 
@@ -48,7 +48,7 @@ class Timm(FeatureNet):
         out_indices: tuple[int, ...] = (),
         weights: str = "pretrained",
         normalize: Literal["model", "imagenet", "none"] = "model",
-        image_size: Annotated[int, Ge(1)] | None = None,
+        image_size: Annotated[int, Ge(1), Le(8192)] | None = None,
     ) -> None:
         super().__init__()
         self.model, self.weights = model, weights
@@ -85,7 +85,7 @@ class Timm(FeatureNet):
             raise ValueError(f"{self.model} takes pictures of {sides[0]} px, not of {sides[1]}; set its image_size")
         x = self.normalize(full(x)).to(next(self.parameters()).dtype)
         taps = self.body(x)
-        if self.body.output_fmt == Format.NHWC:  # as of Swin
+        if getattr(self.body, "output_fmt", None) == Format.NHWC:  # as of Swin
             taps = [tap.permute(0, 3, 1, 2) for tap in taps]
         return Features({name: taps[index] for name, index in asked.items()})
 
@@ -113,11 +113,12 @@ class Timm(FeatureNet):
             if path is None:
                 return drawn
             network = self._draw(pretrained=True, **more)
-        except (RuntimeError, KeyError, TypeError, ValueError) as e:
+        except (RuntimeError, KeyError, TypeError, ValueError, AssertionError) as e:
             if "unexpected keyword argument 'img_size'" in str(e):
                 raise ValueError(f"{self.model} takes pictures of any size: remove image_size") from e
             if path is None:
-                raise ValueError(f"timm cannot make {self.model}: {e}") from e
+                sized = "".join(f" for pictures of {side} px" for side in self.sized.values())
+                raise ValueError(f"timm cannot make {self.model}{sized}: {str(e) or type(e).__name__}") from e
             first = str(e).strip().splitlines()
             raise WeightsError(f"{path} holds no weights of {self.model}: {' '.join(first[:2])}") from e
         before = dict(drawn.named_parameters())  # timm says nothing of weights that a file lacks

@@ -144,12 +144,22 @@ def capture(translator: Translator) -> torch.export.ExportedProgram:
             f"torch exports graphs from version {OLDEST} on, and this is {torch.__version__}: "
             "pip install 'gankit[export]'"
         )
-    inputs = translator.example(*translator.sizes()[0])
     try:
-        with _quiet(), torch.no_grad(), still(translator.method), _sizes_of_one():
-            return torch.export.export(translator, inputs, dynamic_shapes=translator.dynamic(), strict=False)
+        try:
+            return _captured(translator)
+        except Exception as e:
+            if "Constraints violated" not in str(e):
+                raise
+        translator.smallest *= 2  # a map that is one pixel wide is another graph to some layers
+        return _captured(translator)
     except Exception as e:  # it raises whatever its tracer met
         raise GankitError(f"torch.export cannot take this method: {str(e).strip().splitlines()[0]}") from e
+
+
+def _captured(translator: Translator) -> torch.export.ExportedProgram:
+    inputs = translator.example(*translator.sizes()[0])
+    with _quiet(), torch.no_grad(), still(translator.method), _sizes_of_one():
+        return torch.export.export(translator, inputs, dynamic_shapes=translator.dynamic(), strict=False)
 
 
 def _sizes_of_one() -> AbstractContextManager[object]:

@@ -152,6 +152,12 @@ def test_timm_at_another_size_than_it_was_made_for(tmp_path: Path) -> None:
     assert small.key != Timm(("1",), model="vit_tiny_patch16_224", weights=file).key
 
 
+@pytest.mark.parametrize("model", ["tf_efficientnet_lite0", "mobilenetv3_small_100", "hrnet_w18_small"])
+def test_networks_whose_features_are_of_a_kind_of_their_own(model: str) -> None:
+    found = Timm((), model=model, out_indices=(0,), weights="random")(pictures(64)[..., :64], ("0",))
+    assert found["0"].shape[2:] == (32, 32)
+
+
 def test_channels_come_first_where_timm_has_them_last() -> None:
     net = Timm((), model="swin_tiny_patch4_window7_224", out_indices=(0, 1), weights="random", image_size=64)
     found = net(pictures().new_zeros(1, 3, 64, 64), ("0", "1"))

@@ -101,6 +101,8 @@ def test_keys_of_smaller_pictures() -> None:
     assert usual.key != small.key
     with pytest.raises(ValueError, match=r"patches of test_vit are 16 px wide: .* multiple of that, say 32"):
         ViTKeys((), model="test_vit", weights="random", image_size=35)
+    with pytest.raises(ValueError, match="looks at patches of 16 px, and a side has 4"):  # logits, bound by mistake
+        small(drawn("x", 1, 1, 4, 24), ("0",))
 
 
 PATCHES = {"query": unit("q", 2, 6, 5), "key": unit("k", 2, 6, 5)}

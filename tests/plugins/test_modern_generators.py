@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from gankit import Recipe
 from gankit.contracts import GeneratorContract
+from gankit.interop import graph
 from gankit.testing import check_component
+from gankit.training.assemble import build_method
+from tests.exports import exports
 from tests.plugins.modern.formula import deviation, drawn, fill, golden, results
 from tests.plugins.modern.parts import modern as modern
 from tests.plugins.wheels import PLUGINS
@@ -170,3 +175,14 @@ def test_blurs_keep_what_is_flat_and_weights_their_own_start() -> None:
 )
 def test_the_generators_keep_their_contract(name: str, overrides: dict) -> None:
     check_component("generator", f"gankit-modern/{name}", overrides=overrides)
+
+
+@exports
+def test_a_graph_is_made_though_the_smallest_map_has_one_pixel(tmp_path: Path) -> None:
+    small = "{type: gankit-modern/nafnet, channels: 2, encoder: [1], middle: 1, decoder: [1]}"
+    method = build_method(Recipe.load("demo-cyclegan", [f"method.generator={small}", "method.init=default"]))
+    translator = graph.Translator(method.eval().requires_grad_(False), "a2b")
+    run = graph.write_torch(graph.capture(translator), tmp_path / "x.pt2", {})
+    assert translator.smallest == 4  # of which it is not one pixel
+    inputs = [translator.example(*size) for size in translator.sizes()]
+    assert graph.largest_difference(translator, run, inputs) < 1e-5

@@ -22,6 +22,14 @@ def halves_multiplied(x: Tensor) -> Tensor:
     return first * second
 
 
+class Norm(LayerNorm2d):
+    """Each pixel over its channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x)  # channels last, which is fast, but a graph of it asks for several pictures
+        return x.contiguous() if torch.compiler.is_compiling() else x
+
+
 class NAFBlock(nn.Module):
     """Two residual branches: a depthwise convolution with gate and channel attention, then a gated 1x1 network.
 
@@ -31,7 +39,7 @@ class NAFBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         wide = 2 * channels
-        self.norm1, self.norm2 = LayerNorm2d(channels), LayerNorm2d(channels)
+        self.norm1, self.norm2 = Norm(channels), Norm(channels)
         self.widen, self.depthwise = nn.Conv2d(channels, wide, 1), nn.Conv2d(wide, wide, 3, padding=1, groups=wide)
         self.attend, self.project = nn.Conv2d(channels, channels, 1), nn.Conv2d(channels, channels, 1)
         self.gated, self.out = nn.Conv2d(channels, wide, 1), nn.Conv2d(channels, channels, 1)

@@ -101,14 +101,17 @@ class ProjectedCritic(nn.Module):
     ) -> None:
         super().__init__()
         if in_channels not in (1, 3):
-            raise ValueError(f"a projected critic looks at pictures of 3 channels, or of one, not of {in_channels}")
+            raise ValueError(
+                f"a projected critic looks at pictures of 3 channels, or of one, not of {in_channels}; a critic that "
+                "sees the source too needs `conditional: false` of its method"
+            )
         self.in_channels, self.side = in_channels, side
         self.backbone: Any = backbone(tuple(layers or ()))
         self.layers = tuple(layers or self.backbone.default_layers[-4:])
         with torch.no_grad():
             found = self.backbone(torch.zeros(1, 3, side, side), self.layers)
         shapes = [found[name].shape for name in self.layers]
-        sides = [shape[2] for shape in shapes]
+        sides = [min(shape[2:]) for shape in shapes]
         mixes = projection == "scales"
         if mixes and any(old != 2 * new for old, new in pairwise(sides)):
             raise ValueError(

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from gankit.backbones import Timm
 from gankit.features import FeatureLoss, Features
 from gankit.precision import full, without_autocast
-from gankit.slots import Backbone, Ge, MinLen
+from gankit.slots import Backbone, Ge, Le, MinLen
 
 
 class ViTKeys(Timm):
@@ -27,7 +27,8 @@ class ViTKeys(Timm):
     `timm`. image_size: the side to which pictures are brought; a small one saves most of the time. If it is not given,
     it is that for which the network was made: 224 for the default, 518 for those of DINOv2.
 
-    Raises ValueError for a network that is no vision transformer, and an image_size that patches do not fill.
+    Raises ValueError for a network that is no vision transformer, an image_size that patches do not fill, and
+    pictures smaller than a patch.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class ViTKeys(Timm):
         model: str = "vit_base_patch8_224.dino",
         weights: str = "pretrained",
         normalize: Literal["model", "imagenet", "none"] = "model",
-        image_size: Annotated[int, Ge(1)] | None = None,
+        image_size: Annotated[int, Ge(1), Le(8192)] | None = None,
     ) -> None:
         super().__init__(layers, model=model, weights=weights, normalize=normalize, image_size=image_size)
         self.key = ("vit_keys", self.key)
@@ -53,6 +54,8 @@ class ViTKeys(Timm):
         if late := [name for name, index in wanted.items() if index >= self.depth]:
             raise ValueError(f"this {self.model} was built up to block {self.depth - 1}, not to {late[0]}")
         network: Any = self.body.model
+        if min(x.shape[2:]) < (patch := network.patch_embed.patch_size[0]):
+            raise ValueError(f"{self.model} looks at patches of {patch} px, and a side has {min(x.shape[2:])}")
         x = F.interpolate(full(x), network.patch_embed.img_size, mode="bilinear", align_corners=False, antialias=True)
         tokens = network.norm_pre(network._pos_embed(network.patch_embed(self.normalize(x))))
         found: dict[int, Tensor] = {}
