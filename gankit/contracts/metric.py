@@ -40,6 +40,10 @@ class MetricContract(Contract):
     better: Declared[Better] = Declared("higher", "which figures are better; `one`: the nearer to 1")
     pooling = Declared("mean over pictures", "how one figure is made of many pictures, for its protocol")
     least = Declared(2, "the fewest pictures that it needs of each set, where it compares sets, as KID does")
+    within = Declared(
+        "",
+        "the mask within which it judges, by its name; trivial answers are made there, where no objects are to change",
+    )
     default = Declared(
         False, "measured wherever its tensors are there, not only where a recipe or a command names the metric"
     )

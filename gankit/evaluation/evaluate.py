@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -252,7 +252,7 @@ def _fit_trivial(
     """Fit the trivial answers to the truth, in a pass of its own: the best constant is of all pictures."""
     for _, batch, way, inputs in _inputs(method, dataset, ways, batch_size, device, limit):
         if truth_of(method, batch, way, dataset) is not None:
-            found.trivial.fit(way, _tensors(method, way, inputs, batch, dataset, {})[0])
+            found.trivial.fit(way, _tensors(method, way, inputs, batch, dataset, {}, found.trivial.within)[0])
 
 
 def _inputs(
@@ -309,8 +309,9 @@ def _tensors(
     batch: Mapping[str, Tensor],
     dataset: Dataset,
     metrics: Mapping[str, Metric],
+    also: Iterable[str] = (),
 ) -> tuple[dict[str, Any], set[str]]:
-    """What these metrics ask for, and the names of what else there is. Nothing is translated in vain."""
+    """What these metrics ask for and `also`, and the names of what else there is. Nothing is translated in vain."""
     mask, truth = batch.get(f"mask_{direction.split('2')[0]}"), truth_of(method, batch, direction, dataset)
     truth_mask = batch.get(f"mask_{direction}")
     if "source" in inputs and mask is not None and mask.shape[2:] != inputs["source"].shape[2:]:
@@ -335,6 +336,7 @@ def _tensors(
     makers |= {name: lambda x=x: x for name, x in _fields(batch, direction).items() if name not in makers}
     may = {name for name, make in makers.items() if make is not None}
     wanted = {need for metric in metrics.values() if may.issuperset(metric.needs()) for need in metric.needs()}
+    wanted |= may.intersection(also)
     wanted |= BESIDE_TRUTH & may if truth is not None else set()
     known = {name: makers[name]() for name in makers if name in wanted}
     return {name: tensor for name, tensor in known.items() if tensor is not None}, may - wanted

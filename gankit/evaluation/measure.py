@@ -61,7 +61,7 @@ class Measurement:
         self.reasons: dict[tuple[str, str], str] = {}  # (metric, direction or "") -> why it is not measured
         self.extractors: dict[object, Extractor] = {}
         self.statistics: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
-        self.trivial = Trivial()
+        self.trivial = Trivial(metric.within for metric in metrics.values())
         self.trivial_statistics: dict[tuple[str, str], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
         self.features: dict[tuple[object, str, str], list[Tensor]] = defaultdict(list)
         self.offered: dict[str, set[str]] = defaultdict(set)  # direction -> tensors that were given

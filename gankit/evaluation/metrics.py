@@ -53,6 +53,8 @@ class Metric:
     pooling: ClassVar[str] = "mean over pictures"
     default: ClassVar[bool] = False
     """Measured wherever its tensors are there, not only where a recipe or a command names it."""
+    within: ClassVar[str] = ""
+    """The mask within which it judges, by its name: there trivial answers are made, where no objects are to change."""
     least: ClassVar[int] = 2
     """Of one that compares sets: the fewest pictures of each."""
     statistics: Callable[..., Tensor]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -25,26 +25,29 @@ class Trivial:
     """The trivial answers of each direction.
 
     `input`: the source as it is. `best constant`: the one colour, per direction, whose mean absolute error is least
-    over all true pixels of the set, filled into what is to be changed: the objects, the hole, or else the whole
-    picture. `true mean`: for each picture the mean of its own true pixels, filled in there as well; but of objects
-    whose outline changes into that of the source, for in that of the truth it would be the truth; where a metric judges
-    outlines, so is the constant. `map of ones`: attention everywhere.
+    over all true pixels of the set, filled into what is to be changed: the objects, the hole, the mask `within` which
+    the metric judges, or else the whole picture. `true mean`: for each picture the mean of its own true pixels, filled
+    in there as well; but of objects whose outline changes into that of the source, for in that of the truth it would be
+    the truth; where a metric judges outlines, so is the constant. `map of ones`: attention everywhere.
     """
 
-    def __init__(self) -> None:
-        self._counts: dict[str, Tensor] = defaultdict(lambda: torch.zeros(()))  # direction -> (C, BINS)
+    def __init__(self, within: Iterable[str] = ()) -> None:
+        """within: the names of the masks within which metrics judge."""
+        self.within = {"", *within}
+        self._counts: dict[tuple[str, str], Tensor] = defaultdict(lambda: torch.zeros(()))  # -> (C, BINS)
 
     def fit(self, direction: str, tensors: Mapping[str, Any]) -> None:
         """Count the colours of a batch with its truth (N, C, H, W)."""
-        truth, region = tensors["truth"], region_of(tensors)
+        truth = tensors["truth"]
         bins = ((truth + 1) * (BINS - 1) / 2).round().long().clamp(0, BINS - 1)
-        inside = region.expand_as(truth)
-        counts = torch.stack([torch.bincount(bins[:, c][inside[:, c]], minlength=BINS) for c in range(truth.shape[1])])
-        self._counts[direction] = self._counts[direction] + counts.cpu()
+        for name in self.within:
+            inside = region_of(tensors, name).expand_as(truth)
+            counts = [torch.bincount(bins[:, c][inside[:, c]], minlength=BINS) for c in range(truth.shape[1])]
+            self._counts[direction, name] = self._counts[direction, name] + torch.stack(counts).cpu()
 
-    def constant(self, direction: str) -> Tensor | None:
+    def constant(self, direction: str, within: str = "") -> Tensor | None:
         """The median of the true pixels, (C, 1, 1) in [-1, 1]."""
-        counts = self._counts.get(direction)
+        counts = self._counts.get((direction, within))
         if counts is None or not bool(counts.sum(1).all()):
             return None
         middle = (counts.cumsum(1) >= counts.sum(1, keepdim=True) / 2).double().argmax(1)
@@ -54,13 +57,13 @@ class Trivial:
         """Answer -> the tensors of a batch with that answer in the place of the method's."""
         if {"attention", "mask"} <= set(metric.needs()):
             return {EVERYWHERE: {**tensors, "attention": torch.ones_like(tensors["attention"])}}
-        source, truth, region = tensors.get("source"), tensors["truth"], region_of(tensors)
+        source, truth, region = tensors.get("source"), tensors["truth"], region_of(tensors, metric.within)
         outputs: dict[str, Tensor] = {}
         around = truth
         if isinstance(source, Tensor) and source.shape == truth.shape:
             outputs[INPUT] = around = source
         known = region & (tensors["mask"] > 0.5) if "truth_mask" in tensors else region
-        if (constant := self.constant(direction)) is not None:
+        if (constant := self.constant(direction, metric.within)) is not None:
             filled = known if "truth_mask" in metric.needs() else region
             outputs[CONSTANT] = torch.where(filled, constant.to(truth), around)
         pixels = region.sum((2, 3), keepdim=True).clamp(min=1)
@@ -68,9 +71,9 @@ class Trivial:
         return {name: {**tensors, "output": output} for name, output in outputs.items()}
 
 
-def region_of(tensors: Mapping[str, Any]) -> Tensor:
-    """What is to be changed, (N, 1, H, W) bool."""
-    for name in ("objects", "hole"):
+def region_of(tensors: Mapping[str, Any], within: str = "") -> Tensor:
+    """What is to be changed, (N, 1, H, W) bool. within: the mask within which it is judged."""
+    for name in ("objects", "hole", within):
         if (mask := tensors.get(name)) is not None:
             return mask > 0.5
     return torch.ones_like(tensors["truth"][:, :1], dtype=torch.bool)

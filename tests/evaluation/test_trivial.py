@@ -68,6 +68,21 @@ def test_without_objects_the_whole_picture_is_filled_and_other_sizes_have_no_inp
     assert torch.equal(trivial.answers("a2b", hole, PSNR())[MEAN]["output"][..., 2:], tensors["truth"][..., 2:])
 
 
+def test_where_a_metric_judges_within_a_mask_the_answers_are_made_there() -> None:
+    class Inside(PSNR):
+        within = "body"
+
+    scenes = scene()
+    tensors = {"source": scenes["source"], "truth": scenes["truth"], "body": scenes["objects"]}
+    trivial = Trivial(["body"])
+    trivial.fit("a2b", tensors)
+    inside, whole = trivial.constant("a2b", "body"), trivial.constant("a2b")
+    assert inside is not None and whole is not None and not torch.equal(inside, whole)
+    output = trivial.answers("a2b", tensors, Inside())[CONSTANT]["output"]
+    assert torch.equal(output[..., :4], inside.expand(4, 3, 8, 4))
+    assert torch.equal(output[..., 4:], tensors["source"][..., 4:])
+
+
 @pytest.mark.parametrize(
     ("metric", "judged"),
     [(L1(), True), (TranslationError(), True), (AttentionIoU(), True), (BackgroundPSNR(), False)],

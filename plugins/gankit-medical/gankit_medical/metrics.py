@@ -25,6 +25,7 @@ class PerVolume(Metric):
     """Base of figures that are means over volumes. `statistics` end with the number of the volume."""
 
     pooling = "mean over volumes, of each over all pixels of its body"
+    within = "body"
 
     def _values(self, *pictures: Tensor) -> list[Tensor]:
         """Pictures (N, C, H, W) in the units of the files, of several slices the one in the middle."""
