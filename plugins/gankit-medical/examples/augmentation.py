@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -105,6 +106,8 @@ def compare(run: Path, steps: int, split: Split, patients: int | None) -> dict[s
     """Dice by what was learned from, on scans without contrast medium (a) and with it (b)."""
     model = gankit.load(run)
     data = model.dataset("train")
+    if not {"mask_a", "mask_b"} <= dict(data.fields).keys():
+        raise gankit.DataError(f"{run}: its data set has no masks of vessels; take a run of the recipe contrast-ct")
     shown, masks, owners = side(data, "b")
     if patients is not None:
         shown, masks = shown[owners < patients], masks[owners < patients]
@@ -148,7 +151,10 @@ def main() -> None:
     parser.add_argument("--patients", type=int, help="so many patients with contrast medium to learn from; all")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    found = compare(options.run, options.steps, options.split, options.patients)
+    try:
+        found = compare(options.run, options.steps, options.split, options.patients)
+    except gankit.GankitError as error:
+        sys.exit(f"augmentation.py: {error}")
     if options.json:
         print(json.dumps(found, indent=1))
         return

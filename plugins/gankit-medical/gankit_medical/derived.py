@@ -18,12 +18,14 @@ KEPT = (
     *PLANE,
     *("SliceThickness", "SpacingBetweenSlices", "SliceLocation", "GantryDetectorTilt", "PixelAspectRatio"),
     *("PatientPosition", "InstanceNumber", "KVP", "RescaleType", "RecognizableVisualFeatures"),
+    "LossyImageCompression",
 )
 """All that is taken over from a source: where its pixels lie and what they are. Numbers and codes, no free text."""
 CODES = {
     "PatientPosition": frozenset(
         f"{first}{then}" for first in ("HF", "FF", "LF", "RF", "AF", "PF") for then in ("P", "S", "DR", "DL")
     ),
+    "LossyImageCompression": frozenset({"00", "01"}),
     "RecognizableVisualFeatures": frozenset({"YES", "NO"}),
     "RescaleType": frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"}),
 }

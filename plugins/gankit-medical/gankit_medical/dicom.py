@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from itertools import pairwise
@@ -11,8 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, CTImageStorage
 
 from gankit import DataError
 from gankit.codecs import Header
@@ -23,6 +26,9 @@ from gankit_medical.slices import Sliced, check_enough
 Values = NDArray[Any]
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 LIMITS = np.iinfo(np.int16)
+GAP = 1.5
+"""Times the usual distance of slices: further apart, they are no neighbours."""
+logging.getLogger("pydicom").addHandler(logging.NullHandler())  # what it logs of damage is told by the error
 
 
 class WithoutPixels(DataError):
@@ -50,8 +56,9 @@ class Turn(NamedTuple):
 class Dicom(Sliced):
     """DICOM images of one frame <-> float32 (C, H, W), low..high <-> [-1, 1]: grey of 8 to 16 bits, or 8-bit RGB.
 
-    Values are those after the rescale slope and intercept, or the modality LUT: HU of CT. The display window of a file
-    is not used, as it is another in each file: low and high say what becomes -1 and 1. units: their name. outside:
+    Values are those after the rescale slope and intercept, or the modality LUT: HU of CT. Values without units whose
+    highest is black (MONOCHROME1) are turned over, so that the lowest is black in all files. The display window of a
+    file is not used, as it is another in each file: low and high say what becomes -1 and 1. units: their name. outside:
     `clip` or `error`, see `gankit.codecs.Codec`. Slices are turned as radiologists look at them, by the orientation of
     the file: axial from below, front up; coronal and sagittal head up. slices: a picture is so many neighbouring slices
     of the series, from the same folder, as its channels (2.5-D); what is written is the one in the middle.
@@ -90,7 +97,10 @@ class Dicom(Sliced):
         return Header(self.slices * channels_of(head), height, width, depth_of(head))
 
     def decode(self, path: Path) -> Values:
-        return np.concatenate([read_values(file) for file in self._around(path)])
+        found = [read_values(file) if file == path else _read_neighbour(file) for file in self._around(path)]
+        if len({values.shape for values in found}) > 1:
+            raise DataError("its neighbours in the series have other rows, columns or channels")
+        return np.concatenate(found)
 
     def depth(self, like: Path | None) -> np.dtype[Any]:
         """Of values before slope and intercept, which round them."""
@@ -101,6 +111,8 @@ class Dicom(Sliced):
         source = None if like is None else read_head(like)
         image = derived(source)
         if source is not None:
+            if _is_negative(source):  # and was turned over when it was read
+                image.PhotometricInterpretation = "MONOCHROME2"
             middle = turn_of(source).back(middle)
             stretch(image, np.divide((source.Rows, source.Columns), middle.shape[1:]))
         if len(middle) == 3 and 0 <= float(self.low or 0) < float(self.high or 0) <= 255:
@@ -159,9 +171,9 @@ def read_head(path: Path) -> Dataset:
     head = dcmread(path, stop_before_pixels=True)
     if "Rows" not in head:
         kind = head.file_meta.get("MediaStorageSOPClassUID")
-        if kind is None or "Image" in kind.name:
-            raise DataError("it is cut off: it does not say how many rows its picture has")
-        raise WithoutPixels(f"it is DICOM without pixels: {kind.name}")
+        if not kind or "Image" in UID(kind).name:
+            raise DataError("it is cut off, or no picture: it does not say how many rows it has")
+        raise WithoutPixels(f"it is DICOM without pixels: {UID(kind).name}")
     if int(head.get("NumberOfFrames") or 1) > 1:
         raise DataError(f"it holds {head.NumberOfFrames} frames: convert it to files of one frame, or to NIfTI")
     if str(head.get("BurnedInAnnotation", "")).upper() == "YES":
@@ -173,6 +185,8 @@ def read_head(path: Path) -> Dataset:
         raise DataError(f"its colours have {bits} bits: 8 are read")
     if bits not in (8, 16):
         raise DataError(f"its values have {bits} bits: 8 and 16 are read")
+    if head.get("SOPClassUID") == CTImageStorage and not _has_intercept(head):
+        raise DataError("it is a CT image without RescaleIntercept, so that its values are not known in HU")
     if scale_of(head)[0] == 0:
         raise DataError("its rescale slope is 0, with which all of its pixels have one value")
     check_plane(head)
@@ -210,26 +224,56 @@ def read_values(path: Path) -> Values:
     try:
         pixels = pixel_array(file)
     except (RuntimeError, NotImplementedError) as error:
-        if not file.file_meta.TransferSyntaxUID.is_compressed:
+        kind = file.file_meta.TransferSyntaxUID
+        if not kind.is_compressed or get_decoder(kind).is_available:
             raise
         raise DataError(
-            f"it is compressed as {file.file_meta.TransferSyntaxUID.name}, which cannot be read here: "
+            f"it is compressed as {kind.name}, which cannot be read here: "
             "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
         ) from error
+    if pixels.ndim != (2 if channels_of(head) == 1 else 3):
+        raise DataError(f"its pixels are {' x '.join(map(str, pixels.shape))}, and not one picture")
     if pixels.ndim == 3:
         return turn_of(head).upright(np.moveaxis(pixels, -1, 0))
-    values = np.asarray(apply_modality_lut(pixels, file)) if _rescales(head) else pixels
-    return turn_of(head).upright(values.astype(depth_of(head), copy=False)[None])
+    return turn_of(head).upright(_in_units(pixels, file).astype(depth_of(head), copy=False)[None])
+
+
+def _in_units(pixels: Values, file: Dataset) -> Values:
+    if "ModalityLUTSequence" in file:
+        return np.asarray(apply_modality_lut(pixels, file))
+    if _is_negative(file):
+        ends = -1 if file.get("PixelRepresentation") else 2 ** int(file.BitsStored) - 1  # the sum of both
+        return ends - pixels.astype(np.int64)
+    if not _rescales(file):
+        return pixels
+    slope, intercept = scale_of(file)  # pydicom rescales only where both are there
+    return pixels * slope + intercept
+
+
+def _is_negative(head: Dataset) -> bool:
+    """Whether its values have no units, and the highest of them is black."""
+    return head.PhotometricInterpretation == "MONOCHROME1" and not _rescales(head)
+
+
+def _read_neighbour(file: Path) -> Values:
+    try:
+        return read_values(file)
+    except Exception as error:  # a decoder may raise anything on a damaged file
+        raise DataError(f"its neighbour {file.name} cannot be read: {error}") from error
 
 
 def channels_of(head: Dataset) -> int:
     return 3 if head.PhotometricInterpretation in COLOURS else 1
 
 
+def _has_intercept(head: Dataset) -> bool:
+    return "ModalityLUTSequence" in head or head.get("RescaleIntercept") not in (None, "")
+
+
 def scale_of(head: Dataset) -> tuple[float, float]:
     """Slope and intercept."""
     slope, intercept = head.get("RescaleSlope"), head.get("RescaleIntercept")
-    return 1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept)
+    return (1.0 if slope in (None, "") else float(slope)), (0.0 if intercept in (None, "") else float(intercept))
 
 
 def depth_of(head: Dataset) -> np.dtype[Any]:
@@ -258,6 +302,13 @@ def turn_of(head: Dataset) -> Turn:
 
 
 # -- series ----------------------------------------------------------------------------------------------------------
+class Place(NamedTuple):
+    """Where a slice lies: along the normal of its plane, in mm."""
+
+    at: float
+    normal: tuple[float, ...]
+
+
 def series_of(path: Path) -> list[str]:
     """The names of the files of its series in its folder, in the order of their places along the normal."""
     index = _index(path.parent, path.parent.stat().st_mtime_ns)
@@ -265,26 +316,41 @@ def series_of(path: Path) -> list[str]:
         raise DataError("it has no place in space by which its neighbours could be found")
     uid = index[path.name][0]
     same = ((place, path.with_name(name)) for name, (series, place) in index.items() if series == uid)
-    return [file.name for file in in_order(same)]
+    return [file.name for file in in_order(same, neighbours=True)]
 
 
-def in_order(slices: Iterable[tuple[float, Path]]) -> list[Path]:
-    """The files of a series by their places. Raises DataError for two at one place, which are no neighbours."""
+def in_order(slices: Iterable[tuple[Place, Path]], neighbours: bool) -> list[Path]:
+    """The files of a series by their places. neighbours: whether pictures are made of slices beside each other.
+
+    Raises DataError for two at one place and for planes that are not parallel, and for gaps between neighbours.
+    """
     found = sorted(slices)
+    steps = sorted(b.at - a.at for (a, _), (b, _) in pairwise(found))
+    usual = steps[len(steps) // 2] if steps else 0.0
     for (here, file), (there, other) in pairwise(found):
-        if here == there:
+        if not np.allclose(here.normal, there.normal, atol=0.01):
+            raise DataError(
+                f"{file} and {other.name} are of one series and lie in planes that are not parallel, as localizers do: "
+                "take one of them out of the folder"
+            )
+        if here.at == there.at:
             raise DataError(
                 f"{file} and {other.name} show one place in one series, as copies do, or several points in time: leave "
                 "one of them in the folder"
+            )
+        if neighbours and there.at - here.at > GAP * usual:
+            raise DataError(
+                f"{file} and {other.name} lie {there.at - here.at:g} mm apart, and the slices of their series usually "
+                f"{usual:g} mm: a slice is missing between them; with `slices: 1` none needs neighbours"
             )
     return [file for _, file in found]
 
 
 @lru_cache(maxsize=64)
-def _index(folder: Path, stamp: int) -> Mapping[str, tuple[str, float]]:
-    """Name -> its series and its place along the normal, of all images of a folder. stamp: when it was changed."""
+def _index(folder: Path, stamp: int) -> Mapping[str, tuple[str, Place]]:
+    """Name -> its series and its place, of all images of a folder. stamp: when it was changed."""
     del stamp
-    found: dict[str, tuple[str, float]] = {}
+    found: dict[str, tuple[str, Place]] = {}
     tags = ["SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient", "Rows"]
     for path in filter(is_dicom, sorted(folder.iterdir())):
         try:
@@ -296,15 +362,15 @@ def _index(folder: Path, stamp: int) -> Mapping[str, tuple[str, float]]:
     return found
 
 
-def place_of(head: Dataset) -> tuple[str, float] | None:
-    """Its series and its place along the normal of its plane, in mm; None where it has none. DataError where it cannot
-    be."""
+def place_of(head: Dataset) -> tuple[str, Place] | None:
+    """Its series and its place; None where it has none. Raises DataError where it cannot be."""
     check_plane(head)
     if not all(head.get(name) for name in ("SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient")):
         return None
     along, down = np.array([float(x) for x in head.ImageOrientationPatient]).reshape(2, 3)
     position = np.array([float(x) for x in head.ImagePositionPatient])
-    return str(head.SeriesInstanceUID), round(float(np.cross(along, down) @ position), 3)
+    normal = np.cross(along, down)
+    return str(head.SeriesInstanceUID), Place(round(float(normal @ position), 3), tuple(normal.round(3).tolist()))
 
 
 def _within(low: float, high: float, slope: float, intercept: float) -> tuple[int, int]:

@@ -97,6 +97,7 @@ class Nifti(Sliced):
         """All slices, (S, C, H, W), in the units of the file."""
         image = _opened(path)
         self._shape(image)
+        _check_sum(path)
         values = np.asanyarray(image.dataobj)  # pyright: ignore[reportAttributeAccessIssue]
         values = values.astype(_depth(image), copy=False)
         values = values[..., None] if values.ndim == 2 else values
@@ -147,9 +148,20 @@ class Nifti(Sliced):
 def _opened(path: Path) -> Any:
     """A file without its values."""
     try:
-        return nib.load(path)  # pyright: ignore[reportPrivateImportUsage]
+        image = nib.load(path)  # pyright: ignore[reportPrivateImportUsage]
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
+    if not isinstance(image, nib.Nifti1Pair):
+        raise DataError(f"it is a {type(image).__name__} of nibabel, and no volume: convert it to NIfTI")
+    return image
+
+
+def _check_sum(path: Path) -> None:
+    """Read a compressed file to its end, where its checksum is: nibabel stops at the last value. Raises OSError."""
+    if path.name.lower().endswith(".gz"):
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
 
 
 def _depth(image: Any) -> np.dtype[Any]:

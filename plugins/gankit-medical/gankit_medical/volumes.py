@@ -9,7 +9,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -24,7 +24,7 @@ from gankit.codecs import Codec, CodecSlot, as_codec
 from gankit.data import Split
 from gankit.fields import Field, Label, Mask, Picture
 from gankit.slots import Ge, Lt
-from gankit_medical.dicom import Dicom, WithoutPixels, in_order, place_of, read_head
+from gankit_medical.dicom import Dicom, Place, WithoutPixels, in_order, place_of, read_head
 from gankit_medical.slices import Sliced, check_enough, neighbours_of
 
 FORMAT = 1
@@ -38,6 +38,24 @@ class Volume(NamedTuple):
 
     name: str
     files: tuple[Path, ...]
+
+
+class Kept(NamedTuple):
+    """A decoded volume on disk, (S, C + 1, H, W) float32, the last channel the body."""
+
+    file: Path
+    shape: tuple[int, ...]
+
+
+def mapped(file: Path) -> NDArray[np.float32]:
+    """The values of a file, which stays open as long as they are in use: there may be thousands.
+
+    Raises whatever NumPy does on a damaged file, and ValueError for other values.
+    """
+    values = np.load(file, mmap_mode="c")  # copied on writing, so that torch takes it
+    if values.ndim != 4 or values.dtype != np.float32:
+        raise ValueError(f"{file} holds {values.dtype} of {values.shape}")
+    return values
 
 
 class Volumes:
@@ -114,11 +132,11 @@ class Volumes:
                     "`val`, or another pattern `patient`"
                 )
         self._volumes = chosen
-        self._values = {side: [self._kept(v) for v in volumes] for side, volumes in chosen.items()}
+        self._on_disk = {side: [self._kept(v) for v in volumes] for side, volumes in chosen.items()}
         channels = {side: self._check(side) for side in "ab"}
         if self.paired:
             self._check_pairs()
-        self._starts = {s: list(accumulate((len(x) for x in v), initial=0)) for s, v in self._values.items()}
+        self._starts = {s: list(accumulate((x.shape[0] for x in v), initial=0)) for s, v in self._on_disk.items()}
         self.counts = {side: starts[-1] for side, starts in self._starts.items()}
         self.fields: Mapping[str, Field] = {
             **{side: Picture(channels[side] * self._slices) for side in "ab"},
@@ -169,7 +187,7 @@ class Volumes:
 
     def _slice(self, side: str, at: int, spot: Tensor | None) -> dict[str, Tensor]:
         number = bisect_right(self._starts[side], at) - 1
-        values = torch.from_numpy(self._values[side][number])
+        values = torch.from_numpy(self._values(side, number))
         level = at - self._starts[side][number]
         if spot is not None:
             top, left = (int(s * (full - self.size + 1)) for s, full in zip(spot, values.shape[2:], strict=True))
@@ -184,9 +202,10 @@ class Volumes:
     # -- patients ----------------------------------------------------------------------------------------------------
     def _patient_of(self, volume: Volume) -> str:
         found = self._patient.search(volume.name)
-        if found is None:
+        patient = found and (found[1] if found.re.groups and found[1] is not None else found[0])
+        if not patient:
             raise DataError(f"{volume.files[0]}: `patient` ({self._patient.pattern}) finds nothing in {volume.name}")
-        return found[1] if found.re.groups and found[1] is not None else found[0]
+        return patient
 
     def _split_of(self, volume: Volume) -> Split:
         digest = hashlib.sha256(self._patient_of(volume).encode("utf-8", "surrogateescape")).digest()
@@ -196,26 +215,32 @@ class Volumes:
         return "val" if place < self._shares["test"] + self._shares["val"] else "train"
 
     # -- values ------------------------------------------------------------------------------------------------------
+    def _values(self, side: str, number: int) -> NDArray[np.float32]:
+        with suppress(Exception):
+            return mapped(self._on_disk[side][number].file)
+        return mapped(self._kept(self._volumes[side][number]).file)  # somebody emptied the folder meanwhile
+
     def _check(self, side: str) -> int:
         """The channels of a side. Raises DataError where its volumes do not fit."""
-        for volume, values in zip(self._volumes[side], self._values[side], strict=True):
-            if self._split == "train" and min(values.shape[2:]) < self.size:
-                height, width = values.shape[2:]
+        first = self._on_disk[side][0].shape
+        for volume, (_, shape) in zip(self._volumes[side], self._on_disk[side], strict=True):
+            if self._split == "train" and min(shape[2:]) < self.size:
+                height, width = shape[2:]
                 raise DataError(
                     f"{volume.files[0]}: its slices, {width} x {height} px, are smaller than crop {self.size}"
                 )
             try:
-                check_enough(len(values), self._slices)
+                check_enough(shape[0], self._slices)
             except DataError as error:
                 raise DataError(f"{volume.files[0]}: {error}") from None
-            if values.shape[1] != self._values[side][0].shape[1]:
+            if shape[1] != first[1]:
                 raise DataError(f"{volume.files[0]}: it has other channels than {self._volumes[side][0].files[0]}")
-        return self._values[side][0].shape[1] - 1
+        return first[1] - 1
 
     def _check_pairs(self) -> None:
         """Raise DataError where a slice has no counterpart, place by place."""
-        for number, (a, b) in enumerate(zip(self._values["a"], self._values["b"], strict=True)):
-            ours, theirs = ((len(x), *x.shape[2:]) for x in (a, b))
+        for number, (a, b) in enumerate(zip(self._on_disk["a"], self._on_disk["b"], strict=True)):
+            ours, theirs = ((x.shape[0], *x.shape[2:]) for x in (a, b))
             if ours != theirs:
                 files = (self._volumes[side][number].files[0] for side in "ab")
                 sizes = (" x ".join(map(str, size)) for size in (ours, theirs))
@@ -223,13 +248,13 @@ class Volumes:
                     f"{next(files)}: its {next(sizes)} voxels are no pair of {next(files)}, of {next(sizes)}"
                 )
 
-    def _kept(self, volume: Volume) -> NDArray[np.float32]:
-        """(S, C + 1, H, W), the last channel the body, mapped from the file in which it is kept."""
+    def _kept(self, volume: Volume) -> Kept:
+        """Where it is kept; decoded first, where it is not there or is damaged."""
         made_from = [(str(f.resolve()), f.stat().st_mtime_ns, f.stat().st_size) for f in volume.files]
         name = hashlib.sha256(repr((FORMAT, made_from, self._codec, self._body)).encode()).hexdigest()
         file = self._folder / f"{name}.npy"
-        with suppress(OSError, ValueError, EOFError):  # it is not there, or was cut off by others
-            return np.load(file, mmap_mode="c")  # copied on writing, so that torch takes it
+        with suppress(Exception):  # it is not there, or damaged
+            return Kept(file, mapped(file).shape)
         values = self._decoded(volume)
         draft = file.with_name(f".{name}.{os.getpid()}.npy")
         try:
@@ -245,7 +270,7 @@ class Volumes:
                 f"{self._folder}: decoded volumes cannot be kept there ({reason}); set data.cache_folder to another "
                 "folder"
             ) from error
-        return np.load(file, mmap_mode="c")
+        return Kept(file, values.shape)
 
     def _decoded(self, volume: Volume) -> NDArray[np.float32]:
         if self._codec.stacks:
@@ -278,12 +303,14 @@ def volumes_in(folder: Path, codec: Codec) -> list[Volume]:
         raise DataError(f"{folder.absolute()} holds no files of the codec, which end in {', '.join(codec.extensions)}")
     if codec.stacks:
         return [Volume(_plain(file.relative_to(folder), codec), (file,)) for file in files]
-    return list(_series(folder, files) if isinstance(codec, Dicom) else _folders(folder, files))
+    if isinstance(codec, Dicom):
+        return list(_series(folder, files, neighbours=codec.slices > 1))
+    return list(_folders(folder, files))
 
 
-def _series(folder: Path, files: list[Path]) -> Iterable[Volume]:
+def _series(folder: Path, files: list[Path], neighbours: bool) -> Iterable[Volume]:
     """DICOM files by their series, whatever folders they lie in. Files without pixels are stepped over."""
-    found: dict[str, list[tuple[float, Path]]] = {}
+    found: dict[str, list[tuple[Place, Path]]] = {}
     for file in files:
         try:
             place = place_of(read_head(file))
@@ -294,13 +321,13 @@ def _series(folder: Path, files: list[Path]) -> Iterable[Volume]:
         except Exception as error:
             raise DataError(f"{file}: damaged or cut off ({error})") from error
         if place is None:
-            raise DataError(f"{file}: it does not say where its slice lies")
+            raise DataError(f"{file}: it does not say where its slice lies: take it out of the folder")
         found.setdefault(place[0], []).append((place[1], file))
     many = {uid: file.parent for uid, slices in found.items() for _, file in slices[:1]}
     for uid, slices in sorted(found.items(), key=lambda item: item[1][0][1]):
         alone = list(many.values()).count(many[uid]) == 1
         name = many[uid].relative_to(folder).as_posix()
-        yield Volume(name if alone else f"{name}/{uid}", tuple(in_order(slices)))
+        yield Volume(name if alone else f"{name}/{uid}", tuple(in_order(slices, neighbours)))
 
 
 def _folders(folder: Path, files: list[Path]) -> Iterable[Volume]:
@@ -314,6 +341,10 @@ def _plain(place: Path, codec: Codec) -> str:
 
 def _partners(chosen: Mapping[str, list[Volume]]) -> dict[str, list[Volume]]:
     """Both sides in the order of a. Raises DataError for a volume without partner."""
+    for volumes in chosen.values():
+        for one, other in pairwise(sorted(volumes)):
+            if one.name == other.name:
+                raise DataError(f"{one.files[0]} and {other.files[0].name} are both {one.name}: leave one of them")
     a, b = ({volume.name: volume for volume in chosen[side]} for side in "ab")
     if alone := sorted(a.keys() ^ b.keys()):
         raise DataError(f"{(a | b)[alone[0]].files[0]}: there is no volume {alone[0]} on the other side")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pytest
 import torch
 
 from gankit.core.errors import DataError
+from gankit.evaluation.evaluate import evaluate
+from gankit.fields import Picture
+from tests.evaluation.fakes import Brighten
 
 WINDOW: dict[str, Any] = {"low": -200, "high": 400, "units": "HU", "outside": "clip"}
 SMALL = {"size": 32, "depth": 3, "train": 2, "val": 1, "test": 2}
@@ -240,6 +244,14 @@ def test_what_is_kept_may_be_damaged_and_its_folder_unfit(files: Any, tmp_path: 
         for path in kept.iterdir():
             path.write_bytes(path.read_bytes()[:length])
         assert torch.equal(volumes(*files, cache_folder=str(kept)).item(2, torch.Generator())["a"], first)
+    for other in (b"PK no header", np.zeros((2, 3), np.float32), np.zeros((3, 2, 24, 24))):
+        for path in kept.iterdir():
+            np.save(path, other) if isinstance(other, np.ndarray) else path.write_bytes(other + path.read_bytes()[12:])
+        assert torch.equal(volumes(*files, cache_folder=str(kept)).item(2, torch.Generator())["a"], first)
+    data = volumes(*files, cache_folder=str(kept))
+    for path in kept.iterdir():
+        path.unlink()
+    assert torch.equal(data.item(2, torch.Generator())["a"], first)
     (tmp_path / "file").write_text("no folder")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(DataError, match=r"cannot be kept there \(.*\); set data.cache_folder to another folder"):
@@ -260,6 +272,11 @@ def test_pairs_of_volumes(tmp_path: Path) -> None:
         item = data.item(index, torch.Generator().manual_seed(index))
         same = (item["a"] - item["b"]).abs() < 1e-6
         assert data.paired and bool((item["b"] >= item["a"] - 1e-6).all()) and same.float().mean() > 0.5
+    twice = tmp_path / "in" / "A" / "p1.nii.gz"
+    twice.write_bytes(gzip.compress((tmp_path / "in" / "A" / "p1.nii").read_bytes()))
+    with pytest.raises(DataError, match=r"p1.nii and p1.nii.gz are both p1: leave one of them"):
+        volumes("nifti", tmp_path / "in", paired=True, test=0, val=0)
+    twice.unlink()
     (tmp_path / "in" / "B" / "p1.nii").rename(tmp_path / "in" / "B" / "q1.nii")
     with pytest.raises(DataError, match="there is no volume p1 on the other side"):
         volumes("nifti", tmp_path / "in", paired=True, test=0, val=0)
@@ -295,6 +312,7 @@ def test_what_does_not_fit_is_named(files: Any, tmp_path: Path) -> None:
         ({"a": "C"}, "C is no folder"),
         ({"test": 0.0}, "no patient of a, of 9 in all, is in the split test"),
         ({"patient": "nobody"}, "finds nothing in a000"),
+        ({"patient": "[0-9]*"}, "finds nothing in a000"),
         ({"root": str(tmp_path), "a": "", "b": ""}, "holds no files of the codec"),
     ):
         with pytest.raises(DataError, match=words):
@@ -305,3 +323,33 @@ def test_what_does_not_fit_is_named(files: Any, tmp_path: Path) -> None:
         volumes(kind, home, body=5000.0)
     with pytest.raises(ValueError, match="not a regular expression"):
         volumes(kind, home, patient="(")
+
+
+def test_no_file_stays_open(files: Any) -> None:
+    folder = Path("/proc/self/fd")
+    if not folder.is_dir():
+        pytest.skip("the system does not list open files there")
+    before = len(list(folder.iterdir()))
+    data = volumes(*files)
+    data.item(0, torch.Generator())
+    assert len(list(folder.iterdir())) == before and len(data.sources["a"]) > 1
+
+
+def test_the_best_constant_is_the_best_within_the_body(tmp_path: Path) -> None:
+    from gankit_medical.drawing import draw_body
+    from gankit_medical.drawn_files import write_nifti
+    from gankit_medical.metrics import BodyMAE
+
+    for number in (0, 2, 3, 4):  # the last one is for training
+        body = draw_body(np.random.default_rng(number), 24, 3, 6)
+        for side, volume in (("A", body.plain), ("B", body.contrast)):
+            (tmp_path / "in" / side).mkdir(exist_ok=True, parents=True)
+            write_nifti(tmp_path / "in" / side / f"p{number}.nii", volume)
+    data = volumes("nifti", tmp_path / "in", paired=True).split("test")
+    method, metric = Brighten(0), BodyMAE()
+    method.takes = {"a": Picture(1), "b": Picture(1)}
+    row = evaluate(method, data, metrics={"body_mae": metric})["body_mae", "a2b"]
+    items = [data.item(i, torch.Generator()) for i in range(len(data))]
+    truth, body, volume = (torch.stack([item[key] for item in items]) for key in ("b", "body_b", "volume_b"))
+    best = min(metric(torch.full_like(truth, float(c)), truth, body, volume) for c in torch.linspace(-1, 1, 41))
+    assert len(data.patients()) == 3 and 0 < row.trivial["best constant"] < 1.02 * best

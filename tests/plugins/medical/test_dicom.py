@@ -416,3 +416,68 @@ def test_files_of_pydicom_are_read_translated_and_written_with_their_geometry(na
             units = apply_modality_lut(source.pixel_array, source)
             np.testing.assert_allclose(apply_modality_lut(result.pixel_array, result), units, atol=74000 / 65534)
         assert torch.equal(codec.read(outcome.written[0]), codec.read(folder() / name)) or not colours
+
+
+def test_one_of_slope_and_intercept_is_enough_to_rescale(series: Path, tmp_path: Path) -> None:
+    from gankit_medical.dicom import read_values
+    from pydicom import dcmread
+
+    wanted = read_values(series / "002.dcm")
+    image = dcmread(series / "002.dcm")
+    assert (image.RescaleSlope, image.RescaleIntercept) == (1, -1024)
+    del image.RescaleSlope
+    image.save_as(tmp_path / "x.dcm")
+    assert np.array_equal(read_values(tmp_path / "x.dcm"), wanted)
+    image.RescaleIntercept = None
+    image.save_as(tmp_path / "x.dcm")
+    with pytest.raises(DataError, match="a CT image without RescaleIntercept"):
+        read_values(tmp_path / "x.dcm")
+
+
+def test_the_lowest_is_black_whichever_way_it_is_stored(tmp_path: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    image = dcmread(folder() / "MR_small.dcm")
+    image.save_as(tmp_path / "seen.dcm")
+    image.PhotometricInterpretation = "MONOCHROME1"
+    ends = -1 if image.PixelRepresentation else 2**16 - 1
+    turned = ends - image.pixel_array.astype(np.int64)
+    image.BitsStored, image.HighBit = 16, 15
+    image.PixelData = turned.astype(image.pixel_array.dtype).tobytes()
+    image.save_as(tmp_path / "turned.dcm")
+    codec = Dicom(low=-4096, high=4096, outside="clip")
+    picture = codec.read(tmp_path / "turned.dcm")
+    assert torch.equal(picture, codec.read(tmp_path / "seen.dcm")) and picture.std() > 0
+    codec.write(picture, tmp_path / "made.dcm", like=tmp_path / "turned.dcm")
+    assert dcmread(tmp_path / "made.dcm").PhotometricInterpretation == "MONOCHROME2"
+    assert torch.equal(codec.read(tmp_path / "made.dcm"), picture)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("turn", r"lie in planes that are not parallel, as localizers do: take one"),
+        ("remove", r"001.dcm and 003.dcm lie 10 mm apart, .* usually 5 mm: .* `slices: 1`"),
+        ("cut", r"001.dcm: its neighbour 002.dcm cannot be read: "),
+        ("shrink", r"its neighbours in the series have other rows, columns or channels"),
+    ],
+)
+def test_neighbours_that_are_none(change: str, words: str, series: Path) -> None:
+    from gankit_medical.dicom import Dicom
+    from pydicom import dcmread
+
+    file = series / "002.dcm"
+    image = dcmread(file)
+    if change == "turn":
+        image.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+    if change == "shrink":
+        image.Rows, image.PixelData = 16, image.PixelData[:1024]
+    image.save_as(file)
+    if change == "cut":
+        file.write_bytes(file.read_bytes()[:-900])
+    if change == "remove":
+        file.unlink()
+    with pytest.raises(DataError, match=words):
+        Dicom(slices=3, **WINDOW).read(series / "001.dcm")
+    assert Dicom(**WINDOW).read(series / "001.dcm").shape == (1, 32, 32)

@@ -263,3 +263,16 @@ def test_files_of_nibabel_are_read_translated_and_written_with_their_geometry(fi
     step = (high - low) * 5 / 127.5  # 10 levels of [-1, 1]
     tolerance = 0.51 if result.get_data_dtype().kind in "iu" else 1e-4 * (high - low)
     np.testing.assert_allclose(result.get_fdata(), values + step, atol=tolerance)
+
+
+def test_the_checksum_of_a_compressed_file_is_read(tmp_path: Path) -> None:
+    from gankit_medical.drawn_files import write_nifti
+    from gankit_medical.nifti import Nifti
+
+    drawn = np.random.default_rng(0).integers(-1000, 1000, (3, 16, 16)).astype(np.int16)
+    write_nifti(tmp_path / "x.nii.gz", drawn)
+    data = bytearray((tmp_path / "x.nii.gz").read_bytes())
+    data[-8] ^= 1  # of the checksum at its end
+    (tmp_path / "x.nii.gz").write_bytes(data)
+    with pytest.raises(DataError, match=r"x.nii.gz: damaged \(CRC check failed"):
+        Nifti(low=-1000, high=1000).read_stack(tmp_path / "x.nii.gz")
