@@ -87,6 +87,11 @@ NAFNET = (
     "method.generator={type: nafnet, channels: 16, encoder: [1, 1, 2], middle: 2, decoder: [1, 1, 1]}",
     "method.init=default",
 )
+RELATIVISTIC = (
+    "losses.adversarial=relativistic",
+    "losses.real_penalty.weight=1e-3",
+    "losses.fake_penalty.weight=1e-3",
+)
 MODERN = {
     "mixed": ("gradient penalty on a mix of real and fake, 0.04", "losses.mixed.weight=0.04"),
     "r1-r2": (
@@ -96,9 +101,7 @@ MODERN = {
     ),
     "relativistic": (
         "each fake against a real picture, R1 and R2 (gankit-r3gan)",
-        "losses.adversarial=relativistic",
-        "losses.real_penalty.weight=1e-3",
-        "losses.fake_penalty.weight=1e-3",
+        *RELATIVISTIC,
     ),
     "consistency": ("critics consistent under flips and shifts, 10", "losses.consistency.weight=10"),
     "spectra": ("focal frequency loss on the cycle, 10", "losses.spectra.weight=10"),
@@ -171,6 +174,12 @@ EXPERIMENTS = [
         for name, (title, *sets) in MODERN.items()
     ),
     Row(
+        "modern-nafnet-relativistic",
+        "... NAFNet generators, each fake against a real picture, R1 and R2 (gankit-r3gan)",
+        "demo-cyclegan-modern",
+        (*CYCLEGAN, *NAFNET, *RELATIVISTIC),
+    ),
+    Row(
         "modern-attentiongan-texture",
         "AttentionGAN, `texture`, 800 steps, four masks, instance norms, cycle 4, no identity loss",
         "demo-cyclegan-modern",
@@ -187,6 +196,12 @@ EXPERIMENTS = [
         "CycleGAN, `mixed`, 1600 steps, with NAFNet generators",
         "demo-cyclegan-modern",
         ("data.task=mixed", *NAFNET),
+    ),
+    Row(
+        "modern-nafnet-relativistic-mixed",
+        "... each fake against a real picture, R1 and R2 (gankit-r3gan)",
+        "demo-cyclegan-modern",
+        ("data.task=mixed", *NAFNET, *RELATIVISTIC),
     ),
     Row(
         "cut-hdce",
@@ -260,6 +275,7 @@ EXPERIMENTS = [
     Row("lbam-all", "LBAM with all of its losses, 1200 steps (needs `distilled_vgg19`)", LBAM, DRAWN),
     Row("pconv-all", "PConv with all of its losses, 1200 steps (needs `distilled_vgg19`)", PCONV, DRAWN),
     Row("facades", "pix2pix, real facades into labels, 64 px, 1000 steps", FACADES, PHOTOS),
+    Row("facades-no-critic", "... without a critic: L1 alone", FACADES, (*PHOTOS, "losses.adversarial.weight=0")),
     *(
         Row(f"facades-{name}", f"... {title.replace('the cycle', 'the output')}", FACADES, (*PHOTOS, *sets))
         for name, (title, *sets) in MODERN.items()
