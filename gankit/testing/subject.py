@@ -168,8 +168,8 @@ def small_arguments(entry: Entry) -> dict[str, Any]:
     """Small values for the parameters of an entry and, in its slots, of their defaults."""
     model, chosen = spec_of(entry), {}
     for name, field in model.model_fields.items():
-        if (entry.kind, name) == ("loss", "layers"):
-            continue  # names of features, not a depth
+        if (entry.kind, name) in (("loss", "layers"), ("backbone", "image_size")):
+            continue  # names of features, not a depth; what networks of any size refuse
         if isinstance(field.default, Spec):
             chosen[name] = field.default.model_dump() | small_arguments(field.default.entry)
             continue
