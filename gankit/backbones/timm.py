@@ -61,6 +61,7 @@ class Timm(FeatureNet):
         self.depth = 1 + max(chosen)
         file = None if weights == "random" else self._find()
         self.body = self._build(file)
+        self.only_size = _only_size(self.body)
         self.normalize = _normalization(self.body, normalize)
         self.key = ("timm", model, normalize, image_size, ("sha256", file.sha256) if file else ("random", SEED))
         self.requires_grad_(False)
@@ -80,8 +81,8 @@ class Timm(FeatureNet):
         asked = {name: self._index(name) for name in layers}
         if late := [name for name, index in asked.items() if index >= self.depth]:
             raise ValueError(f"this {self.model} was built up to feature {self.depth - 1}, not to {late[0]}")
-        if (side := _only_size(self.body)) and side != x.shape[-2:]:
-            sides = " x ".join(map(str, side)), " x ".join(map(str, x.shape[-2:]))
+        if self.only_size and self.only_size != x.shape[-2:]:
+            sides = " x ".join(map(str, self.only_size)), " x ".join(map(str, x.shape[-2:]))
             raise ValueError(f"{self.model} takes pictures of {sides[0]} px, not of {sides[1]}; set its image_size")
         x = self.normalize(full(x)).to(next(self.parameters()).dtype)
         taps = self.body(x)
